@@ -1,0 +1,224 @@
+/**
+ * Every way a request to a store can fail. Each error says with `retryable` whether the same request can succeed later; those that cannot are
+ * never retried by Reckon.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * The stream's version was not the expected one when the append would have committed. Nothing was written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class WrongExpectedVersion extends Schema.TaggedError<WrongExpectedVersion>("@reckon/client/WrongExpectedVersion")(
+  "WrongExpectedVersion",
+  {
+    streamId: Schema.String,
+    expected: Schema.Union(Schema.String, Schema.Number),
+    /** The stream's version, -1 where it has no events. */
+    actual: Schema.Number
+  }
+) {
+  readonly retryable = false
+  override get message() {
+    const actual = this.actual < 0 ? "has no events" : `is at version ${this.actual}`
+    return `stream "${this.streamId}" ${actual}, expected ${this.expected}`
+  }
+}
+
+/**
+ * The stream holds an event with this id and other content. Nothing of the append was written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class EventIdConflict extends Schema.TaggedError<EventIdConflict>("@reckon/client/EventIdConflict")(
+  "EventIdConflict",
+  {
+    streamId: Schema.String,
+    eventId: Schema.String,
+    /** The version of the event that has the id. */
+    version: Schema.Number
+  }
+) {
+  readonly retryable = false
+  override get message() {
+    return `stream "${this.streamId}" has another event with the id ${this.eventId}, at version ${this.version}`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class StreamNotFound extends Schema.TaggedError<StreamNotFound>("@reckon/client/StreamNotFound")(
+  "StreamNotFound",
+  { streamId: Schema.String }
+) {
+  readonly retryable = false
+  override get message() {
+    return `there is no stream "${this.streamId}"`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class StoreNotFound extends Schema.TaggedError<StoreNotFound>("@reckon/client/StoreNotFound")("StoreNotFound", {
+  store: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `this node serves no store "${this.store}"`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class EventTooLarge extends Schema.TaggedError<EventTooLarge>("@reckon/client/EventTooLarge")("EventTooLarge", {
+  eventId: Schema.String,
+  bytes: Schema.Number,
+  limitBytes: Schema.Number
+}) {
+  readonly retryable = false
+  override get message() {
+    return `event ${this.eventId} has ${this.bytes} bytes, the limit is ${this.limitBytes}`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class RequestTooLarge extends Schema.TaggedError<RequestTooLarge>("@reckon/client/RequestTooLarge")(
+  "RequestTooLarge",
+  { bytes: Schema.Number, limitBytes: Schema.Number }
+) {
+  readonly retryable = false
+  override get message() {
+    return `the request has ${this.bytes} bytes, the limit is ${this.limitBytes}; send fewer events at a time`
+  }
+}
+
+/**
+ * The request makes no sense as it stands.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("@reckon/client/InvalidRequest")(
+  "InvalidRequest",
+  { message: Schema.String }
+) {
+  readonly retryable = false
+}
+
+/**
+ * No leader that a majority follows could be reached in time. The request surely had no effect.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NoQuorum extends Schema.TaggedError<NoQuorum>("@reckon/client/NoQuorum")("NoQuorum", {
+  store: Schema.String,
+  detail: Schema.String
+}) {
+  readonly retryable = true
+  override get message() {
+    return `store "${this.store}" has no leader with a majority behind it: ${this.detail}`
+  }
+}
+
+/**
+ * It is not known whether the append took effect: the answer got lost. Appending the same events, with the same ids, again is safe and tells.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("@reckon/client/OutcomeUnknown")(
+  "OutcomeUnknown",
+  { detail: Schema.String }
+) {
+  readonly retryable = true
+  override get message() {
+    return `it is not known whether the append took effect (${this.detail}); repeat it with the same event ids to find out`
+  }
+}
+
+/**
+ * The node has more work waiting than it takes on. The request surely had no effect.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Overloaded extends Schema.TaggedError<Overloaded>("@reckon/client/Overloaded")("Overloaded", {
+  detail: Schema.String
+}) {
+  readonly retryable = true
+  override get message() {
+    return `the node has too much waiting: ${this.detail}`
+  }
+}
+
+/**
+ * No endpoint answered.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Unreachable extends Schema.TaggedError<Unreachable>("@reckon/client/Unreachable")("Unreachable", {
+  endpoints: Schema.Array(Schema.String),
+  detail: Schema.String
+}) {
+  readonly retryable = true
+  override get message() {
+    return `no answer from ${this.endpoints.join(", ")}: ${this.detail}`
+  }
+}
+
+/**
+ * What one append of a request can fail with, apart from the request as a whole.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const AppendError = Schema.Union(WrongExpectedVersion, EventIdConflict)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type AppendError = Schema.Schema.Type<typeof AppendError>
+
+/**
+ * What a request can fail with before a store looks at it, or for want of a majority.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const RequestError = Schema.Union(
+  StoreNotFound,
+  EventTooLarge,
+  RequestTooLarge,
+  InvalidRequest,
+  NoQuorum,
+  OutcomeUnknown,
+  Overloaded
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type RequestError = Schema.Schema.Type<typeof RequestError>
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type StoreError = RequestError | AppendError | StreamNotFound | Unreachable

@@ -1,0 +1,8 @@
+/**
+ * @since 0.1.0
+ */
+export * as Event from "./Event.js"
+export * as ExpectedVersion from "./ExpectedVersion.js"
+export * as Limits from "./Limits.js"
+export * as StoreError from "./StoreError.js"
+export * as StoreRpcs from "./StoreRpcs.js"
