@@ -11,15 +11,21 @@ import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import { InvalidRequest } from "./StoreError.js"
 
+/** Text that survives UTF-8: half of a surrogate pair would become another character on the way, and two names could become one. */
+const wellFormed = Schema.filter<typeof Schema.String>(text => !/\p{Surrogate}/u.test(text), {
+  message: () => "text with half of a surrogate pair"
+})
+
+const name = (lengthMax: number) =>
+  Schema.String.pipe(Schema.minLength(1), Schema.maxLength(lengthMax), wellFormed)
+
 /**
  * The name of a stream: 1 to 512 characters, no control characters.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const StreamId = Schema.String.pipe(
-  Schema.minLength(1),
-  Schema.maxLength(512),
+export const StreamId = name(512).pipe(
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused
   Schema.pattern(/^[^\u0000-\u001f\u007f]*$/)
 )
@@ -50,9 +56,9 @@ export const Position = Schema.NonNegativeInt
  */
 export const Version = Schema.NonNegativeInt
 
-const EventType = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(512))
-const Tag = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(512))
-const ContentType = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(128))
+const EventType = name(512)
+const Tag = name(512)
+const ContentType = name(128)
 
 /**
  * The content type of JSON payloads.
@@ -162,11 +168,7 @@ export const json = (options: {
     }
   })
 
-const decodeJson = (
-  bytes: Uint8Array,
-  contentType: string,
-  what: string
-): Effect.Effect<unknown, InvalidRequest> =>
+const decodeJson = (bytes: Uint8Array, contentType: string, what: string): Effect.Effect<unknown, InvalidRequest> =>
   contentType !== contentTypeJson
     ? Effect.fail(new InvalidRequest({ message: `${what} is ${contentType}, not ${contentTypeJson}` }))
     : Effect.try({

@@ -11,10 +11,7 @@ import * as Schema from "effect/Schema"
  * @since 0.1.0
  * @category schemas
  */
-export const ExpectedVersion = Schema.Union(
-  Schema.Literal("any", "no_stream", "stream_exists"),
-  Schema.NonNegativeInt
-)
+export const ExpectedVersion = Schema.Union(Schema.Literal("any", "no_stream", "stream_exists"), Schema.NonNegativeInt)
 
 /**
  * @since 0.1.0

@@ -12,15 +12,14 @@ import * as Schema from "effect/Schema"
  * @since 0.1.0
  * @category errors
  */
-export class WrongExpectedVersion extends Schema.TaggedError<WrongExpectedVersion>("@reckon/client/WrongExpectedVersion")(
-  "WrongExpectedVersion",
-  {
-    streamId: Schema.String,
-    expected: Schema.Union(Schema.String, Schema.Number),
-    /** The stream's version, -1 where it has no events. */
-    actual: Schema.Number
-  }
-) {
+export class WrongExpectedVersion extends Schema.TaggedError<WrongExpectedVersion>(
+  "@reckon/client/WrongExpectedVersion"
+)("WrongExpectedVersion", {
+  streamId: Schema.String,
+  expected: Schema.Union(Schema.String, Schema.Number),
+  /** The stream's version, -1 where it has no events. */
+  actual: Schema.Number
+}) {
   readonly retryable = false
   override get message() {
     const actual = this.actual < 0 ? "has no events" : `is at version ${this.actual}`

@@ -165,7 +165,14 @@ export const AppendRpc = Rpc.make("Append", {
  * @category requests
  */
 export const ReadRpc = Rpc.make("Read", {
-  payload: { store: StoreId, streamId: StreamId, from: Schema.Int, count, direction: Direction, consistency: Consistency },
+  payload: {
+    store: StoreId,
+    streamId: StreamId,
+    from: Schema.Int,
+    count,
+    direction: Direction,
+    consistency: Consistency
+  },
   success: EventPage,
   error: Schema.Union(RequestError, StreamNotFound)
 })

@@ -1,0 +1,45 @@
+/**
+ * `GET /health`: whether this node can serve, for load balancers and people.
+ *
+ * @since 0.1.0
+ */
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import type { NodeStatus } from "@reckon/client/StoreRpcs"
+import type { Endpoint } from "@reckon/client/Endpoint"
+import { Stores } from "@reckon/db/Stores"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { createServer } from "node:http"
+
+/**
+ * 200 while every store of the node has a leader it can reach and follows, 503 otherwise; the body tells the same either way.
+ */
+const health = Effect.gen(function* () {
+  const stores = yield* Stores
+  const statuses: ReadonlyArray<NodeStatus> = yield* stores.statuses
+  const healthy = statuses.length > 0 && statuses.every(status => status.healthy)
+  return yield* HttpServerResponse.json({ healthy, stores: statuses }, { status: healthy ? 200 : 503 })
+})
+
+const router = HttpRouter.empty.pipe(
+  HttpRouter.get("/health", health),
+  HttpRouter.catchAllCause(cause =>
+    Effect.logError("a health request failed", cause).pipe(
+      Effect.andThen(HttpServerResponse.json({ healthy: false, stores: [] }, { status: 503 })),
+      Effect.orDie
+    )
+  ),
+  HttpRouter.get("/", HttpServerResponse.redirect("/health"))
+)
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (address: Endpoint) =>
+  HttpServer.serve(router).pipe(
+    Layer.provide(NodeHttpServer.layer(() => createServer(), { host: address.host, port: address.port }))
+  )

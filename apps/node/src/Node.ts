@@ -1,0 +1,50 @@
+/**
+ * One node, whole: members, transport, stores, gateway, RPC socket and HTTP, as a single Layer.
+ *
+ * @since 0.1.0
+ */
+import { StoreRpcs } from "@reckon/client/StoreRpcs"
+import type { Endpoint } from "@reckon/client/Endpoint"
+import type * as Limits from "@reckon/client/Limits"
+import * as Members from "@reckon/cluster/Members"
+import * as NodeServer from "@reckon/cluster/NodeServer"
+import { PeerRpcs } from "@reckon/cluster/PeerRpcs"
+import * as SocketTransport from "@reckon/cluster/SocketTransport"
+import * as Stores from "@reckon/db/Stores"
+import * as Gateway from "@reckon/gater/Gateway"
+import * as WorkerRegistry from "@reckon/gater/WorkerRegistry"
+import * as Process from "@reckon/otp/Process"
+import * as Layer from "effect/Layer"
+import * as Health from "./Health.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface NodeOptions {
+  readonly self: Members.Member
+  readonly peers: ReadonlyArray<Members.Member>
+  readonly http: Endpoint
+  readonly dataDir: string
+  readonly stores: ReadonlyArray<string>
+  readonly limits: Limits.Limits
+}
+
+/**
+ * Runs the node for as long as the layer lives. Requests are taken in last and turned away first.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: NodeOptions) => {
+  const handlers = Layer.mergeAll(Gateway.layerHandlers({ limits: options.limits }), SocketTransport.layerHandlers)
+  const server = NodeServer.layer(StoreRpcs.merge(PeerRpcs), options.self.address).pipe(Layer.provide(handlers))
+  return Layer.mergeAll(server, Health.layer(options.http)).pipe(
+    Layer.provide(Stores.layer({ dataDir: options.dataDir, stores: options.stores })),
+    Layer.provide(WorkerRegistry.layer),
+    Layer.provide(SocketTransport.layer),
+    Layer.provide(SocketTransport.layerReceivers),
+    Layer.provide(Members.layer(options.self, options.peers)),
+    Layer.provide(Process.layer)
+  )
+}

@@ -1,0 +1,307 @@
+/**
+ * Gathers appends that wait at the same time into requests.
+ *
+ * Appends wait in a lane per stream. A request takes appends from the lanes in turn; a lane that is in a request gives to no other one until that has ended,
+ * which keeps a stream's appends in order, repetitions included. Everything is bounded: requests under way, appends and bytes in a
+ * request, appends and bytes that wait or are under way.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as FiberSet from "effect/FiberSet"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import type { AppendFailure, Batching, Service } from "../Client.js"
+import * as Event from "../Event.js"
+import type { Limits } from "../Limits.js"
+import { EventTooLarge, InvalidRequest, OutcomeUnknown, Overloaded, RequestTooLarge } from "../StoreError.js"
+import { Append, type Appended, StoreId } from "../StoreRpcs.js"
+import type { Attempts, History } from "./attempts.js"
+import { history } from "./attempts.js"
+
+type Result = Either.Either<Appended, AppendFailure>
+
+interface Waiting {
+  readonly append: Append
+  readonly bytes: number
+  /** Milliseconds on `Clock`. */
+  readonly deadline: number
+  /** Told once; does nothing when told again. */
+  readonly settle: (result: Result) => void
+  /** Nobody waits for the answer any more. */
+  abandoned: boolean
+}
+
+interface Lane {
+  readonly streamId: string
+  waiting: Array<Waiting>
+}
+
+interface Batch {
+  readonly members: ReadonlyArray<Waiting>
+  readonly lanes: ReadonlyArray<Lane>
+}
+
+const isAppend = Schema.is(Append)
+const isStoreId = Schema.is(StoreId)
+
+/** One line about the first thing that is wrong; the whole account could carry the payload. */
+export const firstIssue = (error: ParseResult.ParseError): string => {
+  const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
+  if (issue === undefined) return "the request is not valid"
+  const message = issue.message.split("\n", 1)[0] ?? ""
+  return `${issue.path.length === 0 ? "request" : issue.path.join(".")}: ${message.slice(0, 200)}`
+}
+
+/** The bytes of an append, or why no node would take it. */
+const measure = (append: Append, limits: Limits): Either.Either<number, AppendFailure> => {
+  if (!isAppend(append)) {
+    return Either.match(Schema.validateEither(Append)(append), {
+      onLeft: error => Either.left(new InvalidRequest({ message: firstIssue(error) })),
+      onRight: () => Either.left(new InvalidRequest({ message: "the append is not valid" }))
+    })
+  }
+  let bytes = append.streamId.length + 64
+  for (const event of append.events) {
+    const size = Event.byteLength(event)
+    if (size > limits.eventBytesMax) {
+      return Either.left(new EventTooLarge({ eventId: event.eventId, bytes: size, limitBytes: limits.eventBytesMax }))
+    }
+    bytes += size
+  }
+  return bytes > limits.requestBytesMax
+    ? Either.left(new RequestTooLarge({ bytes, limitBytes: limits.requestBytesMax }))
+    : Either.right(bytes)
+}
+
+export const make = Effect.fnUntraced(function* (options: {
+  readonly attempts: Attempts
+  readonly store: string
+  readonly timeoutMillis: number
+  readonly limits: Limits
+  readonly batching: Batching
+}) {
+  const { attempts, batching, limits, store } = options
+  const lanes = new Map<string, Lane>()
+  /** Lanes with something to give, in the order of their turns. */
+  const ready = new Set<Lane>()
+  let held = 0
+  let heldBytes = 0
+  let inFlight = 0
+  let pumping = false
+  let closed = false
+
+  // ── Closing: no new appends, then the fibers (whose members learn that the outcome is unknown), then what never left. ──
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      for (const lane of lanes.values()) {
+        for (const waiting of lane.waiting)
+          waiting.settle(Either.left(new Overloaded({ detail: "the client is closed" })))
+      }
+    })
+  )
+  const run = yield* FiberSet.makeRuntime<never>()
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      closed = true
+    })
+  )
+
+  // ── Forming requests ──
+
+  const takeBatch = (): Batch => {
+    const members: Array<Waiting> = []
+    const taken: Array<Lane> = []
+    let bytes = 0
+    for (const lane of ready) {
+      let count = 0
+      for (const waiting of lane.waiting) {
+        if (members.length >= batching.appendsMax) break
+        if (members.length > 0 && bytes + waiting.bytes > limits.requestBytesMax) break
+        count++
+        if (waiting.abandoned) continue
+        members.push(waiting)
+        bytes += waiting.bytes
+      }
+      if (count > 0) {
+        lane.waiting = lane.waiting.slice(count)
+        taken.push(lane)
+      }
+      // The next lane's first append might still fit, but passing over this one would let small appends starve large ones.
+      if (lane.waiting.length > 0) break
+    }
+    for (const lane of taken) ready.delete(lane)
+    return { members, lanes: taken }
+  }
+
+  const release = (batch: Batch) => {
+    for (const lane of batch.lanes) {
+      if (lane.waiting.length > 0) ready.add(lane)
+      else lanes.delete(lane.streamId)
+    }
+  }
+
+  const settleAll = (members: ReadonlyArray<Waiting>, error: AppendFailure) => {
+    for (const member of members) member.settle(Either.left(error))
+  }
+
+  /** Sends until every member is answered or out of time; each gives up at its own deadline, the others go on. */
+  const send = (members: ReadonlyArray<Waiting>, history: History): Effect.Effect<void> =>
+    attempts
+      .until(rpc => rpc.Append({ store, appends: members.map(member => member.append) }), {
+        deadline: members.reduce((least, member) => Math.min(least, member.deadline), Number.POSITIVE_INFINITY),
+        history,
+        writes: true
+      })
+      .pipe(
+        Effect.matchEffect({
+          onSuccess: results =>
+            Effect.sync(() => {
+              members.forEach((member, index) => {
+                const result = results[index]
+                member.settle(
+                  result ?? Either.left(new OutcomeUnknown({ detail: "the node's answer leaves the append out" }))
+                )
+              })
+            }),
+          onFailure: error =>
+            Effect.flatMap(Clock.currentTimeMillis, now => {
+              const expired = error.retryable ? members.filter(member => member.deadline <= now) : members
+              settleAll(expired.length === 0 ? members : expired, error)
+              const left = expired.length === 0 ? [] : members.filter(member => member.deadline > now)
+              return left.length === 0 || !error.retryable ? Effect.void : send(left, history)
+            })
+        })
+      )
+
+  const sendBatch = (batch: Batch): Effect.Effect<void> => {
+    if (batch.members.length === 0) return Effect.sync(() => release(batch))
+    return send(batch.members, history()).pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
+          // Whoever is not answered by now was cut off by the end of the client.
+          settleAll(batch.members, new OutcomeUnknown({ detail: "the client was closed before the answer came" }))
+          inFlight--
+          release(batch)
+          schedulePump()
+        })
+      )
+    )
+  }
+
+  const pump = Effect.sync(() => {
+    pumping = false
+    while (inFlight < batching.inFlightMax && ready.size > 0) {
+      const batch = takeBatch()
+      if (batch.members.length === 0) {
+        release(batch)
+        continue
+      }
+      inFlight++
+      run(sendBatch(batch))
+    }
+  })
+
+  /** Not at once: whoever appends in the same turn of the event loop shall come along. */
+  const schedulePump = () => {
+    if (pumping || closed || inFlight >= batching.inFlightMax || ready.size === 0) return
+    pumping = true
+    run(Effect.zipRight(Effect.yieldNow(), pump))
+  }
+
+  // ── Entering ──
+
+  const enter = (append: Append, bytes: number, deadline: number, done: (result: Result) => void): Waiting => {
+    held++
+    heldBytes += bytes
+    let settled = false
+    const waiting: Waiting = {
+      append,
+      bytes,
+      deadline,
+      abandoned: false,
+      settle: result => {
+        if (settled) return
+        settled = true
+        held--
+        heldBytes -= bytes
+        done(result)
+      }
+    }
+    const lane = lanes.get(append.streamId)
+    if (lane !== undefined) {
+      // A lane that is in a request comes back to `ready` when that ends.
+      lane.waiting.push(waiting)
+    } else {
+      const fresh: Lane = { streamId: append.streamId, waiting: [waiting] }
+      lanes.set(append.streamId, fresh)
+      ready.add(fresh)
+    }
+    schedulePump()
+    return waiting
+  }
+
+  const refusal = (count: number, bytes: number): AppendFailure | undefined => {
+    if (!isStoreId(store)) return new InvalidRequest({ message: `"${store}" is not the name of a store` })
+    if (closed) return new Overloaded({ detail: "the client is closed" })
+    return held + count > batching.queueAppendsMax || heldBytes + bytes > batching.queueBytesMax
+      ? new Overloaded({ detail: `the client has ${held} appends of ${heldBytes} bytes waiting` })
+      : undefined
+  }
+
+  /** Nobody waits for these any more; what has left already takes effect or not. */
+  const abandon = (entered: ReadonlyArray<Waiting>) =>
+    Effect.sync(() => {
+      for (const waiting of entered) {
+        waiting.abandoned = true
+        waiting.settle(Either.left(new Overloaded({ detail: "the append was interrupted" })))
+      }
+    })
+
+  const append = (one: Append): Effect.Effect<Appended, AppendFailure> =>
+    Effect.flatMap(Clock.currentTimeMillis, now =>
+      Effect.async<Appended, AppendFailure>(resume => {
+        const bytes = measure(one, limits)
+        if (Either.isLeft(bytes)) return resume(Effect.fail(bytes.left))
+        const refused = refusal(1, bytes.right)
+        if (refused !== undefined) return resume(Effect.fail(refused))
+        return abandon([enter(one, bytes.right, now + options.timeoutMillis, resume)])
+      })
+    )
+
+  /** A slice of an `appendAll`: as many as one request takes. */
+  const appendSlice = (slice: ReadonlyArray<Append>): Effect.Effect<ReadonlyArray<Result>> =>
+    Effect.flatMap(Clock.currentTimeMillis, now =>
+      Effect.async<ReadonlyArray<Result>>(resume => {
+        const sizes = slice.map(one => measure(one, limits))
+        const total = sizes.reduce((sum, size) => sum + Either.getOrElse(size, () => 0), 0)
+        const refused = refusal(slice.length, total)
+        const results: Array<Result> = []
+        const entered: Array<Waiting> = []
+        let open = slice.length
+        const put = (index: number, result: Result) => {
+          results[index] = result
+          if (--open === 0) resume(Effect.succeed(results))
+        }
+        slice.forEach((one, index) => {
+          const bytes = sizes[index] ?? Either.right(0)
+          if (Either.isLeft(bytes)) put(index, Either.left(bytes.left))
+          else if (refused !== undefined) put(index, Either.left(refused))
+          else entered.push(enter(one, bytes.right, now + options.timeoutMillis, result => put(index, result)))
+        })
+        return abandon(entered)
+      })
+    )
+
+  const api: Pick<Service, "append" | "appendAll"> = {
+    append: (streamId, expectedVersion, events) => append({ streamId, expectedVersion, events }),
+    appendAll: Effect.fnUntraced(function* (appends) {
+      const results: Array<Result> = []
+      for (let at = 0; at < appends.length; at += batching.appendsMax) {
+        results.push(...(yield* appendSlice(appends.slice(at, at + batching.appendsMax))))
+      }
+      return results
+    })
+  }
+  return api
+})

@@ -1,0 +1,164 @@
+/**
+ * The connections of a client: at most one per endpoint that takes requests, opened when first needed and never opened again by itself: once it breaks, its
+ * requests fail and the next request gets a new one.
+ */
+
+import * as Net from "node:net"
+import * as Socket from "@effect/platform/Socket"
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import * as RpcClient from "@effect/rpc/RpcClient"
+import type { RpcClientError } from "@effect/rpc/RpcClientError"
+import * as RpcSerialization from "@effect/rpc/RpcSerialization"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import * as Endpoint from "../Endpoint.js"
+import * as Wire from "../Wire.js"
+import { WireRpcs } from "./wireRpcs.js"
+
+export type StoreClient = RpcClient.FromGroup<typeof WireRpcs, RpcClientError>
+
+export interface Connection {
+  readonly endpoint: string
+  readonly rpc: StoreClient
+  /** Whether the socket was ever open; while it was not, surely nothing has reached the node. */
+  readonly opened: () => boolean
+}
+
+export interface Connections {
+  readonly endpoints: ReadonlyArray<string>
+  /** The place in `endpoints` of the one to ask first: the one that served last. A leader hint from a node would be put here. */
+  readonly preferred: () => number
+  readonly prefer: (index: number) => void
+  /** Says that an endpoint failed, so that requests that begin now try the one behind it first. */
+  readonly avoid: (index: number) => void
+  /** The connection to an endpoint, which may still be opening, for as long as the scope lasts. */
+  readonly acquire: (endpoint: Endpoint.Endpoint) => Effect.Effect<Connection, never, Scope.Scope>
+  readonly at: (index: number) => Endpoint.Endpoint
+  /** Takes no further requests to the connection; it closes when those it has have ended. */
+  readonly retire: (connection: Connection) => Effect.Effect<void>
+}
+
+interface Entry extends Connection {
+  readonly scope: Scope.CloseableScope
+  readonly broken: () => boolean
+  users: number
+  retired: boolean
+}
+
+/** Opens the socket, and destroys it at the end: closing it in good order would wait for a peer that no longer reads. */
+const openSocket = (endpoint: Endpoint.Endpoint, state: { opened: boolean; broken: boolean }) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const socket = Net.createConnection({ host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true })
+      // Stays for the socket's life: an error nobody listens to would end the process.
+      socket.on("error", () => {})
+      socket.once("close", () => {
+        state.broken = true
+      })
+      return socket
+    }),
+    socket => Effect.sync(() => socket.destroy())
+  ).pipe(
+    Effect.tap(socket =>
+      Effect.async<void, Socket.SocketError>(resume => {
+        const onError = (cause: Error) => resume(Effect.fail(new Socket.SocketGenericError({ reason: "Open", cause })))
+        socket.once("error", onError)
+        socket.once("connect", () => {
+          state.opened = true
+          socket.off("error", onError)
+          resume(Effect.void)
+        })
+      })
+    )
+  )
+
+export const make = Effect.fnUntraced(function* (options: {
+  readonly endpoints: ReadonlyArray<Endpoint.Endpoint>
+  readonly connectTimeout: Duration.DurationInput
+}) {
+  const scope = yield* Effect.scope
+  const entries = new Map<string, Entry>()
+  let preferred = 0
+
+  const open = Effect.fnUntraced(function* (endpoint: Endpoint.Endpoint) {
+    const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+    const state = { opened: false, broken: false }
+    const socket = yield* NodeSocket.fromDuplex(openSocket(endpoint, state), { openTimeout: options.connectTimeout })
+    const rpc = yield* RpcClient.makeProtocolSocket({ retrySchedule: Schedule.recurs(0) }).pipe(
+      Effect.provideService(Socket.Socket, socket),
+      Effect.provideService(RpcSerialization.RpcSerialization, Wire.serialization),
+      Effect.flatMap(protocol =>
+        Effect.provideService(RpcClient.make(WireRpcs, { disableTracing: true }), RpcClient.Protocol, protocol)
+      ),
+      Scope.extend(own)
+    )
+    const entry: Entry = {
+      endpoint: Endpoint.format(endpoint),
+      rpc,
+      scope: own,
+      opened: () => state.opened,
+      broken: () => state.broken,
+      users: 0,
+      retired: false
+    }
+    entries.set(entry.endpoint, entry)
+    return entry
+  })
+
+  const closeIfIdle = (entry: Entry) =>
+    entry.retired && entry.users === 0 ? Scope.close(entry.scope, Exit.void) : Effect.void
+
+  const retireEntry = (entry: Entry) =>
+    Effect.suspend(() => {
+      if (entry.retired) return Effect.void
+      entry.retired = true
+      if (entries.get(entry.endpoint) === entry) entries.delete(entry.endpoint)
+      return closeIfIdle(entry)
+    })
+
+  const opening = Effect.unsafeMakeSemaphore(1)
+
+  /** One at a time, so that two first requests do not open two connections. */
+  const enter = (endpoint: Endpoint.Endpoint): Effect.Effect<Entry> =>
+    Effect.suspend(() => {
+      const entry = entries.get(Endpoint.format(endpoint))
+      if (entry === undefined) return open(endpoint)
+      return entry.broken() ? Effect.zipRight(retireEntry(entry), open(endpoint)) : Effect.succeed(entry)
+    }).pipe(
+      Effect.tap(entry =>
+        Effect.sync(() => {
+          entry.users++
+        })
+      ),
+      opening.withPermits(1)
+    )
+
+  const leave = (entry: Entry) =>
+    Effect.suspend(() => {
+      entry.users--
+      return closeIfIdle(entry)
+    })
+
+  const connections: Connections = {
+    endpoints: options.endpoints.map(Endpoint.format),
+    at: index => options.endpoints[index % options.endpoints.length] ?? { host: "", port: 0 },
+    preferred: () => preferred,
+    prefer: index => {
+      preferred = index % options.endpoints.length
+    },
+    avoid: index => {
+      if (preferred === index % options.endpoints.length) preferred = (index + 1) % options.endpoints.length
+    },
+    acquire: endpoint => Effect.acquireRelease(enter(endpoint), leave),
+    retire: connection =>
+      Effect.suspend(() => {
+        const entry = entries.get(connection.endpoint)
+        return entry !== undefined && entry.rpc === connection.rpc ? retireEntry(entry) : Effect.void
+      })
+  }
+  return connections
+})

@@ -1,0 +1,77 @@
+/**
+ * What it means when a node gives no answer, or one that is none.
+ */
+import { RpcClientError } from "@effect/rpc/RpcClientError"
+import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type { Connection } from "./connections.js"
+
+/** An attempt that got no answer. */
+export class Lost extends Data.TaggedError("Lost")<{
+  readonly endpoint: string
+  readonly detail: string
+  /** Whether the request may have reached the node. */
+  readonly sent: boolean
+  /** Whether the node answered that it broke on the request, or on another one of this connection. */
+  readonly defect: boolean
+}> {}
+
+/** The innermost message: the outer ones say only that something failed. */
+const rootMessage = (error: unknown): string => {
+  let at: unknown = error
+  let message = ""
+  for (let depth = 0; depth < 8 && at !== undefined; depth++) {
+    if (Cause.isCause(at)) at = Cause.squash(at)
+    if (at instanceof AggregateError && at.errors.length > 0) at = at.errors[0]
+    if (typeof at !== "object" || at === null) return message === "" ? firstLine(String(at)) : message
+    if ("message" in at && typeof at.message === "string" && at.message !== "") message = at.message
+    at = "cause" in at ? at.cause : undefined
+  }
+  return message === "" ? "no reason was given" : firstLine(message)
+}
+
+const firstLine = (text: string): string => (text.split("\n", 1)[0] ?? "").slice(0, 300)
+
+const lostTo = (connection: Connection, error: RpcClientError): Lost => {
+  const foreign = error.message === "Error decoding message"
+  return new Lost({
+    endpoint: connection.endpoint,
+    detail: foreign
+      ? `${connection.endpoint} does not speak Reckon's protocol`
+      : connection.opened()
+        ? `${connection.endpoint} closed the connection`
+        : `${connection.endpoint}: ${rootMessage(error.cause)}`,
+    sent: connection.opened(),
+    defect: false
+  })
+}
+
+/** A defect is either a write to a socket that broke meanwhile, or the node's answer that it broke. */
+const brokeAt = (connection: Connection, cause: Cause.Cause<unknown>): Lost => {
+  const defect = Option.getOrUndefined(Cause.dieOption(cause))
+  const socket = typeof defect === "object" && defect !== null && "_tag" in defect && defect._tag === "SocketError"
+  return new Lost({
+    endpoint: connection.endpoint,
+    detail:
+      defect === undefined || socket
+        ? `${connection.endpoint} closed the connection`
+        : `${connection.endpoint} failed on the request: ${rootMessage(defect)}`,
+    sent: connection.opened(),
+    defect: defect !== undefined && !socket
+  })
+}
+
+const isRpcClientError = (error: unknown): error is RpcClientError => error instanceof RpcClientError
+
+/** What a cause met on a connection means: either the node's own answer, or that there will be none. */
+export const explain = <E>(
+  connection: Connection,
+  cause: Cause.Cause<E | RpcClientError>
+): Effect.Effect<never, E | Lost> =>
+  Either.match(Cause.failureOrCause(cause), {
+    onLeft: error => Effect.fail(isRpcClientError(error) ? lostTo(connection, error) : error),
+    onRight: defect => Effect.fail(brokeAt(connection, defect))
+  })

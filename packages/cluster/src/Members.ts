@@ -1,0 +1,98 @@
+/**
+ * Who is in the cluster: this node and its peers, by name and address. The list is fixed for the life of the node.
+ *
+ * @since 0.1.0
+ */
+import * as Endpoint from "@reckon/client/Endpoint"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+
+/**
+ * Whether an address can be reached from this machine only.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isLoopback = (address: Endpoint.Endpoint): boolean =>
+  address.host === "localhost" || address.host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address.host)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Member {
+  readonly name: string
+  readonly address: Endpoint.Endpoint
+}
+
+/**
+ * The list of members makes no cluster.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MembersError extends Schema.TaggedError<MembersError>("@reckon/cluster/MembersError")("MembersError", {
+  detail: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return this.detail
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class Members extends Context.Tag("@reckon/cluster/Members")<
+  Members,
+  {
+    readonly self: Member
+    /** Everyone but `self`. */
+    readonly peers: ReadonlyArray<Member>
+    /** The names of all members, in order. */
+    readonly names: ReadonlyArray<string>
+  }
+>() {}
+
+/**
+ * Checks the list: names are unique, and so are addresses.
+ *
+ * Links between nodes are neither encrypted nor authenticated yet, so addresses other than loopback are refused.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  self: Member,
+  peers: ReadonlyArray<Member>
+): Effect.Effect<Context.Tag.Service<Members>, MembersError> =>
+  Effect.gen(function* () {
+    const others = peers.filter(peer => peer.name !== self.name)
+    const all = [self, ...others]
+    for (const part of ["name", "address"] as const) {
+      const seen = new Set<string>()
+      for (const member of all) {
+        const value = part === "name" ? member.name : Endpoint.format(member.address)
+        if (seen.has(value)) return yield* new MembersError({ detail: `two members have the ${part} ${value}` })
+        seen.add(value)
+      }
+    }
+    for (const member of all) {
+      if (!isLoopback(member.address)) {
+        return yield* new MembersError({
+          detail: `${member.name} is at ${Endpoint.format(member.address)}: links between nodes are not secured yet, use loopback addresses (127.0.0.1)`
+        })
+      }
+    }
+    return Members.of({ self, peers: others, names: all.map(member => member.name).sort() })
+  })
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (self: Member, peers: ReadonlyArray<Member>): Layer.Layer<Members, MembersError> =>
+  Layer.effect(Members, make(self, peers))

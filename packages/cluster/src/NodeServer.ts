@@ -1,0 +1,32 @@
+/**
+ * The socket that a node listens on, for clients and peers alike.
+ *
+ * @since 0.1.0
+ */
+import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
+import type { SocketServerError } from "@effect/platform/SocketServer"
+import type * as Rpc from "@effect/rpc/Rpc"
+import type * as RpcGroup from "@effect/rpc/RpcGroup"
+import * as RpcServer from "@effect/rpc/RpcServer"
+import type { Endpoint } from "@reckon/client/Endpoint"
+import * as Wire from "@reckon/client/Wire"
+import * as Layer from "effect/Layer"
+
+/**
+ * Serves the group's handlers at the address. A request that cannot be decoded is answered with a defect, a frame that cannot be read ends its own
+ * connection; neither concerns anybody else.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  address: Endpoint
+): Layer.Layer<never, SocketServerError, Rpc.ToHandler<Rpcs> | Rpc.Context<Rpcs> | Rpc.Middleware<Rpcs>> =>
+  RpcServer.layer(group, { disableTracing: true, disableFatalDefects: true }).pipe(
+    Layer.provide(RpcServer.layerProtocolSocketServer),
+    Layer.provide([
+      Wire.layer,
+      NodeSocketServer.layer({ host: address.host, port: address.port, noDelay: true })
+    ])
+  )

@@ -1,0 +1,36 @@
+/**
+ * The RPC connection to one peer. It connects, and reconnects, by itself; requests made while it is down fail at once.
+ */
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import * as Socket from "@effect/platform/Socket"
+import * as RpcClient from "@effect/rpc/RpcClient"
+import type { RpcClientError } from "@effect/rpc/RpcClientError"
+import type * as RpcGroup from "@effect/rpc/RpcGroup"
+import * as Wire from "@reckon/client/Wire"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type { Member } from "../Members.js"
+import { PeerRpcs } from "../PeerRpcs.js"
+
+export type PeerClient = RpcClient.RpcClient<RpcGroup.Rpcs<typeof PeerRpcs>, RpcClientError>
+
+const reconnectMillis = 200
+const openMillis = 2_000
+
+export const connectPeer = (peer: Member): Effect.Effect<PeerClient, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { host, port } = peer.address
+    const socket = Layer.effect(
+      Socket.Socket,
+      // Only describes the connection; it is made, and made again, by the protocol, which reports what goes wrong with it.
+      Effect.orDie(NodeSocket.makeNet({ host, port, noDelay: true, openTimeout: openMillis }))
+    )
+    const protocol = Layer.scoped(
+      RpcClient.Protocol,
+      RpcClient.makeProtocolSocket({ retrySchedule: Schedule.spaced(reconnectMillis) })
+    ).pipe(Layer.provide([socket, Wire.layer]))
+    const context = yield* Layer.build(protocol)
+    return yield* RpcClient.make(PeerRpcs, { disableTracing: true }).pipe(Effect.provide(context))
+  })

@@ -1,0 +1,85 @@
+/**
+ * One store on this node: what its supervised processes share, and what it offers to a gateway.
+ *
+ * None of it belongs to a process of the tree: it is what outlives their restarts and finds them again by name.
+ *
+ * @since 0.1.0
+ */
+import type { NodeStatus } from "@reckon/client/StoreRpcs"
+import { Members } from "@reckon/cluster/Members"
+import type { StoreBackend } from "@reckon/gater/StoreBackend"
+import { ProcessTable } from "@reckon/otp/Process"
+import * as RaftClient from "@reckon/raft/RaftClient"
+import type { RoleChanged } from "@reckon/raft/RaftCore"
+import * as Effect from "effect/Effect"
+import * as CommitSignal from "./CommitSignal.js"
+import { makeServiceHandle, type ServiceHandle } from "./internal/serviceHandle.js"
+import type { Service as Engine } from "./StoreEngine.js"
+import * as LeaderTracker from "./LeaderTracker.js"
+import * as StoreNames from "./StoreNames.js"
+import * as StoreReader from "./StoreReader.js"
+import * as StoreWriter from "./StoreWriter.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Store {
+  readonly id: string
+  /** Where its two files lie: the Raft log and the events. */
+  readonly dataDir: string
+  readonly node: string
+  /** The names of all nodes that keep it. */
+  readonly voters: ReadonlyArray<string>
+  readonly engine: ServiceHandle<Engine>
+  readonly signal: CommitSignal.CommitSignal
+  readonly raft: RaftClient.RaftClient
+  /** Passes a change of role on to those who follow it. */
+  readonly onRoleChanged: (change: RoleChanged) => Effect.Effect<void>
+  readonly backend: StoreBackend
+}
+
+/**
+ * The store's Raft group. A store has a log of its own, so that no store waits for another's.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const raftGroup = (id: string): string => `store/${id}`
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: { readonly id: string; readonly dataDir: string }) =>
+  Effect.gen(function* () {
+    const members = yield* Members
+    const table = yield* ProcessTable
+    const { dataDir, id } = options
+    const node = members.self.name
+    const engine = makeServiceHandle<Engine>()
+    const signal = CommitSignal.make()
+    const raft = yield* RaftClient.make({ group: raftGroup(id), self: node, processName: StoreNames.store(id) })
+    const append = StoreWriter.append(id, StoreNames.streamsWriter(id))
+
+    const status: Effect.Effect<NodeStatus> = Effect.map(raft.status, member => ({
+      node,
+      store: id,
+      role: member?.role ?? "follower",
+      leader: member?.leader ?? null,
+      term: member?.term ?? 0,
+      commitIndex: member?.commitIndex ?? 0,
+      appliedIndex: member?.appliedIndex ?? 0,
+      lastPosition: engine.current()?.lastPosition() ?? -1,
+      pid: process.pid,
+      healthy: member !== null && member.leader !== null
+    }))
+
+    const backend: StoreBackend = {
+      ...StoreReader.make({ store: id, raft, engine, signal }),
+      append: appends => Effect.provideService(append(appends), ProcessTable, table),
+      status
+    }
+    const store: Store = { id, dataDir, node, voters: members.names, engine, signal, raft, onRoleChanged: LeaderTracker.notify(id, table), backend }
+    return store
+  })

@@ -1,0 +1,99 @@
+/**
+ * The names under which the processes of a store are registered, as the original has them.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * @since 0.1.0
+ * @category names
+ */
+export const reckonDbSup = "reckon_db_sup"
+
+/**
+ * @since 0.1.0
+ * @category names
+ */
+export const storeRegistry = "reckon_db_store_registry"
+
+const named = (role: string) => (store: string) => `reckon_db_${role}_${store}`
+
+/**
+ * @since 0.1.0
+ * @category names
+ */
+export const systemSup = named("system")
+
+/**
+ * @since 0.1.0
+ * @category names
+ */
+export const coreSup = named("core_sup")
+
+/**
+ * @since 0.1.0
+ * @category names
+ */
+export const persistenceSup = named("persistence_sup")
+
+/**
+ * The store's member of its Raft group.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const store = named("store")
+
+/**
+ * @since 0.1.0
+ * @category names
+ */
+export const streamsSup = named("streams_sup")
+
+/**
+ * @since 0.1.0
+ * @category names
+ */
+export const streamsWriter = named("streams_writer")
+
+/**
+ * @since 0.1.0
+ * @category names
+ */
+export const notificationSup = named("notification_sup")
+
+/**
+ * @since 0.1.0
+ * @category names
+ */
+export const leaderSup = named("leader_sup")
+
+/**
+ * @since 0.1.0
+ * @category names
+ */
+export const leaderTracker = named("leader_tracker")
+
+/**
+ * @since 0.1.0
+ * @category names
+ */
+export const emitterSup = named("emitter_sup")
+
+/**
+ * @since 0.1.0
+ * @category names
+ */
+export const storeMgr = named("store_mgr")
+
+/**
+ * @since 0.1.0
+ * @category names
+ */
+export const gatewaySup = named("gateway_sup")
+
+/**
+ * @since 0.1.0
+ * @category names
+ */
+export const gatewayWorker = (store: string, number: number): string => `reckon_db_gateway_worker_${store}_${number}`

@@ -1,0 +1,53 @@
+/**
+ * The stores of a node, running under their supervision tree.
+ *
+ * @since 0.1.0
+ */
+import type { NodeStatus } from "@reckon/client/StoreRpcs"
+import type { Members } from "@reckon/cluster/Members"
+import type { WorkerRegistry } from "@reckon/gater/WorkerRegistry"
+import type { ProcessTable } from "@reckon/otp/Process"
+import * as Supervisor from "@reckon/otp/Supervisor"
+import type { RaftTransport } from "@reckon/raft/RaftTransport"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as path from "node:path"
+import * as Store from "./Store.js"
+import { reckonDbSup } from "./supervision/ReckonDbSup.js"
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class Stores extends Context.Tag("@reckon/db/Stores")<
+  Stores,
+  {
+    readonly get: (id: string) => Store.Store | undefined
+    /** How this node sees itself in each of its stores. */
+    readonly statuses: Effect.Effect<ReadonlyArray<NodeStatus>>
+  }
+>() {}
+
+/**
+ * Starts the stores and stops them, in order, when the layer's scope closes. Every member of the cluster keeps every store.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: { readonly dataDir: string; readonly stores: ReadonlyArray<string> }) =>
+  Layer.unwrapScoped(
+    Effect.gen(function* () {
+      const stores = yield* Effect.forEach([...new Set(options.stores)], id =>
+        Store.make({ id, dataDir: path.join(options.dataDir, "stores", id) })
+      )
+      const byId = new Map(stores.map(store => [store.id, store]))
+      return Layer.merge(
+        Layer.succeed(Stores, {
+          get: id => byId.get(id),
+          statuses: Effect.forEach(stores, store => store.backend.status)
+        }),
+        Supervisor.layer(reckonDbSup(stores))
+      )
+    })
+  )

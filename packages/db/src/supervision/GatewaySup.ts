@@ -1,0 +1,29 @@
+/**
+ * `gateway_sup`: the workers that serve the store's clients on this node.
+ *
+ * @since 0.1.0
+ */
+import * as GatewayWorker from "@reckon/gater/GatewayWorker"
+import * as Supervisor from "@reckon/otp/Supervisor"
+import type { Store } from "../Store.js"
+import * as StoreNames from "../StoreNames.js"
+
+/**
+ * @since 0.1.0
+ * @category supervisors
+ */
+export const gatewaySup = (store: Store) => {
+  const processName = StoreNames.gatewayWorker(store.id, 1)
+  return Supervisor.supervisor(StoreNames.gatewaySup(store.id), {
+    name: StoreNames.gatewaySup(store.id),
+    strategy: "one_for_one",
+    intensity: 15,
+    period: "60 seconds",
+    children: [
+      Supervisor.worker(
+        processName,
+        GatewayWorker.startLink({ store: store.id, processName, backend: store.backend })
+      )
+    ]
+  })
+}

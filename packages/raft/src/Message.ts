@@ -1,0 +1,213 @@
+/**
+ * What the members of a group say to each other.
+ *
+ * `term` is always the term the **sender** is in when it speaks. A question about an election names the term it is
+ * about in `askedTerm`, and its answer repeats it: the two differ for a pre-vote, which asks about a term nobody has
+ * entered yet, and whoever mixed them up would leave a member with a higher or a lower term waiting for ever.
+ *
+ * `round` numbers the leader's read rounds. An answer repeats the round of the message it answers, so that a
+ * confirmation can never be taken for one of a later question.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { Index, LogEntry, Term } from "./LogEntry.js"
+
+/**
+ * The name of a member, unique in its group for ever: a replaced machine gets a new one.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const MemberId = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(255))
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type MemberId = typeof MemberId.Type
+
+/**
+ * A leader's counter of read rounds, unique within its term.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Round = Schema.Int.pipe(Schema.nonNegative())
+
+const envelope = { from: MemberId, to: MemberId, term: Term }
+
+const ballot = { ...envelope, askedTerm: Term, lastIndex: Index, lastTerm: Term }
+
+const ballotReply = { ...envelope, askedTerm: Term, granted: Schema.Boolean }
+
+/**
+ * "Would you vote for me in `askedTerm`?" Changes neither the term nor the vote of anybody.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const PreVote = Schema.TaggedStruct("PreVote", ballot)
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export interface PreVote extends Schema.Schema.Type<typeof PreVote> {}
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export const PreVoteReply = Schema.TaggedStruct("PreVoteReply", ballotReply)
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export interface PreVoteReply extends Schema.Schema.Type<typeof PreVoteReply> {}
+
+/**
+ * "Vote for me in `askedTerm`", which is the sender's own term. Leaves the candidate only after its vote for itself
+ * is durable.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const RequestVote = Schema.TaggedStruct("RequestVote", ballot)
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export interface RequestVote extends Schema.Schema.Type<typeof RequestVote> {}
+
+/**
+ * Leaves the voter only after its term and vote are durable.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const VoteReply = Schema.TaggedStruct("VoteReply", ballotReply)
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export interface VoteReply extends Schema.Schema.Type<typeof VoteReply> {}
+
+/**
+ * Entries `prevIndex + 1 …` of the leader's log, without a gap; without entries it only asks whether the follower has
+ * `prevIndex` with `prevTerm`. A message whose entries do not follow each other does not decode.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const AppendEntries = Schema.TaggedStruct("AppendEntries", {
+  ...envelope,
+  prevIndex: Index,
+  prevTerm: Term,
+  entries: Schema.Array(LogEntry),
+  commit: Index,
+  round: Round
+}).pipe(
+  Schema.filter(message => {
+    let index = message.prevIndex
+    let term = message.prevTerm
+    for (const entry of message.entries) {
+      if (entry.index !== index + 1) return `entry ${entry.index} does not follow ${index}`
+      if (entry.term < term) return `entry ${entry.index} of term ${entry.term} follows one of term ${term}`
+      index = entry.index
+      term = entry.term
+    }
+    return term <= message.term ? true : `the log is of term ${term} and its sender only in ${message.term}`
+  })
+)
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export interface AppendEntries extends Schema.Schema.Type<typeof AppendEntries> {}
+
+/**
+ * The answer to {@link AppendEntries}. When it succeeded, the follower's log up to `matchIndex` is durable and equal to
+ * the leader's. When it did not, `prevIndex` names the question refused and the hint is the last entry of
+ * the follower, at or before it, that could still agree: its index and its term.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const AppendReply = Schema.TaggedStruct("AppendReply", {
+  ...envelope,
+  round: Round,
+  result: Schema.Union(
+    Schema.TaggedStruct("Matched", { matchIndex: Index }),
+    Schema.TaggedStruct("Conflict", { prevIndex: Index, hintIndex: Index, hintTerm: Term })
+  )
+})
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export interface AppendReply extends Schema.Schema.Type<typeof AppendReply> {}
+
+/**
+ * "I still lead." `commit` never exceeds what the follower is known to hold, because a heartbeat verifies no log.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const Heartbeat = Schema.TaggedStruct("Heartbeat", { ...envelope, commit: Index, round: Round })
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export interface Heartbeat extends Schema.Schema.Type<typeof Heartbeat> {}
+
+/**
+ * "I still follow." Says nothing about the follower's log.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const HeartbeatReply = Schema.TaggedStruct("HeartbeatReply", { ...envelope, round: Round })
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export interface HeartbeatReply extends Schema.Schema.Type<typeof HeartbeatReply> {}
+
+/**
+ * Every message between peers.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Message = Schema.Union(
+  AppendEntries,
+  AppendReply,
+  Heartbeat,
+  HeartbeatReply,
+  PreVote,
+  PreVoteReply,
+  RequestVote,
+  VoteReply
+).annotations({ identifier: "RaftMessage" })
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Message =
+  | AppendEntries
+  | AppendReply
+  | Heartbeat
+  | HeartbeatReply
+  | PreVote
+  | PreVoteReply
+  | RequestVote
+  | VoteReply

@@ -1,0 +1,118 @@
+/**
+ * One member of a Raft group as a supervised process: it feeds the pure core from a single queue and carries out what the core asks for.
+ *
+ * A walk through it: proposals gather while the queue is busy and enter the core as one batch; what the core wants durable is staged; once the queue
+ * has drained, one flush makes everything staged durable (group commit); then the core is told, acknowledgements leave, and what is committed is
+ * applied in one transaction of the state machine, whose replies go to the proposers.
+ *
+ * Messages to followers leave before the leader's own flush; votes and acknowledgements leave after it, because they promise durability.
+ *
+ * @since 0.1.0
+ */
+import * as GenServer from "@reckon/otp/GenServer"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
+import { type DriverInput, isDriverInput, makeDriver } from "./internal/driver.js"
+import type * as RaftCore from "./RaftCore.js"
+import type { RaftLog } from "./RaftLog.js"
+import { RaftProtocol } from "./RaftProtocol.js"
+import { localRequests } from "./internal/localRequests.js"
+import { RaftTransport } from "./RaftTransport.js"
+import type { StateMachine } from "./StateMachine.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<E, R> {
+  /** The group's name, the same on all members. */
+  readonly group: string
+  readonly self: string
+  /** All voters, `self` among them. */
+  readonly voters: ReadonlyArray<string>
+  /** The name the process registers, by which {@link RaftClient} finds it across restarts. */
+  readonly processName: string
+  /** Opens log and state machine anew at each start of the process; its scope closes with the process. */
+  readonly open: Effect.Effect<
+    { readonly log: Context.Tag.Service<RaftLog>; readonly machine: Context.Tag.Service<StateMachine> },
+    E,
+    R | Scope.Scope
+  >
+  /** Told of each change of role, term or known leader. */
+  readonly onRoleChanged?: (change: RaftCore.RoleChanged) => Effect.Effect<void>
+  /** The unit of the core's time. */
+  readonly tick?: Duration.DurationInput
+  readonly limits?: Partial<RaftCore.Options>
+}
+
+/**
+ * With the core's ten to twenty ticks until an election, a dead leader is replaced after one to two seconds.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const tickDefault = Duration.millis(100)
+
+/**
+ * Starts the member, linked to the calling process. A log that cannot be used fails the start.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const startLink = <E, R>(options: Options<E, R>) =>
+  GenServer.startLink(
+    GenServer.make(RaftProtocol, {
+      init: (self: GenServer.Self<DriverInput>) =>
+        Effect.gen(function* () {
+          const transport = yield* RaftTransport
+          const opened = yield* options.open
+          const seed = yield* Random.nextIntBetween(1, 2 ** 31)
+          const driver = makeDriver({
+            group: options.group,
+            self: options.self,
+            voters: options.voters,
+            limits: options.limits,
+            onRoleChanged: options.onRoleChanged ?? (() => Effect.void),
+            seed,
+            transport,
+            wake: self.unsafeSend,
+            ...opened
+          })
+          const local = yield* localRequests(options.processName)
+          yield* transport.listen(options.group, { receive: driver.receive, ...local })
+          yield* Effect.sync(driver.tick).pipe(
+            Effect.delay(options.tick ?? tickDefault),
+            Effect.forever,
+            Effect.forkScoped
+          )
+          return driver
+        }),
+      handlers: {
+        Propose: ({ payload }, driver, from) =>
+          Effect.sync(() => {
+            driver.propose(payload, from.settle)
+            return GenServer.noReply(driver)
+          }),
+        ReadIndex: (_, driver, from) =>
+          Effect.sync(() => {
+            driver.readIndex(from.settle)
+            return GenServer.noReply(driver)
+          }),
+        AwaitApplied: ({ index }, driver, from) =>
+          Effect.sync(() => {
+            driver.awaitApplied(index, from.settle)
+            return GenServer.noReply(driver)
+          }),
+        Status: (_, driver) => Effect.succeed(GenServer.reply(driver.status(), driver))
+      },
+      info: (message, driver) =>
+        isDriverInput(message)
+          ? Effect.as(driver.handle(message), GenServer.noReply(driver))
+          : // It traps no exits, monitors nobody and asks for no timeout.
+            GenServer.noReply(driver)
+    }),
+    { name: options.processName }
+  )

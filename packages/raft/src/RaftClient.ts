@@ -1,0 +1,87 @@
+/**
+ * A group as its users on one node see it: propose and read through whichever member leads, across elections and restarts of the local process.
+ *
+ * @since 0.1.0
+ */
+import type { ProcessTable } from "@reckon/otp/Process"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { coalesce } from "./internal/coalesce.js"
+import { localRequests } from "./internal/localRequests.js"
+import type { Status } from "./RaftProtocol.js"
+import { NotLeader, type ProposeError, type ReadError } from "./RaftError.js"
+import { RaftTransport } from "./RaftTransport.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RaftClient {
+  /** The state machine's reply, once the command is committed and applied. */
+  readonly propose: (payload: Uint8Array) => Effect.Effect<Uint8Array, ProposeError>
+  /** Returns once this member has applied everything that was acknowledged anywhere before the call: what is read then is linearizable. */
+  readonly readBarrier: Effect.Effect<void, ReadError>
+  /** `null` while the member's process is down. */
+  readonly status: Effect.Effect<Status | null>
+}
+
+/** How long a request waits for a leader to be known: a little more than an election takes. */
+const leaderMillis = 4_000
+const leaderPollMillis = 50
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: {
+  readonly group: string
+  readonly self: string
+  readonly processName: string
+}): Effect.Effect<RaftClient, never, ProcessTable | RaftTransport | Scope.Scope> =>
+  Effect.gen(function* () {
+    const transport = yield* RaftTransport
+    const local = yield* localRequests(options.processName)
+
+    /**
+     * Tries here, then at the leader that this member names; while nobody is named, again until there is one. Only `NotLeader` is tried again: it is the
+     * one failure that says that nothing happened.
+     */
+    const atLeader = <A, E>(
+      here: Effect.Effect<A, E | NotLeader>,
+      there: (leader: string) => Effect.Effect<A, E | NotLeader>
+    ): Effect.Effect<A, E | NotLeader> =>
+      Effect.gen(function* () {
+        const deadline = (yield* Clock.currentTimeMillis) + leaderMillis
+        const attempt: Effect.Effect<A, E | NotLeader> = here.pipe(
+          Effect.catchIf(
+            (error): error is NotLeader => error instanceof NotLeader,
+            refused =>
+              refused.leader === null || refused.leader === options.self ? Effect.fail(refused) : there(refused.leader)
+          ),
+          Effect.catchIf(
+            (error): error is NotLeader => error instanceof NotLeader,
+            refused =>
+              Effect.flatMap(Clock.currentTimeMillis, now =>
+                now >= deadline ? Effect.fail(refused) : Effect.delay(attempt, leaderPollMillis)
+              )
+          )
+        )
+        return yield* attempt
+      })
+
+    const readBarrier = yield* coalesce(
+      atLeader<number, ReadError>(local.readIndex, leader => transport.readIndex(options.group, leader)).pipe(
+        Effect.flatMap(local.awaitApplied)
+      )
+    )
+
+    return {
+      propose: payload =>
+        atLeader<Uint8Array, ProposeError>(local.propose(payload), leader =>
+          transport.propose(options.group, leader, payload)
+        ),
+      readBarrier,
+      status: local.status
+    }
+  })

@@ -1,0 +1,93 @@
+/**
+ * How the members of a group reach each other. Sockets stand behind it in a cluster (`packages/cluster`), a {@link makeNetwork} in one process in tests.
+ *
+ * Messages may be lost, delayed or reordered; requests (`propose`, `readIndex`) are answered or fail with a typed error that says whether
+ * they can have had an effect.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Message } from "./Message.js"
+import { NotLeader, type ProposeError, type ReadError } from "./RaftError.js"
+
+/**
+ * What a member offers to the others of its group.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Receiver {
+  readonly receive: (messages: ReadonlyArray<Message>) => void
+  readonly propose: (payload: Uint8Array) => Effect.Effect<Uint8Array, ProposeError>
+  readonly readIndex: Effect.Effect<number, ReadError>
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class RaftTransport extends Context.Tag("@reckon/raft/RaftTransport")<
+  RaftTransport,
+  {
+    /** Takes the group's messages and requests until the scope closes. */
+    readonly listen: (group: string, receiver: Receiver) => Effect.Effect<void, never, Scope.Scope>
+    /** Never waits: what does not fit the member's bounded outbox is lost, which Raft repairs. */
+    readonly send: (group: string, message: Message) => void
+    /** Asks `to`, the supposed leader, to propose. */
+    readonly propose: (group: string, to: string, payload: Uint8Array) => Effect.Effect<Uint8Array, ProposeError>
+    /** Asks `to`, the supposed leader, for an index that a linearizable read must wait for. */
+    readonly readIndex: (group: string, to: string) => Effect.Effect<number, ReadError>
+  }
+>() {}
+
+/**
+ * A network of members in one process. Every message is delivered in order, at once, except over links that were cut.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Network {
+  readonly transport: (self: string) => Context.Tag.Service<RaftTransport>
+  /** Nothing goes from `from` to `to` until it is mended. */
+  readonly cut: (from: string, to: string) => Effect.Effect<void>
+  readonly mend: (from: string, to: string) => Effect.Effect<void>
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeNetwork: Effect.Effect<Network> = Effect.sync(() => {
+  const receivers = new Map<string, Receiver>()
+  const cutLinks = new Set<string>()
+  const address = (group: string, member: string) => JSON.stringify([group, member])
+  const link = (from: string, to: string) => JSON.stringify([from, to])
+
+  const reach = (self: string, group: string, to: string): Receiver | undefined =>
+    cutLinks.has(link(self, to)) || cutLinks.has(link(to, self)) ? undefined : receivers.get(address(group, to))
+
+  const transport = (self: string): Context.Tag.Service<RaftTransport> => ({
+    listen: (group, receiver) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          receivers.set(address(group, self), receiver)
+        }),
+        () => Effect.sync(() => receivers.delete(address(group, self)))
+      ).pipe(Effect.asVoid),
+    send: (group, message) => {
+      if (!cutLinks.has(link(self, message.to))) receivers.get(address(group, message.to))?.receive([message])
+    },
+    propose: (group, to, payload) =>
+      Effect.suspend(() => reach(self, group, to)?.propose(payload) ?? Effect.fail(new NotLeader({ leader: null }))),
+    readIndex: (group, to) =>
+      Effect.suspend(() => reach(self, group, to)?.readIndex ?? Effect.fail(new NotLeader({ leader: null })))
+  })
+
+  return {
+    transport,
+    cut: (from, to) => Effect.sync(() => void cutLinks.add(link(from, to))),
+    mend: (from, to) => Effect.sync(() => void cutLinks.delete(link(from, to)))
+  }
+})
