@@ -3,16 +3,17 @@
  *
  * @since 0.1.0
  */
+
+import { createServer } from "node:http"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import type { NodeStatus } from "@reckon/client/StoreRpcs"
 import type { Endpoint } from "@reckon/client/Endpoint"
+import type { NodeStatus } from "@reckon/client/StoreRpcs"
 import { Stores } from "@reckon/db/Stores"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { createServer } from "node:http"
 
 /**
  * 200 while every store of the node has a leader it can reach and follows, 503 otherwise; the body tells the same either way.

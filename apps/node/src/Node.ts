@@ -1,11 +1,12 @@
 /**
- * One node, whole: members, transport, stores, gateway, RPC socket and HTTP, as a single Layer.
+ * One node, whole: members, transport, stores, gateway, RPC socket and HTTP, from one list of options.
  *
  * @since 0.1.0
  */
-import { StoreRpcs } from "@reckon/client/StoreRpcs"
+
 import type { Endpoint } from "@reckon/client/Endpoint"
 import type * as Limits from "@reckon/client/Limits"
+import { StoreRpcs } from "@reckon/client/StoreRpcs"
 import * as Members from "@reckon/cluster/Members"
 import * as NodeServer from "@reckon/cluster/NodeServer"
 import { PeerRpcs } from "@reckon/cluster/PeerRpcs"
@@ -14,6 +15,9 @@ import * as Stores from "@reckon/db/Stores"
 import * as Gateway from "@reckon/gater/Gateway"
 import * as WorkerRegistry from "@reckon/gater/WorkerRegistry"
 import * as Process from "@reckon/otp/Process"
+import * as Supervisor from "@reckon/otp/Supervisor"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Health from "./Health.js"
 
@@ -30,17 +34,11 @@ export interface NodeOptions {
   readonly limits: Limits.Limits
 }
 
-/**
- * Runs the node for as long as the layer lives. Requests are taken in last and turned away first.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layer = (options: NodeOptions) => {
+const layer = (options: NodeOptions) => {
   const handlers = Layer.mergeAll(Gateway.layerHandlers({ limits: options.limits }), SocketTransport.layerHandlers)
   const server = NodeServer.layer(StoreRpcs.merge(PeerRpcs), options.self.address).pipe(Layer.provide(handlers))
   return Layer.mergeAll(server, Health.layer(options.http)).pipe(
-    Layer.provide(Stores.layer({ dataDir: options.dataDir, stores: options.stores })),
+    Layer.provideMerge(Stores.layer({ dataDir: options.dataDir, stores: options.stores })),
     Layer.provide(WorkerRegistry.layer),
     Layer.provide(SocketTransport.layer),
     Layer.provide(SocketTransport.layerReceivers),
@@ -48,3 +46,16 @@ export const layer = (options: NodeOptions) => {
     Layer.provide(Process.layer)
   )
 }
+
+/**
+ * Runs the node until it is interrupted, which stops it in good order. It fails where it cannot start, and when its supervision tree gives up.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const run = (options: NodeOptions) =>
+  Layer.build(layer(options)).pipe(
+    Effect.flatMap(context => Context.get(context, Supervisor.Root).awaitExit),
+    Effect.flatMap(reason => new Supervisor.TreeExited({ reason })),
+    Effect.scoped
+  )

@@ -3,8 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
+
 import type { SocketServerError } from "@effect/platform/SocketServer"
+import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import type * as Rpc from "@effect/rpc/Rpc"
 import type * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as RpcServer from "@effect/rpc/RpcServer"
@@ -25,8 +26,5 @@ export const layer = <Rpcs extends Rpc.Any>(
 ): Layer.Layer<never, SocketServerError, Rpc.ToHandler<Rpcs> | Rpc.Context<Rpcs> | Rpc.Middleware<Rpcs>> =>
   RpcServer.layer(group, { disableTracing: true, disableFatalDefects: true }).pipe(
     Layer.provide(RpcServer.layerProtocolSocketServer),
-    Layer.provide([
-      Wire.layer,
-      NodeSocketServer.layer({ host: address.host, port: address.port, noDelay: true })
-    ])
+    Layer.provide([Wire.layer, NodeSocketServer.layer({ host: address.host, port: address.port, noDelay: true })])
   )

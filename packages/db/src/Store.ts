@@ -14,8 +14,8 @@ import type { RoleChanged } from "@reckon/raft/RaftCore"
 import * as Effect from "effect/Effect"
 import * as CommitSignal from "./CommitSignal.js"
 import { makeServiceHandle, type ServiceHandle } from "./internal/serviceHandle.js"
-import type { Service as Engine } from "./StoreEngine.js"
 import * as LeaderTracker from "./LeaderTracker.js"
+import type { Service as Engine } from "./StoreEngine.js"
 import * as StoreNames from "./StoreNames.js"
 import * as StoreReader from "./StoreReader.js"
 import * as StoreWriter from "./StoreWriter.js"
@@ -80,6 +80,16 @@ export const make = (options: { readonly id: string; readonly dataDir: string })
       append: appends => Effect.provideService(append(appends), ProcessTable, table),
       status
     }
-    const store: Store = { id, dataDir, node, voters: members.names, engine, signal, raft, onRoleChanged: LeaderTracker.notify(id, table), backend }
+    const store: Store = {
+      id,
+      dataDir,
+      node,
+      voters: members.names,
+      engine,
+      signal,
+      raft,
+      onRoleChanged: LeaderTracker.notify(id, table),
+      backend
+    }
     return store
   })

@@ -50,7 +50,9 @@ type WriterInput = { readonly _tag: "Submit" } | { readonly _tag: "Done" }
 
 const byteLength = (appends: ReadonlyArray<Append>): number => {
   let bytes = 0
-  for (const { events } of appends) for (const event of events) bytes += Event.byteLength(event)
+  for (const { events } of appends) {
+    for (const event of events) bytes += Event.byteLength(event)
+  }
   return bytes
 }
 
@@ -108,7 +110,7 @@ export const startLink = (options: {
             state.waiting.length >= waitingRequestsMax ||
             (state.waiting.length > 0 && state.waitingBytes + bytes > waitingBytesMax)
           if (full) return GenServer.fail(new Overloaded({ detail: "too many appends wait at this node" }), state)
-          state.waiting.push({ appends, bytes, reply: from.settle })
+          state.waiting.push({ appends, bytes, reply: exit => from.settle(exit) })
           state.waitingBytes += bytes
           if (!state.submitting) {
             state.submitting = true

@@ -3,16 +3,13 @@
  *
  * @since 0.1.0
  */
+
+import * as path from "node:path"
 import type { NodeStatus } from "@reckon/client/StoreRpcs"
-import type { Members } from "@reckon/cluster/Members"
-import type { WorkerRegistry } from "@reckon/gater/WorkerRegistry"
-import type { ProcessTable } from "@reckon/otp/Process"
 import * as Supervisor from "@reckon/otp/Supervisor"
-import type { RaftTransport } from "@reckon/raft/RaftTransport"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as path from "node:path"
 import * as Store from "./Store.js"
 import { reckonDbSup } from "./supervision/ReckonDbSup.js"
 
@@ -30,7 +27,8 @@ export class Stores extends Context.Tag("@reckon/db/Stores")<
 >() {}
 
 /**
- * Starts the stores and stops them, in order, when the layer's scope closes. Every member of the cluster keeps every store.
+ * Starts the stores and stops them, in order, when the layer's scope closes. Every member of the cluster keeps every store. The tree's `Root` tells when it
+ * has given up.
  *
  * @since 0.1.0
  * @category layers

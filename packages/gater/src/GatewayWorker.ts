@@ -77,7 +77,9 @@ export const startLink = (options: {
     const registry = yield* WorkerRegistry
     const ref = yield* GenServer.named(WorkerProtocol, options.processName).bind
     const stopped = yield* Deferred.make<never, NoQuorum>()
-    yield* Effect.addFinalizer(() => Deferred.fail(stopped, new NoQuorum({ store, detail: "the gateway worker stopped" })))
+    yield* Effect.addFinalizer(() =>
+      Deferred.fail(stopped, new NoQuorum({ store, detail: "the gateway worker stopped" }))
+    )
     const limited = makeLimiter(subscriptionsMax)
     const subscribe: GatewayWorker["subscribe"] = request =>
       limited(Stream.interruptWhenDeferred(backend.subscribe(request), stopped))
@@ -94,13 +96,16 @@ export const startLink = (options: {
     state: State,
     from: GenServer.From<A, E | RequestError>
   ) =>
-    Effect.flatMap(FiberSet.size(state.requests), (busy): Effect.Effect<GenServer.Outcome<State, A, E | RequestError>> => {
-      if (busy >= requestsMax) {
-        return Effect.succeed(GenServer.fail(new Overloaded({ detail: `${busy} requests at this worker` }), state))
+    Effect.flatMap(
+      FiberSet.size(state.requests),
+      (busy): Effect.Effect<GenServer.Outcome<State, A, E | RequestError>> => {
+        if (busy >= requestsMax) {
+          return Effect.succeed(GenServer.fail(new Overloaded({ detail: `${busy} requests at this worker` }), state))
+        }
+        state.run(Effect.flatMap(Effect.exit(request), exit => GenServer.replyTo(from, exit)))
+        return Effect.succeed(GenServer.noReply(state))
       }
-      state.run(Effect.flatMap(Effect.exit(request), exit => GenServer.replyTo(from, exit)))
-      return Effect.succeed(GenServer.noReply(state))
-    })
+    )
 
   return GenServer.startLink(
     GenServer.make(WorkerProtocol, {

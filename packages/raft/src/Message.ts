@@ -28,7 +28,7 @@ export const MemberId = Schema.String.pipe(Schema.minLength(1), Schema.maxLength
 export type MemberId = typeof MemberId.Type
 
 /**
- * A leader's counter of read rounds, unique within its term.
+ * A leader's counter of read rounds, unique within its term. The first round is 1; 0 confirms nothing.
  *
  * @since 0.1.0
  * @category schemas

@@ -16,10 +16,10 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import { type DriverInput, isDriverInput, makeDriver } from "./internal/driver.js"
+import { localRequests } from "./internal/localRequests.js"
 import type * as RaftCore from "./RaftCore.js"
 import type { RaftLog } from "./RaftLog.js"
 import { RaftProtocol } from "./RaftProtocol.js"
-import { localRequests } from "./internal/localRequests.js"
 import { RaftTransport } from "./RaftTransport.js"
 import type { StateMachine } from "./StateMachine.js"
 
@@ -93,17 +93,17 @@ export const startLink = <E, R>(options: Options<E, R>) =>
       handlers: {
         Propose: ({ payload }, driver, from) =>
           Effect.sync(() => {
-            driver.propose(payload, from.settle)
+            driver.propose(payload, exit => from.settle(exit))
             return GenServer.noReply(driver)
           }),
         ReadIndex: (_, driver, from) =>
           Effect.sync(() => {
-            driver.readIndex(from.settle)
+            driver.readIndex(exit => from.settle(exit))
             return GenServer.noReply(driver)
           }),
         AwaitApplied: ({ index }, driver, from) =>
           Effect.sync(() => {
-            driver.awaitApplied(index, from.settle)
+            driver.awaitApplied(index, exit => from.settle(exit))
             return GenServer.noReply(driver)
           }),
         Status: (_, driver) => Effect.succeed(GenServer.reply(driver.status(), driver))

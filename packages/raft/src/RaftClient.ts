@@ -9,8 +9,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { coalesce } from "./internal/coalesce.js"
 import { localRequests } from "./internal/localRequests.js"
-import type { Status } from "./RaftProtocol.js"
 import { NotLeader, type ProposeError, type ReadError } from "./RaftError.js"
+import type { Status } from "./RaftProtocol.js"
 import { RaftTransport } from "./RaftTransport.js"
 
 /**

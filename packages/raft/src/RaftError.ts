@@ -1,5 +1,5 @@
 /**
- * How a proposal or a read can fail. Every proposal ends in exactly one of: applied (it has a reply), surely not applied ({@link NotLeader},
+ * How a proposal, a read or the opening of a log can fail. Every proposal ends in exactly one of: applied (it has a reply), surely not applied ({@link NotLeader},
  * {@link Overloaded}), or unknown ({@link ProposalUnknown}).
  *
  * @since 0.1.0
@@ -87,3 +87,19 @@ export const ReadError = Schema.Union(NotLeader, Overloaded, ReadTimeout)
  * @category errors
  */
 export type ReadError = Schema.Schema.Type<typeof ReadError>
+
+/**
+ * The log on disk cannot be used as it is. `detail` says what is wrong and what to do about it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RaftLogError extends Schema.TaggedError<RaftLogError>("@reckon/raft/RaftLogError")("RaftLogError", {
+  filename: Schema.String,
+  detail: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `${this.filename}: ${this.detail}`
+  }
+}

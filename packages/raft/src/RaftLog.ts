@@ -14,29 +14,13 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { openLogDatabase } from "./internal/log/database.js"
 import { makeTailCache } from "./internal/log/tailCache.js"
 import { makeTermRuns } from "./internal/log/termRuns.js"
 import type { LogEntry } from "./LogEntry.js"
 import type { HardState } from "./RaftCore.js"
-
-/**
- * The log on disk cannot be used as it is. `detail` says what is wrong and what to do about it.
- *
- * @since 0.1.0
- * @category errors
- */
-export class RaftLogError extends Schema.TaggedError<RaftLogError>("@reckon/raft/RaftLogError")("RaftLogError", {
-  filename: Schema.String,
-  detail: Schema.String
-}) {
-  readonly retryable = false
-  override get message() {
-    return `${this.filename}: ${this.detail}`
-  }
-}
+import { RaftLogError } from "./RaftError.js"
 
 /**
  * One change: cut the log from `truncateFrom` on, add `entries`, set term and vote; all or none.

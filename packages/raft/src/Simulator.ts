@@ -29,7 +29,8 @@ import * as RaftCore from "./RaftCore.js"
  * @category models
  */
 export type Event =
-  | { readonly _tag: "Tick" | "Campaign" | "Read" | "Restart"; readonly node: string }
+  | { readonly _tag: "Tick" | "Campaign" | "Read"; readonly node: string }
+  | { readonly _tag: "Restart"; readonly node: string }
   | { readonly _tag: "Propose"; readonly node: string; readonly count: number; readonly bytes: number }
   | { readonly _tag: "Sync"; readonly node: string; readonly writes: number }
   | {
@@ -111,6 +112,8 @@ export interface RunOptions {
   readonly nodes?: number | undefined
   /** Events before the healing; 3,000 when absent. */
   readonly steps?: number | undefined
+  /** Whether to search for a shorter history of a violation, which takes seconds; true when absent. */
+  readonly shrink?: boolean | undefined
   /** The core under test: {@link RaftCore.step} when absent. A broken one shows whether the simulator sees. */
   readonly step?: typeof RaftCore.step | undefined
 }
@@ -143,14 +146,23 @@ const failureOf = (cause: unknown): Broken => {
 const kindOf = ({ detail, invariant }: Broken): string =>
   `${invariant}: ${detail.replace(/ \(.*\)$/, "").replace(/\d+/g, "n")}`
 
-const replay = (setting: Setting, events: ReadonlyArray<Event>, heal: boolean): Broken | undefined => {
+/** How a list of events fails, if it does, and after how many of them. */
+const replay = (
+  setting: Setting,
+  events: ReadonlyArray<Event>,
+  heal: boolean
+): { readonly broken: Broken; readonly after: number } | undefined => {
+  let after = 0
   try {
     const world = new World(setting, setting.step)
-    for (const event of events) world.apply(event)
+    for (const event of events) {
+      after += 1
+      world.apply(event)
+    }
     if (heal) settle(world, setting.options.electionTicks, event => world.apply(event))
     return undefined
   } catch (cause) {
-    return failureOf(cause)
+    return { broken: failureOf(cause), after }
   }
 }
 
@@ -236,15 +248,22 @@ export const run = (options: RunOptions): Report => {
     acknowledged: world.checker.acknowledged,
     readsServed: world.readsServed,
     crashes,
-    violations: broken === undefined ? [] : [explain(setting, events, broken, healing)]
+    violations: broken === undefined ? [] : [explain(setting, events, broken, healing, options.shrink ?? true)]
   }
 }
 
-const explain = (setting: Setting, events: ReadonlyArray<Event>, broken: Broken, heal: boolean): Violation => {
+const explain = (
+  setting: Setting,
+  events: ReadonlyArray<Event>,
+  broken: Broken,
+  heal: boolean,
+  shortened: boolean
+): Violation => {
+  if (!shortened) return { invariant: broken.invariant, detail: broken.detail, history: events.map(printEvent) }
   const kind = kindOf(broken)
   const shortest = shrink(events, candidate => {
     const again = replay(setting, candidate, heal)
-    return again !== undefined && kindOf(again) === kind
+    return again !== undefined && kindOf(again.broken) === kind ? again.after : undefined
   })
   return { invariant: broken.invariant, detail: broken.detail, history: narrate(setting, shortest) }
 }

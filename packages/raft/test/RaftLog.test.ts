@@ -1,13 +1,13 @@
-import type { LogEntry } from "@reckon/raft/LogEntry"
-import * as RaftLog from "@reckon/raft/RaftLog"
-import { assert, describe, it } from "@effect/vitest"
-import Database from "better-sqlite3"
-import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import { spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import type { LogEntry } from "@reckon/raft/LogEntry"
+import * as RaftLog from "@reckon/raft/RaftLog"
+import Database from "better-sqlite3"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 
 const temporaryFile = Effect.acquireRelease(
   Effect.sync(() => path.join(fs.mkdtempSync(path.join(os.tmpdir(), "reckon-log-")), "raft.sqlite")),
@@ -189,22 +189,39 @@ describe("RaftLog", () => {
   )
 
   const strace = spawnSync("strace", ["-V"]).status === 0
-  it(`each flush is synced by the operating system${strace ? "" : " (strace is absent: not counted here)"}`, {
-    timeout: 60_000
-  }, () =>
-    Effect.gen(function* () {
-      const filename = yield* temporaryFile
-      if (!strace) return
-      const flushes = 25
-      const summary = path.join(path.dirname(filename), "syncs")
-      const traced = spawnSync(
-        "strace",
-        ["-f", "-qq", "-e", "trace=fdatasync,fsync", "-o", summary, process.execPath, logWriter, filename, `${flushes}`],
-        { encoding: "utf8" }
-      )
-      assert.strictEqual(traced.status, 0, traced.stderr)
-      const syncs = fs.readFileSync(summary, "utf8").split("\n").filter(line => line.includes("sync(")).length
-      assert.isAtLeast(syncs, flushes)
-    }).pipe(Effect.scoped, Effect.runPromise)
+  it(
+    `each flush is synced by the operating system${strace ? "" : " (strace is absent: not counted here)"}`,
+    {
+      timeout: 60_000
+    },
+    () =>
+      Effect.gen(function* () {
+        const filename = yield* temporaryFile
+        if (!strace) return
+        const flushes = 25
+        const summary = path.join(path.dirname(filename), "syncs")
+        const traced = spawnSync(
+          "strace",
+          [
+            "-f",
+            "-qq",
+            "-e",
+            "trace=fdatasync,fsync",
+            "-o",
+            summary,
+            process.execPath,
+            logWriter,
+            filename,
+            `${flushes}`
+          ],
+          { encoding: "utf8" }
+        )
+        assert.strictEqual(traced.status, 0, traced.stderr)
+        const syncs = fs
+          .readFileSync(summary, "utf8")
+          .split("\n")
+          .filter(line => line.includes("sync(")).length
+        assert.isAtLeast(syncs, flushes)
+      }).pipe(Effect.scoped, Effect.runPromise)
   )
 })

@@ -3,14 +3,15 @@
  *
  * @since 0.1.0
  */
+
+import { createServer } from "node:net"
+import * as path from "node:path"
 import { NodeStatus } from "@reckon/client/StoreRpcs"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { createServer } from "node:net"
-import * as path from "node:path"
 import { keepRunning } from "./NodeProcess.js"
 
 /**
@@ -62,10 +63,9 @@ const portIsFree = (port: number): Effect.Effect<void, ClusterStartError> =>
 const HealthBody = Schema.Struct({ healthy: Schema.Boolean, stores: Schema.Array(NodeStatus) })
 
 const fetchHealth = (node: LocalNode) =>
-  Effect.tryPromise(signal => fetch(`http://${host}:${node.httpPort}/health`, { signal }).then(answer => answer.json())).pipe(
-    Effect.flatMap(Schema.decodeUnknown(HealthBody)),
-    Effect.timeout("1 second")
-  )
+  Effect.tryPromise(signal =>
+    fetch(`http://${host}:${node.httpPort}/health`, { signal }).then(answer => answer.json())
+  ).pipe(Effect.flatMap(Schema.decodeUnknown(HealthBody)), Effect.timeout("1 second"))
 
 /** Asks the nodes until one of them says that it leads and can serve. */
 const awaitLeader = (nodes: ReadonlyArray<LocalNode>): Effect.Effect<string> =>
@@ -104,7 +104,9 @@ export const start = (options: {
     yield* Console.log(`data in ${dataDir}`)
     for (const node of nodes) {
       const logFile = path.join(dataDir, node.name, "node.log")
-      const peers = nodes.filter(peer => peer !== node).flatMap(peer => ["--peer", `${peer.name}=${host}:${peer.rpcPort}`])
+      const peers = nodes
+        .filter(peer => peer !== node)
+        .flatMap(peer => ["--peer", `${peer.name}=${host}:${peer.rpcPort}`])
       yield* keepRunning({
         name: node.name,
         logFile,
@@ -122,9 +124,7 @@ export const start = (options: {
     }
 
     yield* awaitLeader(nodes).pipe(
-      Effect.raceFirst(
-        Console.log("still waiting for a leader …").pipe(Effect.delay("10 seconds"), Effect.forever)
-      ),
+      Effect.raceFirst(Console.log("still waiting for a leader …").pipe(Effect.delay("10 seconds"), Effect.forever)),
       Effect.flatMap(leader => Console.log(nextSteps(leader, options.basePort))),
       Effect.forkScoped
     )
@@ -133,18 +133,16 @@ export const start = (options: {
 const defaultBasePort = 45901
 
 const nextSteps = (leader: string, basePort: number): string => {
-  const endpoints =
-    basePort === defaultBasePort
-      ? ""
-      : ` ${Array.from({ length: nodeCount }, (_, at) => `--endpoint ${host}:${basePort + at}`).join(" ")}`
+  const endpoints = Array.from({ length: nodeCount }, (_, at) => `${host}:${basePort + at}`).join(",")
   return [
     `ready  ${leader} leads`,
     "",
     "Try, in another shell in this folder:",
-    `  npx reckon status${endpoints}`,
-    `  npx reckon append order-1 --type OrderPlaced --data '{"total": 42}'${endpoints}`,
-    `  npx reckon read order-1${endpoints}`,
-    `  npx reckon subscribe --all${endpoints}`,
+    ...(basePort === defaultBasePort ? [] : [`  export RECKON_ENDPOINTS=${endpoints}`]),
+    "  npx reckon status",
+    `  npx reckon append order-1 --type OrderPlaced --data '{"total": 42}'`,
+    "  npx reckon read order-1",
+    "  npx reckon subscribe --all",
     "",
     "Ctrl-C stops the cluster; the data stays."
   ].join("\n")

@@ -1,8 +1,9 @@
 /**
  * The RPC connection to one peer. It connects, and reconnects, by itself; requests made while it is down fail at once.
  */
-import * as NodeSocket from "@effect/platform-node/NodeSocket"
+
 import * as Socket from "@effect/platform/Socket"
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as RpcClient from "@effect/rpc/RpcClient"
 import type { RpcClientError } from "@effect/rpc/RpcClientError"
 import type * as RpcGroup from "@effect/rpc/RpcGroup"

@@ -20,10 +20,7 @@ export const gatewaySup = (store: Store) => {
     intensity: 15,
     period: "60 seconds",
     children: [
-      Supervisor.worker(
-        processName,
-        GatewayWorker.startLink({ store: store.id, processName, backend: store.backend })
-      )
+      Supervisor.worker(processName, GatewayWorker.startLink({ store: store.id, processName, backend: store.backend }))
     ]
   })
 }

@@ -3,11 +3,12 @@
  *
  * @since 0.1.0
  */
+
+import * as path from "node:path"
 import * as Supervisor from "@reckon/otp/Supervisor"
 import * as Raft from "@reckon/raft/Raft"
 import * as RaftLog from "@reckon/raft/RaftLog"
 import * as Effect from "effect/Effect"
-import * as path from "node:path"
 import * as SqliteStoreEngine from "../SqliteStoreEngine.js"
 import { raftGroup, type Store } from "../Store.js"
 import * as StoreNames from "../StoreNames.js"

@@ -195,7 +195,10 @@ export const makeDriver = (options: DriverOptions): Driver => {
       // One round of confirmations serves every read that asked before it began.
       const id = nextId++
       readers.set(id, reads)
-      work = Effect.zipRight(work, Effect.suspend(() => feed({ _tag: "ReadIndex", id })))
+      work = Effect.zipRight(
+        work,
+        Effect.suspend(() => feed({ _tag: "ReadIndex", id }))
+      )
     }
     return work
   })

@@ -25,16 +25,18 @@ export const localRequests = (processName: string) =>
         Effect.provideService(ProcessTable, table)
       )
     const unconfirmed = () => new ReadTimeout()
-    const readIndex: Effect.Effect<number, ReadError> = ref.call("ReadIndex", undefined, { timeout: outcomeMillis }).pipe(
-      Effect.catchTags({
-        CallTimeout: unconfirmed,
-        ServerExited: unconfirmed,
-        NoProcess: unconfirmed,
-        CallingSelf: unconfirmed,
-        MailboxFull: unconfirmed
-      }),
-      Effect.provideService(ProcessTable, table)
-    )
+    const readIndex: Effect.Effect<number, ReadError> = ref
+      .call("ReadIndex", undefined, { timeout: outcomeMillis })
+      .pipe(
+        Effect.catchTags({
+          CallTimeout: unconfirmed,
+          ServerExited: unconfirmed,
+          NoProcess: unconfirmed,
+          CallingSelf: unconfirmed,
+          MailboxFull: unconfirmed
+        }),
+        Effect.provideService(ProcessTable, table)
+      )
     const awaitApplied = (index: number): Effect.Effect<void, ReadError> =>
       ref.call("AwaitApplied", { index }, { timeout: outcomeMillis }).pipe(
         Effect.catchTags({
@@ -52,4 +54,3 @@ export const localRequests = (processName: string) =>
     )
     return { propose, readIndex, awaitApplied, status }
   })
-

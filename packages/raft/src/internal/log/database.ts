@@ -1,15 +1,17 @@
 /**
  * The SQLite file behind `RaftLog`: schema, checksums, and the one place where its durability settings are made.
  */
+
+import * as fs from "node:fs"
+import * as path from "node:path"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as fs from "node:fs"
-import * as path from "node:path"
 import xxhash from "xxhash-wasm"
 import { type LogEntry, sizeBytes } from "../../LogEntry.js"
 import type { HardState } from "../../RaftCore.js"
-import { RaftLogError, type Write } from "../../RaftLog.js"
+import { RaftLogError } from "../../RaftError.js"
+import type { Write } from "../../RaftLog.js"
 
 const formatVersion = 1
 
@@ -83,7 +85,9 @@ export const openLogDatabase = (filename: string): Effect.Effect<LogDatabase, Ra
         } else if (database.pragma("application_id", { simple: true }) !== applicationId) {
           throw refuse("is a database of something else; choose another data folder")
         } else if (version !== formatVersion) {
-          throw refuse(`has format ${String(version)}, this program reads ${formatVersion}; run the version that wrote it`)
+          throw refuse(
+            `has format ${String(version)}, this program reads ${formatVersion}; run the version that wrote it`
+          )
         }
         // One process at a time: a second one that opens the same log is turned away instead of voting with the same name.
         database.pragma("locking_mode = EXCLUSIVE")

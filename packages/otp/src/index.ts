@@ -1,0 +1,12 @@
+/**
+ * @since 0.1.0
+ */
+export * as CallError from "./CallError.js"
+export * as ChildSpec from "./ChildSpec.js"
+export * as Client from "./Client.js"
+export * as ExitReason from "./ExitReason.js"
+export * as GenServer from "./GenServer.js"
+export * as Observer from "./Observer.js"
+export * as Process from "./Process.js"
+export * as StartError from "./StartError.js"
+export * as Supervisor from "./Supervisor.js"

@@ -1,0 +1,359 @@
+/**
+ * The inside of a server: the messages of its mailbox and the loop that drains it.
+ *
+ * A call is one object that is at once the message, the reply slot, the entry in the timeout queue and the entry in the
+ * list of callers to tell when the server dies. Whichever of reply, timeout, interruption and death comes first settles it;
+ * the others find it settled.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { CallTimeout, ServerExited } from "../CallError.js"
+import * as ExitReason from "../ExitReason.js"
+import type { Envelope, Process, Signal, Waiting } from "./kernel.js"
+import {
+  Ignore,
+  InitNext,
+  type InitOutcome,
+  InitStop,
+  immediate,
+  isOutcome,
+  type Next,
+  NoReply,
+  type Outcome,
+  timeoutMillis
+} from "./outcome.js"
+import { Down, ExitSignal, Message } from "./signal.js"
+import { TimerEntry } from "./timers.js"
+
+export class Call extends TimerEntry implements Envelope, Waiting {
+  readonly _tag = "Envelope"
+  settled = false
+  waitingOn: Process | undefined = undefined
+  waitingBefore: Waiting | undefined = undefined
+  waitingAfter: Waiting | undefined = undefined
+
+  constructor(
+    readonly request: string,
+    readonly payload: unknown,
+    readonly server: string,
+    readonly limitMillis: number,
+    private readonly resume: ((exit: Exit.Exit<unknown, unknown>) => void) | undefined
+  ) {
+    super()
+  }
+
+  /** The first to settle wins; a second reply is ignored. */
+  settle(exit: Exit.Exit<unknown, unknown>): void {
+    if (this.settled) return
+    this.retire()
+    this.resume?.(exit)
+  }
+
+  /** Nobody waits any more: a reply that comes later goes nowhere. */
+  retire(): void {
+    this.settled = true
+    this.disarm()
+    this.waitingOn?.retire(this)
+  }
+
+  expire(): void {
+    this.settle(
+      Exit.fail(new CallTimeout({ server: this.server, request: this.request, timeoutMillis: this.limitMillis }))
+    )
+  }
+
+  abandoned(reason: ExitReason.ExitReason): void {
+    this.settle(Exit.fail(new ServerExited({ server: this.server, request: this.request, reason })))
+  }
+}
+
+/** A question about the server itself. It is answered in its turn, but does not count as a message. */
+export class StateRequest extends Call {}
+
+export class Cast implements Envelope {
+  readonly _tag = "Envelope"
+  constructor(
+    readonly request: string,
+    readonly payload: unknown
+  ) {}
+}
+
+/** Somebody asked the server to stop, in its turn. */
+export class StopRequest implements Envelope {
+  readonly _tag = "Envelope"
+  constructor(readonly reason: ExitReason.ExitReason) {}
+}
+
+/** What `info` gets when the time a callback set has passed without a message. */
+export class Timeout {
+  readonly _tag = "Timeout"
+}
+
+type Callback = Effect.Effect<Outcome<unknown, unknown, unknown>, unknown, unknown>
+
+/** A server's definition with its types erased: the mailbox holds messages of every kind. */
+export interface Definition {
+  readonly init: () => Effect.Effect<unknown | InitOutcome<unknown>, unknown, unknown>
+  readonly handlers: { readonly [tag: string]: (payload: unknown, state: unknown, from: Call) => Callback }
+  readonly info: ((message: unknown, state: unknown) => Callback) | undefined
+  readonly continue: ((token: unknown, state: unknown) => Callback) | undefined
+  readonly terminate:
+    | ((reason: ExitReason.ExitReason, state: unknown) => Effect.Effect<unknown, unknown, unknown>)
+    | undefined
+}
+
+/**
+ * Erases the types. That each message meets the callback of its own type is the protocol's promise, kept by the typed
+ * client, and beyond what the compiler can follow through a map of handlers.
+ */
+export const define = <Self>(
+  options: { readonly init: (self: Self) => Effect.Effect<unknown, unknown, unknown> },
+  self: Self
+): Definition => ({ ...options, init: () => options.init(self) }) as unknown as Definition
+
+/** How a start went, told to the starter. A failed one is told only by the process's death. */
+export interface Ack {
+  /** Set before the process dies of a start that did not succeed. */
+  failure: "ignore" | ExitReason.ExitReason | undefined
+  started: () => void
+}
+
+/** The process ends with this reason: the fiber's failure carries it through the finalizers to the verdict. */
+class Ending {
+  constructor(readonly reason: ExitReason.ExitReason) {}
+}
+
+/** How many messages are served in one go before other fibers get their turn. */
+const turn = 256
+
+class IdleTimer extends TimerEntry {
+  constructor(private readonly loop: Loop) {
+    super()
+  }
+  expire(): void {
+    this.loop.idleExpired()
+  }
+}
+
+export class Loop {
+  private state: unknown = undefined
+  /** What is being handled: for the answer, and for the report if it goes wrong. */
+  private current: Signal | undefined = undefined
+  private currentCall: Call | undefined = undefined
+  /** What the caller of the last call is told once `terminate` is through, whether or not that crashed. */
+  private answer: Exit.Exit<unknown, unknown> | undefined = undefined
+  private hasToken = false
+  private token: unknown = undefined
+  private readonly idle = new IdleTimer(this)
+  private idleZero = false
+  private idleDue = false
+
+  private readonly step: Effect.Effect<never, unknown, unknown> = Effect.suspend(() => this.drain())
+  private readonly park: Effect.Effect<never, unknown, unknown> = Effect.async(resume => {
+    this.process.mailbox.park(() => resume(this.step))
+  })
+  private readonly onOutcome = (outcome: Outcome<unknown, unknown, unknown>): Effect.Effect<never, unknown, unknown> =>
+    this.apply(outcome) ?? this.step
+
+  constructor(
+    private readonly process: Process,
+    private readonly definition: Definition,
+    private readonly ack: Ack
+  ) {}
+
+  /** The whole life of the server's fiber. */
+  readonly live: Effect.Effect<void, unknown, unknown> = Effect.suspend(() => this.definition.init()).pipe(
+    Effect.flatMap(initial => this.begin(initial)),
+    Effect.catchAllCause(cause => this.finish(cause))
+  )
+
+  idleExpired(): void {
+    this.idleDue = true
+    this.process.mailbox.wake()
+  }
+
+  private begin(initial: unknown): Effect.Effect<never, unknown, unknown> {
+    if (initial instanceof Ignore) {
+      this.ack.failure = "ignore"
+      return Effect.fail(new Ending(ExitReason.normal))
+    }
+    if (initial instanceof InitStop) {
+      this.ack.failure = initial.reason
+      return Effect.fail(new Ending(initial.reason))
+    }
+    if (initial instanceof InitNext) {
+      this.state = initial.state
+      this.follow(initial.next)
+    } else {
+      this.state = initial
+    }
+    this.process.starting = false
+    this.ack.started()
+    return Effect.catchAllCause(this.step, cause => this.terminate(cause))
+  }
+
+  private drain(): Effect.Effect<never, unknown, unknown> {
+    const mailbox = this.process.mailbox
+    for (let left = turn; left > 0; left--) {
+      const effect = this.take()
+      if (effect === undefined) {
+        if (mailbox.length > 0) continue
+        if (this.idleDue || this.idleZero || this.hasToken) continue
+        return this.park
+      }
+      const outcome = immediate(effect)
+      if (outcome === undefined) return Effect.flatMap(effect, this.onOutcome)
+      const ending = this.apply(outcome)
+      if (ending !== undefined) return ending
+    }
+    return Effect.zipRight(Effect.yieldNow(), this.step)
+  }
+
+  /** The effect of the next thing to do, or nothing if that was done on the spot or there is nothing. */
+  private take(): Callback | undefined {
+    this.currentCall = undefined
+    if (this.hasToken) {
+      const token = this.token
+      this.hasToken = false
+      this.token = undefined
+      const callback = this.definition.continue
+      if (callback === undefined) return Effect.dieMessage("a continue was asked for, but there is no such callback")
+      return callback(token, this.state)
+    }
+    if (this.idleDue) {
+      this.quietIdle()
+      return this.inform(new Timeout())
+    }
+    const signal = this.process.mailbox.shift()
+    if (signal === undefined) {
+      if (!this.idleZero) return undefined
+      this.quietIdle()
+      return this.inform(new Timeout())
+    }
+    this.current = signal
+    if (signal instanceof Call) {
+      if (signal instanceof StateRequest) {
+        signal.settle(Exit.succeed(this.state))
+        return undefined
+      }
+      this.quietIdle()
+      this.currentCall = signal
+      return this.handler(signal.request)(signal.payload, this.state, signal)
+    }
+    if (signal instanceof StopRequest) return Effect.fail(new Ending(signal.reason))
+    this.quietIdle()
+    if (signal instanceof Cast) return this.handler(signal.request)(signal.payload, this.state, nobody)
+    if (signal instanceof Message) return this.inform(signal.body)
+    if (signal instanceof ExitSignal && signal.from === this.process.parent?.pid) {
+      return Effect.fail(new Ending(signal.reason))
+    }
+    if (signal instanceof ExitSignal || signal instanceof Down) return this.inform(signal)
+    return undefined
+  }
+
+  private handler(tag: string): (payload: unknown, state: unknown, from: Call) => Callback {
+    const handler = this.definition.handlers[tag]
+    return handler ?? (() => Effect.dieMessage(`there is no handler for "${tag}"`))
+  }
+
+  private inform(message: unknown): Callback | undefined {
+    const info = this.definition.info
+    if (info !== undefined) return info(message, this.state)
+    const dropped = Effect.annotateLogs(Effect.logWarning("message dropped: the server has no info callback"), {
+      server: this.process.label()
+    })
+    return Effect.map(dropped, () => new NoReply(this.state, undefined))
+  }
+
+  private apply(outcome: Outcome<unknown, unknown, unknown>): Effect.Effect<never, unknown, unknown> | undefined {
+    if (!isOutcome(outcome)) return Effect.dieMessage("a callback returned something that is not an outcome")
+    this.state = outcome.state
+    switch (outcome._tag) {
+      case "Reply":
+        this.currentCall?.settle(Exit.succeed(outcome.value))
+        break
+      case "Fail":
+        this.currentCall?.settle(Exit.fail(outcome.error))
+        break
+      case "NoReply":
+        break
+      case "Stop":
+        this.answer = outcome.answer
+        return Effect.fail(new Ending(outcome.reason))
+    }
+    this.follow(outcome.next)
+    return undefined
+  }
+
+  private follow(next: Next | undefined): void {
+    if (next === undefined) return
+    if ("continue" in next) {
+      this.hasToken = true
+      this.token = next.continue
+    }
+    const millis = timeoutMillis(next)
+    if (millis === undefined) return
+    this.quietIdle()
+    if (millis <= 0) this.idleZero = true
+    else this.process.kernel.timers.arm(this.idle, millis)
+  }
+
+  private quietIdle(): void {
+    this.idleZero = false
+    this.idleDue = false
+    this.idle.disarm()
+  }
+
+  /** Runs the user's `terminate` if the end is one that calls for it, then passes the end on. */
+  private terminate(cause: Cause.Cause<unknown>): Effect.Effect<never, unknown, unknown> {
+    const callback = this.definition.terminate
+    const reason = reasonOf(cause)
+    this.quietIdle()
+    const before =
+      callback === undefined || !this.process.alive ? Effect.void : Effect.suspend(() => callback(reason, this.state))
+    return before.pipe(
+      Effect.onExit(() =>
+        Effect.sync(() => {
+          if (this.answer !== undefined) this.currentCall?.settle(this.answer)
+        })
+      ),
+      Effect.zipRight(Effect.failCause(cause))
+    )
+  }
+
+  /** Turns the end into the process's exit reason and reports it if it is abnormal. */
+  private finish(cause: Cause.Cause<unknown>): Effect.Effect<void, unknown> {
+    const reason = reasonOf(cause)
+    this.process.ending = reason
+    if (ExitReason.isClean(reason)) return Effect.void
+    const report = Effect.logError("server terminated", ExitReason.toCause(reason)).pipe(
+      Effect.annotateLogs({
+        server: this.process.label(),
+        reason: ExitReason.format(reason),
+        lastMessage: describe(this.current)
+      })
+    )
+    // An abnormal end that is no failure of the fiber (a `stop` with such a reason) is told by `ending` alone.
+    return reason._tag === "Crash" && !isEnding(cause) ? Effect.zipRight(report, Effect.failCause(cause)) : report
+  }
+}
+
+/** The caller of a cast: there is none. */
+const nobody = new Call("cast", undefined, "", 0, undefined)
+nobody.settled = true
+
+const isEnding = (cause: Cause.Cause<unknown>): boolean => endingOf(cause) !== undefined
+
+const endingOf = (cause: Cause.Cause<unknown>): Ending | undefined =>
+  Cause.isFailType(cause) && cause.error instanceof Ending ? cause.error : undefined
+
+const reasonOf = (cause: Cause.Cause<unknown>): ExitReason.ExitReason =>
+  endingOf(cause)?.reason ?? ExitReason.fromCause(cause)
+
+const describe = (signal: Signal | undefined): string => {
+  if (signal === undefined) return "none"
+  if (signal instanceof Call) return `call ${signal.request}`
+  if (signal instanceof Cast) return `cast ${signal.request}`
+  return signal._tag
+}

@@ -1,0 +1,82 @@
+/**
+ * The start of a server: synchronous for the starter, and without leftovers if it does not succeed.
+ */
+import type * as Rpc from "@effect/rpc/Rpc"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Ref, Self } from "../Client.js"
+import type * as ExitReason from "../ExitReason.js"
+import {
+  AlreadyStarted,
+  type StartError,
+  StartFailed,
+  StartIgnored,
+  type StartOptions,
+  StartTimeout
+} from "../StartError.js"
+import { refOf, selfOf } from "./client.js"
+import type { Kernel, Process } from "./kernel.js"
+import { type Ack, type Definition, Loop } from "./server.js"
+import { spawn } from "./spawn.js"
+
+/** What of a server's definition its start needs. */
+export interface Startable<in Info> {
+  readonly trapExit: boolean
+  readonly mailboxCapacity: number | undefined
+  readonly definition: (self: Self<Info>) => Definition
+}
+
+export const startOn = <Rpcs extends Rpc.Any, Info, R = never>(
+  kernel: Kernel,
+  server: Startable<Info>,
+  options: StartOptions,
+  link: boolean,
+  kind: Process["kind"]
+): Effect.Effect<Ref<Rpcs, Info>, StartError, R> =>
+  Effect.uninterruptibleMask(restore => {
+    const ack: Ack = { failure: undefined, started: () => {} }
+    const spawned = spawn(
+      kernel,
+      process => new Loop(process, server.definition(selfOf(process)), ack).live as Effect.Effect<void, unknown, R>,
+      {
+        name: options.name,
+        trapExit: server.trapExit,
+        capacity: options.mailboxCapacity ?? server.mailboxCapacity,
+        link,
+        kind,
+        starting: true,
+        reportsItself: true
+      }
+    ).pipe(Effect.mapError(pid => new AlreadyStarted({ name: options.name ?? "", pid })))
+    return Effect.flatMap(spawned, process => {
+      const acknowledged = Effect.async<void, StartIgnored | StartFailed>(resume => {
+        const died = (reason: ExitReason.ExitReason): void =>
+          resume(
+            Effect.fail(
+              ack.failure === "ignore" ? new StartIgnored() : new StartFailed({ reason: ack.failure ?? reason })
+            )
+          )
+        if (process.exitReason !== undefined) died(process.exitReason)
+        else if (!process.starting) resume(Effect.void)
+        else {
+          process.observers.add(died)
+          ack.started = () => {
+            process.observers.delete(died)
+            resume(Effect.void)
+          }
+        }
+      })
+      const limited =
+        options.timeout === undefined
+          ? acknowledged
+          : Effect.timeoutFail(acknowledged, {
+              duration: options.timeout,
+              onTimeout: () => new StartTimeout({ timeoutMillis: Duration.toMillis(options.timeout ?? 0) })
+            })
+      return restore(limited).pipe(
+        // A starter that gives up leaves nothing behind.
+        Effect.tapErrorCause(() => Effect.sync(() => kernel.kill(process))),
+        Effect.as(refOf<Rpcs, Info>(process))
+      )
+    })
+  })

@@ -1,0 +1,115 @@
+/**
+ * Deadlines for things that nearly always finish before they are due, such as call timeouts.
+ *
+ * All entries with the same duration form one queue, which is in deadline order for free, so arming and disarming are
+ * two pointer writes each. One sleeping fiber per duration in use watches the head of its queue; a cancelled entry
+ * costs it nothing. Time is read from the node's `Clock`, so a test clock drives it.
+ */
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
+
+export abstract class TimerEntry {
+  deadlineMillis = 0
+  timerQueue: TimerQueue | undefined = undefined
+  timerBefore: TimerEntry | undefined = undefined
+  timerAfter: TimerEntry | undefined = undefined
+
+  /** Runs once when the deadline passes, unless the entry was disarmed first. */
+  abstract expire(): void
+
+  disarm(): void {
+    if (this.timerQueue !== undefined) this.timerQueue.remove(this)
+  }
+}
+
+export class TimerQueue {
+  head: TimerEntry | undefined = undefined
+  private tail: TimerEntry | undefined = undefined
+  watched = false
+
+  constructor(readonly durationMillis: number) {}
+
+  append(entry: TimerEntry): void {
+    entry.timerQueue = this
+    entry.timerBefore = this.tail
+    if (this.tail === undefined) this.head = entry
+    else this.tail.timerAfter = entry
+    this.tail = entry
+  }
+
+  remove(entry: TimerEntry): void {
+    const { timerAfter, timerBefore } = entry
+    if (timerBefore === undefined) this.head = timerAfter
+    else timerBefore.timerAfter = timerAfter
+    if (timerAfter === undefined) this.tail = timerBefore
+    else timerAfter.timerBefore = timerBefore
+    entry.timerQueue = undefined
+    entry.timerBefore = undefined
+    entry.timerAfter = undefined
+  }
+}
+
+export class Timers {
+  private readonly queues = new Map<number, TimerQueue>()
+  private readonly watchers = new Set<Fiber.RuntimeFiber<void>>()
+  private closed = false
+
+  constructor(
+    private readonly clock: Clock.Clock,
+    private readonly runtime: Runtime.Runtime<never>
+  ) {}
+
+  nowMillis(): number {
+    return this.clock.unsafeCurrentTimeMillis()
+  }
+
+  /** Arms the entry; a duration that is not finite never expires and is not kept. */
+  arm(entry: TimerEntry, durationMillis: number): void {
+    if (this.closed || durationMillis === Number.POSITIVE_INFINITY) return
+    let queue = this.queues.get(durationMillis)
+    if (queue === undefined) {
+      queue = new TimerQueue(durationMillis)
+      this.queues.set(durationMillis, queue)
+    }
+    entry.deadlineMillis = this.clock.unsafeCurrentTimeMillis() + durationMillis
+    queue.append(entry)
+    if (!queue.watched) this.watch(queue)
+  }
+
+  close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.closed = true
+      const fibers = Array.from(this.watchers)
+      return Effect.forEach(fibers, fiber => fiber.interruptAsFork(fiber.id()), { discard: true })
+    })
+  }
+
+  private watch(queue: TimerQueue): void {
+    queue.watched = true
+    const fiber = Runtime.runFork(this.runtime)(this.watching(queue))
+    this.watchers.add(fiber)
+    fiber.addObserver(() => this.watchers.delete(fiber))
+  }
+
+  /** Sleeps until the head is due, expires what is, and ends when a wake-up finds the queue empty. */
+  private watching(queue: TimerQueue): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const now = this.clock.unsafeCurrentTimeMillis()
+      for (let entry = queue.head; entry !== undefined && entry.deadlineMillis <= now; entry = queue.head) {
+        queue.remove(entry)
+        entry.expire()
+      }
+      const head = queue.head
+      if (head === undefined) {
+        queue.watched = false
+        // Rarely used durations must not pile up; the next entry makes the queue anew.
+        this.queues.delete(queue.durationMillis)
+        return Effect.void
+      }
+      return Effect.zipRight(this.clock.sleep(Duration.millis(head.deadlineMillis - now)), this.watching(queue))
+    })
+  }
+}

@@ -1,0 +1,278 @@
+import * as LogEntry from "../../LogEntry.js"
+import type { MemberId, Message } from "../../Message.js"
+import type { LogView, Output, Progress, State, Step } from "../../RaftCore.js"
+import { assertInvariant, broken } from "./invariant.js"
+
+export type Mutable<A> = { -readonly [K in keyof A]: A[K] }
+
+/**
+ * The next state while a step builds it. Scalars are written in place; arrays are replaced, never changed, since the
+ * previous state still holds them. {@link editProgress} is the one way to a follower's record.
+ */
+export interface Draft {
+  readonly base: State
+  readonly state: Mutable<State>
+  readonly log: LogView
+  /** Everything but Persist, RoleChanged, Truncated and Commit, which {@link finish} derives. */
+  readonly outputs: Array<Output>
+  /** The entries this step adds, a contiguous run that ends at `state.lastIndex`. */
+  appended: ReadonlyArray<LogEntry.LogEntry>
+  truncateFrom: number | undefined
+  /** The token this step's Persist will have, once something needs one. */
+  token: number | undefined
+}
+
+export const begin = (base: State, log: LogView): Draft => {
+  if (base.lastIndex !== log.lastIndex) {
+    broken("the log is the one the core accepted", {
+      id: base.id,
+      term: base.term,
+      lastIndex: base.lastIndex,
+      logLastIndex: log.lastIndex
+    })
+  }
+  return {
+    base,
+    state: { ...base },
+    log,
+    outputs: [],
+    appended: [],
+    truncateFrom: undefined,
+    token: undefined
+  }
+}
+
+// -----------------------------------------------------------------------------
+// the log as this step sees it
+// -----------------------------------------------------------------------------
+
+/** The term at an index, this step's own entries included. */
+export const termAt = (draft: Draft, index: number): number => {
+  if (index === draft.state.lastIndex) return draft.state.lastTerm
+  const first = draft.appended[0]
+  if (first !== undefined && index >= first.index) {
+    const entry = draft.appended[index - first.index]
+    if (entry !== undefined) return entry.term
+  }
+  if (index === 0) return 0
+  if (index < draft.log.firstIndex - 1 || index > draft.state.lastIndex) {
+    return broken("the term asked for is in the log", {
+      id: draft.state.id,
+      index,
+      firstIndex: draft.log.firstIndex,
+      lastIndex: draft.state.lastIndex
+    })
+  }
+  return draft.log.term(index)
+}
+
+/** Entries from an index on, this step's own included, limited as one AppendEntries is. */
+export const entriesFrom = (draft: Draft, from: number): ReadonlyArray<LogEntry.LogEntry> => {
+  const { appendBytesMax, appendEntriesMax } = draft.state.options
+  const to = Math.min(draft.state.lastIndex, from + appendEntriesMax - 1)
+  const firstAppended = draft.appended[0]?.index ?? draft.state.lastIndex + 1
+  const found: Array<LogEntry.LogEntry> = []
+  let bytes = 0
+  if (from < firstAppended) {
+    for (const entry of draft.log.entries(from, Math.min(to, firstAppended - 1), appendBytesMax)) {
+      found.push(entry)
+      bytes += LogEntry.sizeBytes(entry)
+    }
+    // cut short by its size: this step's entries would leave a gap behind it
+    if (from + found.length < Math.min(to + 1, firstAppended)) return found
+  }
+  for (let index = Math.max(from, firstAppended); index <= to; index++) {
+    const entry = draft.appended[index - firstAppended]
+    if (entry === undefined) break
+    bytes += LogEntry.sizeBytes(entry)
+    if (found.length > 0 && bytes > appendBytesMax) break
+    found.push(entry)
+  }
+  return found
+}
+
+/** The greatest index up to `index` whose term is at most `term`. Terms never fall along a log, so halving finds it. */
+export const lastIndexWithin = (draft: Draft, index: number, term: number): number => {
+  let low = Math.min(draft.log.firstIndex - 1, index)
+  let high = index
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    if (termAt(draft, middle) <= term) low = middle
+    else high = middle - 1
+  }
+  return low
+}
+
+/** Adds entries at the end of the log. At most once a step. */
+export const append = (draft: Draft, entries: ReadonlyArray<LogEntry.LogEntry>): void => {
+  const { state } = draft
+  const first = entries[0]
+  const last = entries[entries.length - 1]
+  if (first === undefined || last === undefined) return
+  assertInvariant(draft.appended.length === 0, "a step appends once", { id: state.id, index: first.index })
+  assertInvariant(first.index === state.lastIndex + 1, "entries follow the log", {
+    id: state.id,
+    index: first.index,
+    lastIndex: state.lastIndex
+  })
+  assertInvariant(first.term >= state.lastTerm && last.term <= state.term, "terms do not fall along the log", {
+    id: state.id,
+    entryTerm: first.term,
+    lastTerm: state.lastTerm,
+    term: state.term
+  })
+  draft.appended = entries
+  state.lastIndex = last.index
+  state.lastTerm = last.term
+  requirePersist(draft)
+}
+
+/** Cuts the log before an index, and with it what counts as durable: what is rewritten there is a different entry. */
+export const truncate = (draft: Draft, from: number): void => {
+  const { state } = draft
+  assertInvariant(from > state.commitIndex, "a committed entry is never truncated", {
+    id: state.id,
+    term: state.term,
+    from,
+    commitIndex: state.commitIndex
+  })
+  const lastTerm = termAt(draft, from - 1)
+  state.lastIndex = from - 1
+  state.lastTerm = lastTerm
+  state.durableIndex = Math.min(state.durableIndex, from - 1)
+  draft.truncateFrom = from
+  const pending = state.truncateToken > state.persistedToken
+  state.truncatedFrom = pending ? Math.min(state.truncatedFrom, from) : from
+  state.truncateToken = requirePersist(draft)
+}
+
+// -----------------------------------------------------------------------------
+// hard state
+// -----------------------------------------------------------------------------
+
+/** The token of this step's Persist. */
+export const requirePersist = (draft: Draft): number => {
+  if (draft.token === undefined) {
+    draft.token = draft.state.issuedToken + 1
+    draft.state.issuedToken = draft.token
+  }
+  return draft.token
+}
+
+export const enterTerm = (draft: Draft, term: number): void => {
+  const { state } = draft
+  assertInvariant(term > state.term, "a term only grows", { id: state.id, term: state.term, next: term })
+  state.term = term
+  state.votedFor = undefined
+  state.hardStateToken = requirePersist(draft)
+}
+
+export const voteFor = (draft: Draft, candidate: MemberId): void => {
+  const { state } = draft
+  assertInvariant(state.votedFor === undefined || state.votedFor === candidate, "one vote a term", {
+    id: state.id,
+    term: state.term,
+    votedFor: state.votedFor,
+    candidate
+  })
+  if (state.votedFor === candidate) return
+  state.votedFor = candidate
+  state.hardStateToken = requirePersist(draft)
+}
+
+// -----------------------------------------------------------------------------
+// outputs
+// -----------------------------------------------------------------------------
+
+/**
+ * Sends once everything the message rests on is durable: always the sender's term and vote, and `token` besides.
+ * A term that a crash could take back is never shown to anybody.
+ */
+export const send = (draft: Draft, message: Message, token = 0): void => {
+  const needed = Math.max(token, draft.state.hardStateToken)
+  draft.outputs.push(
+    needed > draft.state.persistedToken
+      ? { _tag: "SendAfterPersist", token: needed, message }
+      : { _tag: "Send", message }
+  )
+}
+
+/** A follower's record, to be changed in place: copied from the previous state on its first change in a step. */
+export const editProgress = (draft: Draft, id: MemberId): Mutable<Progress> | undefined => {
+  const { base, state } = draft
+  const at = state.progress.findIndex(progress => progress.id === id)
+  const current = state.progress[at]
+  if (current === undefined) return undefined
+  if (current !== base.progress[at]) return current
+  const copy: Mutable<Progress> = { ...current }
+  state.progress = state.progress.map((progress, index) => (index === at ? copy : progress))
+  return copy
+}
+
+/** Checks what must hold between steps, and puts the outputs in their order. */
+export const finish = (draft: Draft): Step => {
+  const { base, state } = draft
+  const outputs: Array<Output> = []
+  if (draft.token !== undefined) {
+    outputs.push({
+      _tag: "Persist",
+      token: draft.token,
+      hardState: state.hardStateToken === draft.token ? { term: state.term, votedFor: state.votedFor } : undefined,
+      truncateFrom: draft.truncateFrom,
+      entries: draft.appended,
+      lastIndex: state.lastIndex
+    })
+  }
+  if (state.role !== base.role || state.term !== base.term || state.leader !== base.leader) {
+    outputs.push({ _tag: "RoleChanged", role: state.role, term: state.term, leader: state.leader })
+  }
+  if (draft.truncateFrom !== undefined) outputs.push({ _tag: "Truncated", fromIndex: draft.truncateFrom })
+  const applyIndex = Math.min(state.commitIndex, state.durableIndex)
+  if (applyIndex > state.applyIndex) {
+    state.applyIndex = applyIndex
+    outputs.push({ _tag: "Commit", index: applyIndex })
+  }
+  check(base, state)
+  for (const output of draft.outputs) outputs.push(output)
+  return { state, outputs }
+}
+
+const check = (base: State, state: State): void => {
+  const sound =
+    state.term >= base.term &&
+    state.commitIndex >= base.commitIndex &&
+    state.applyIndex >= base.applyIndex &&
+    state.applyIndex <= state.durableIndex &&
+    state.commitIndex <= state.lastIndex &&
+    state.durableIndex <= state.lastIndex &&
+    state.lastTerm <= state.term &&
+    state.persistedToken <= state.issuedToken
+  if (!sound) {
+    broken("applied ≤ durable, committed ≤ last, and nothing falls", {
+      id: state.id,
+      term: state.term,
+      termBefore: base.term,
+      applyIndex: state.applyIndex,
+      applyIndexBefore: base.applyIndex,
+      durableIndex: state.durableIndex,
+      commitIndex: state.commitIndex,
+      commitIndexBefore: base.commitIndex,
+      lastIndex: state.lastIndex,
+      lastTerm: state.lastTerm,
+      persistedToken: state.persistedToken,
+      issuedToken: state.issuedToken
+    })
+  }
+  for (const progress of state.progress) {
+    if (progress.nextIndex <= progress.matchIndex || progress.matchIndex > state.lastIndex) {
+      broken("match < next, match ≤ last", {
+        id: state.id,
+        term: state.term,
+        peer: progress.id,
+        matchIndex: progress.matchIndex,
+        nextIndex: progress.nextIndex,
+        lastIndex: state.lastIndex
+      })
+    }
+  }
+}

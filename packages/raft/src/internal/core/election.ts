@@ -1,0 +1,154 @@
+import * as LogEntry from "../../LogEntry.js"
+import type { MemberId, PreVote, PreVoteReply, RequestVote, VoteReply } from "../../Message.js"
+import * as Quorum from "../../Quorum.js"
+import { append, type Draft, enterTerm, requirePersist, send, voteFor } from "./draft.js"
+import { assertInvariant } from "./invariant.js"
+import * as progresses from "./progress.js"
+import { broadcastAppend } from "./replication.js"
+import { becomeFollower, leaderIsAlive, resetElectionTimer } from "./roles.js"
+
+/** Elections: a pre-vote in the old term, then a vote in a new one. */
+
+// -----------------------------------------------------------------------------
+// asking
+// -----------------------------------------------------------------------------
+
+/** Asks all others whether this member could win the next term. The old leader is forgotten: it has been silent. */
+export const campaign = (draft: Draft): void => {
+  const { state } = draft
+  if (state.role === "leader" || !state.voters.includes(state.id)) return
+  state.role = "pre_candidate"
+  state.leader = undefined
+  state.votes = [{ id: state.id, granted: true }]
+  resetElectionTimer(draft)
+  if (standing(draft) === "won") becomeCandidate(draft)
+  else ask(draft, "PreVote", state.term + 1)
+}
+
+const becomeCandidate = (draft: Draft): void => {
+  const { state } = draft
+  enterTerm(draft, state.term + 1)
+  state.role = "candidate"
+  state.leader = undefined
+  // the vote for itself counts when it is durable, as anybody's does: see onOwnVoteDurable
+  voteFor(draft, state.id)
+  state.votes = []
+  resetElectionTimer(draft)
+  ask(draft, "RequestVote", state.term)
+}
+
+const ask = (draft: Draft, _tag: "PreVote" | "RequestVote", askedTerm: number): void => {
+  const { id, lastIndex, lastTerm, term, voters } = draft.state
+  // a vote is asked on the strength of the log's end, so that must outlive a crash as the vote itself must
+  const token = _tag === "RequestVote" ? requirePersist(draft) : 0
+  for (const to of voters) {
+    if (to !== id) send(draft, { _tag, from: id, to, term, askedTerm, lastIndex, lastTerm }, token)
+  }
+}
+
+/** The first answer of a voter stands; later ones are copies of it. */
+const count = (draft: Draft, id: MemberId, granted: boolean): void => {
+  const { state } = draft
+  if (!state.voters.includes(id) || state.votes.some(vote => vote.id === id)) return
+  state.votes = [...state.votes, { id, granted }]
+}
+
+const standing = (draft: Draft): Quorum.Outcome => {
+  const { voters, votes } = draft.state
+  const granted = votes.filter(vote => vote.granted).length
+  return Quorum.outcome(voters.length, granted, votes.length - granted)
+}
+
+/** Counts only the answers to the question this member is asking now. */
+export const onPreVoteReply = (draft: Draft, message: PreVoteReply): void => {
+  const { state } = draft
+  if (state.role !== "pre_candidate" || message.askedTerm !== state.term + 1) return
+  count(draft, message.from, message.granted)
+  const outcome = standing(draft)
+  if (outcome === "won") becomeCandidate(draft)
+  else if (outcome === "lost") becomeFollower(draft, undefined)
+}
+
+export const onVoteReply = (draft: Draft, message: VoteReply): void => {
+  const { state } = draft
+  if (state.role !== "candidate" || message.askedTerm !== state.term) return
+  count(draft, message.from, message.granted)
+  settle(draft)
+}
+
+/** Called when the hard state became durable: a candidate's vote for itself is cast. */
+export const onOwnVoteDurable = (draft: Draft): void => {
+  const { state } = draft
+  if (state.role !== "candidate" || state.hardStateToken > state.persistedToken) return
+  count(draft, state.id, true)
+  settle(draft)
+}
+
+const settle = (draft: Draft): void => {
+  const outcome = standing(draft)
+  if (outcome === "won") becomeLeader(draft)
+  else if (outcome === "lost") becomeFollower(draft, undefined)
+}
+
+/** A term opens with a no-op: until it is committed the leader knows neither what is committed nor what it may serve. */
+const becomeLeader = (draft: Draft): void => {
+  const { state } = draft
+  assertInvariant(state.role === "candidate" && state.votedFor === state.id, "only a candidate is elected", {
+    id: state.id,
+    term: state.term,
+    role: state.role,
+    votedFor: state.votedFor
+  })
+  state.role = "leader"
+  state.leader = state.id
+  state.votes = []
+  resetElectionTimer(draft)
+  state.heartbeatElapsed = 0
+  state.termStartIndex = state.lastIndex + 1
+  state.progress = state.voters
+    .filter(voter => voter !== state.id)
+    .map(voter => progresses.make(voter, state.lastIndex))
+  append(draft, [LogEntry.noop(state.termStartIndex, state.term)])
+  broadcastAppend(draft)
+}
+
+// -----------------------------------------------------------------------------
+// answering
+// -----------------------------------------------------------------------------
+
+const isUpToDate = (draft: Draft, { lastIndex, lastTerm }: PreVote | RequestVote): boolean => {
+  const { state } = draft
+  return lastTerm > state.lastTerm || (lastTerm === state.lastTerm && lastIndex >= state.lastIndex)
+}
+
+/** A member that hears its leader wants no other, unless it is the leader itself that asks: then it no longer leads. */
+export const refusesElections = (draft: Draft, candidate: MemberId): boolean =>
+  leaderIsAlive(draft) && draft.state.leader !== candidate
+
+/** Changes nothing, whatever the answer: neither term nor vote nor timer. */
+export const onPreVote = (draft: Draft, message: PreVote): void => {
+  const { state } = draft
+  const granted = message.askedTerm > state.term && !refusesElections(draft, message.from) && isUpToDate(draft, message)
+  const { askedTerm, from } = message
+  send(draft, { _tag: "PreVoteReply", from: state.id, to: from, term: state.term, askedTerm, granted })
+}
+
+export const refuseVote = (draft: Draft, message: RequestVote): void => {
+  const { state } = draft
+  const { askedTerm, from } = message
+  send(draft, { _tag: "VoteReply", from: state.id, to: from, term: state.term, askedTerm, granted: false })
+}
+
+/** Called in the term that is asked about. */
+export const onRequestVote = (draft: Draft, message: RequestVote): void => {
+  const { state } = draft
+  const free = state.votedFor === undefined && state.leader === undefined
+  if (!(free || state.votedFor === message.from) || !isUpToDate(draft, message)) {
+    refuseVote(draft, message)
+    return
+  }
+  voteFor(draft, message.from)
+  resetElectionTimer(draft)
+  const { askedTerm, from } = message
+  send(draft, { _tag: "VoteReply", from: state.id, to: from, term: state.term, askedTerm, granted: true })
+}

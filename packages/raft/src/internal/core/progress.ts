@@ -1,0 +1,59 @@
+import type { Inflight, Options, Progress } from "../../RaftCore.js"
+import type { Mutable } from "./draft.js"
+
+/** What a new leader assumes of a follower: nothing but that its log may end where the leader's does. */
+export const make = (id: string, lastIndex: number): Progress => ({
+  id,
+  phase: "probe",
+  matchIndex: 0,
+  nextIndex: lastIndex + 1,
+  paused: false,
+  inflight: [],
+  inflightBytes: 0,
+  active: false,
+  ackedRound: 0,
+  sentCommit: 0
+})
+
+const clearInflight = (progress: Mutable<Progress>): void => {
+  progress.inflight = []
+  progress.inflightBytes = 0
+}
+
+/** Asks one question at a time from `nextIndex` on. Never at or below what is known to match. */
+export const becomeProbe = (progress: Mutable<Progress>, nextIndex: number): void => {
+  progress.phase = "probe"
+  progress.nextIndex = Math.max(nextIndex, progress.matchIndex + 1)
+  progress.paused = false
+  clearInflight(progress)
+}
+
+export const becomeReplicate = (progress: Mutable<Progress>): void => {
+  progress.phase = "replicate"
+  progress.nextIndex = progress.matchIndex + 1
+  progress.paused = false
+  clearInflight(progress)
+}
+
+/** The entries it needs are gone from the leader's log. */
+export const becomeBehind = (progress: Mutable<Progress>): void => {
+  progress.phase = "behind"
+  progress.paused = true
+  clearInflight(progress)
+}
+
+export const isWindowFull = (progress: Progress, options: Options): boolean =>
+  progress.inflight.length >= options.inflightMessagesMax || progress.inflightBytes >= options.inflightBytesMax
+
+export const addInflight = (progress: Mutable<Progress>, inflight: Inflight): void => {
+  progress.inflight = [...progress.inflight, inflight]
+  progress.inflightBytes += inflight.bytes
+}
+
+/** Forgets the messages answered by a match: the windows' bytes are the sum of what stays, so they cannot leak. */
+export const releaseInflight = (progress: Mutable<Progress>, matchIndex: number): void => {
+  const stay = progress.inflight.findIndex(({ lastIndex }) => lastIndex > matchIndex)
+  if (stay === 0) return
+  progress.inflight = stay === -1 ? [] : progress.inflight.slice(stay)
+  progress.inflightBytes = progress.inflight.reduce((sum, { bytes }) => sum + bytes, 0)
+}

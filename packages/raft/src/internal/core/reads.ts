@@ -1,0 +1,75 @@
+import * as Quorum from "../../Quorum.js"
+import type { PendingRead } from "../../RaftCore.js"
+import type { Draft } from "./draft.js"
+import { broadcastHeartbeat } from "./heartbeat.js"
+
+/**
+ * Linearizable reads. The index is noted when the read arrives, then a round of messages sent **after** that proves
+ * that this leader still led. The other order would serve a stale index.
+ *
+ * One round is under way at a time, and serves all the reads that arrived before it: those that arrive meanwhile share
+ * the next. A round whose messages were lost is overtaken by the next heartbeat.
+ */
+
+const unset = -1
+
+/** A leader knows what is committed only once it has committed in its own term. */
+const hasCommittedInTerm = (draft: Draft): boolean => draft.state.commitIndex >= draft.state.termStartIndex
+
+export const onReadIndex = (draft: Draft, id: number): void => {
+  const { state } = draft
+  if (state.role !== "leader") {
+    draft.outputs.push({ _tag: "ReadRefused", id, reason: "not_leader", leader: state.leader })
+    return
+  }
+  if (state.reads.length >= state.options.pendingReadsMax) {
+    draft.outputs.push({ _tag: "ReadRefused", id, reason: "overloaded", leader: state.leader })
+    return
+  }
+  state.reads = [...state.reads, { id, index: hasCommittedInTerm(draft) ? state.commitIndex : unset, round: unset }]
+  if (hasCommittedInTerm(draft) && !roundUnderWay(draft)) beginRound(draft)
+}
+
+const roundUnderWay = (draft: Draft): boolean => {
+  const first = draft.state.reads[0]
+  return first !== undefined && first.round !== unset
+}
+
+/** Gives the waiting reads a round, which the messages that follow carry. */
+export const openRound = (draft: Draft): void => {
+  const { state } = draft
+  if (!hasCommittedInTerm(draft) || !state.reads.some(read => read.round === unset)) return
+  const round = state.round + 1
+  state.round = round
+  state.reads = state.reads.map(
+    (read): PendingRead =>
+      read.round === unset ? { id: read.id, index: read.index === unset ? state.commitIndex : read.index, round } : read
+  )
+}
+
+const beginRound = (draft: Draft): void => {
+  openRound(draft)
+  broadcastHeartbeat(draft)
+  release(draft)
+}
+
+/** Called when the leader commits: reads that waited for its first commit may begin. */
+export const onCommitAdvanced = (draft: Draft): void => {
+  if (draft.state.reads.length > 0 && !roundUnderWay(draft)) beginRound(draft)
+}
+
+/** Serves the reads whose round a majority has answered, and sends the next round if others wait. */
+export const release = (draft: Draft): void => {
+  const { state } = draft
+  if (!roundUnderWay(draft)) return
+  const acked = state.voters.map(voter =>
+    voter === state.id ? state.round : (state.progress.find(progress => progress.id === voter)?.ackedRound ?? 0)
+  )
+  const confirmed = Quorum.reached(acked)
+  const served = state.reads.filter(read => read.round !== unset && read.round <= confirmed)
+  if (served.length === 0) return
+  // rounds only grow along the list and the unset ones stand at its end, so the served are a prefix
+  state.reads = state.reads.slice(served.length)
+  for (const read of served) draft.outputs.push({ _tag: "ReadReady", id: read.id, index: read.index })
+  if (state.reads.length > 0 && !roundUnderWay(draft)) beginRound(draft)
+}

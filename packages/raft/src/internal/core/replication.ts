@@ -1,0 +1,168 @@
+import * as LogEntry from "../../LogEntry.js"
+import type { AppendReply, HeartbeatReply } from "../../Message.js"
+import type { Progress } from "../../RaftCore.js"
+import { maybeCommit } from "./commit.js"
+import { type Draft, editProgress, entriesFrom, lastIndexWithin, type Mutable, send, termAt } from "./draft.js"
+import { noticeCommit } from "./heartbeat.js"
+import { assertInvariant } from "./invariant.js"
+import * as progresses from "./progress.js"
+import * as reads from "./reads.js"
+
+/** The leader's side of the log. */
+
+const bytesOf = (entries: ReadonlyArray<LogEntry.LogEntry>): number => {
+  let bytes = 0
+  for (const entry of entries) bytes += LogEntry.sizeBytes(entry)
+  return bytes
+}
+
+/**
+ * One AppendEntries from `nextIndex` on. Returns false when the follower needs entries from before the log's
+ * beginning: the predecessor's term is unknown then, and asking with a made-up one would be answered.
+ */
+const sendAppend = (draft: Draft, progress: Mutable<Progress>, entries: ReadonlyArray<LogEntry.LogEntry>): boolean => {
+  const { state } = draft
+  const prevIndex = progress.nextIndex - 1
+  if (prevIndex < draft.log.firstIndex - 1) {
+    progresses.becomeBehind(progress)
+    return false
+  }
+  progress.sentCommit = Math.max(progress.sentCommit, Math.min(state.commitIndex, prevIndex + entries.length))
+  send(draft, {
+    _tag: "AppendEntries",
+    from: state.id,
+    to: progress.id,
+    term: state.term,
+    prevIndex,
+    prevTerm: termAt(draft, prevIndex),
+    entries,
+    commit: state.commitIndex,
+    round: state.round
+  })
+  return true
+}
+
+/** Sends a follower all it may have now: one question while probing, else as many messages as the window takes. */
+export const replicate = (draft: Draft, progress: Mutable<Progress>): void => {
+  const { options } = draft.state
+  if (progress.phase === "behind") return
+  if (progress.phase === "probe") {
+    if (progress.paused) return
+    const entries = progress.nextIndex >= draft.log.firstIndex ? entriesFrom(draft, progress.nextIndex) : []
+    if (sendAppend(draft, progress, entries)) progress.paused = true
+    return
+  }
+  while (progress.nextIndex <= draft.state.lastIndex && !progresses.isWindowFull(progress, options)) {
+    if (progress.nextIndex < draft.log.firstIndex) {
+      progresses.becomeBehind(progress)
+      return
+    }
+    const entries = entriesFrom(draft, progress.nextIndex)
+    const last = entries[entries.length - 1]
+    assertInvariant(last !== undefined, "an entry up to the last one can be read", {
+      id: draft.state.id,
+      nextIndex: progress.nextIndex,
+      lastIndex: draft.state.lastIndex
+    })
+    sendAppend(draft, progress, entries)
+    progresses.addInflight(progress, { lastIndex: last.index, bytes: bytesOf(entries) })
+    // on the assumption that it arrives; a refusal or a heartbeat's answer corrects it
+    progress.nextIndex = last.index + 1
+  }
+}
+
+export const broadcastAppend = (draft: Draft): void => {
+  for (const { id } of draft.state.progress) {
+    const progress = editProgress(draft, id)
+    if (progress !== undefined) replicate(draft, progress)
+  }
+}
+
+/** Whatever answer arrived, its sender follows, and did when this round was sent. */
+const noteAnswer = (draft: Draft, progress: Mutable<Progress>, round: number): void => {
+  const { state } = draft
+  assertInvariant(round <= state.round, "an answered round was asked", {
+    id: state.id,
+    peer: progress.id,
+    round,
+    asked: state.round
+  })
+  progress.active = true
+  progress.ackedRound = Math.max(progress.ackedRound, round)
+}
+
+export const onAppendReply = (draft: Draft, message: AppendReply): void => {
+  const { state } = draft
+  const progress = editProgress(draft, message.from)
+  if (progress === undefined) return
+  noteAnswer(draft, progress, message.round)
+  if (message.result._tag === "Matched") onMatched(draft, progress, message.result.matchIndex)
+  else onConflict(draft, progress, message.result)
+  if (state.reads.length > 0) reads.release(draft)
+}
+
+const onMatched = (draft: Draft, progress: Mutable<Progress>, matchIndex: number): void => {
+  const { state } = draft
+  assertInvariant(matchIndex <= state.lastIndex, "a follower matches no more than there is", {
+    id: state.id,
+    term: state.term,
+    peer: progress.id,
+    matchIndex,
+    lastIndex: state.lastIndex
+  })
+  const advanced = matchIndex > progress.matchIndex
+  if (advanced) {
+    progress.matchIndex = matchIndex
+    progress.nextIndex = Math.max(progress.nextIndex, matchIndex + 1)
+  }
+  // an answer from before the present probe says nothing about the question asked
+  if (progress.phase !== "replicate" && (advanced || matchIndex === progress.matchIndex)) {
+    progresses.becomeReplicate(progress)
+  } else {
+    progresses.releaseInflight(progress, matchIndex)
+  }
+  if (advanced) maybeCommit(draft)
+  replicate(draft, progress)
+  noticeCommit(draft, progress)
+}
+
+/**
+ * A refusal. Old and overtaken ones are told by the question they repeat and change nothing; a true one sets
+ * `nextIndex` to the first place where the logs may still part, a whole term at a time.
+ */
+const onConflict = (
+  draft: Draft,
+  progress: Mutable<Progress>,
+  conflict: { readonly prevIndex: number; readonly hintIndex: number; readonly hintTerm: number }
+): void => {
+  if (progress.phase === "behind") return
+  if (progress.phase === "replicate") {
+    if (conflict.prevIndex <= progress.matchIndex) return
+    progresses.becomeProbe(progress, progress.matchIndex + 1)
+  } else {
+    if (conflict.prevIndex !== progress.nextIndex - 1) return
+    const known = Math.min(conflict.hintIndex, draft.state.lastIndex)
+    const agreeing = lastIndexWithin(draft, known, conflict.hintTerm)
+    progresses.becomeProbe(progress, Math.min(conflict.prevIndex, agreeing + 1))
+  }
+  replicate(draft, progress)
+}
+
+/**
+ * Says that the follower lives, never what it holds. If it is not known to hold everything, a message may have been lost:
+ * ask anew, with an empty one where the window is full, whose refusal then shows the gap.
+ */
+export const onHeartbeatReply = (draft: Draft, message: HeartbeatReply): void => {
+  const { state } = draft
+  const progress = editProgress(draft, message.from)
+  if (progress === undefined) return
+  noteAnswer(draft, progress, message.round)
+  if (progress.phase === "probe") {
+    progress.paused = false
+    replicate(draft, progress)
+  } else if (progress.phase === "replicate" && progress.matchIndex < state.lastIndex) {
+    if (progress.inflight.length > 0) sendAppend(draft, progress, [])
+    replicate(draft, progress)
+  }
+  if (state.reads.length > 0) reads.release(draft)
+}

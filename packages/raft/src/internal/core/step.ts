@@ -1,0 +1,144 @@
+import type { Message } from "../../Message.js"
+import * as Quorum from "../../Quorum.js"
+import type { Input, LogView, State, Step } from "../../RaftCore.js"
+import { begin, type Draft, editProgress, enterTerm, finish, send } from "./draft.js"
+import * as election from "./election.js"
+import * as follower from "./follower.js"
+import { broadcastHeartbeat } from "./heartbeat.js"
+import { onPropose } from "./proposals.js"
+import * as reads from "./reads.js"
+import * as replication from "./replication.js"
+import { becomeFollower } from "./roles.js"
+import * as storage from "./storage.js"
+
+export const step = (state: State, input: Input, log: LogView): Step => {
+  const draft = begin(state, log)
+  switch (input._tag) {
+    case "Tick":
+      onTick(draft)
+      break
+    case "Receive":
+      onReceive(draft, input.message)
+      break
+    case "Propose":
+      onPropose(draft, input)
+      break
+    case "Persisted":
+      storage.onPersisted(draft, input)
+      break
+    case "ReadIndex":
+      reads.onReadIndex(draft, input.id)
+      break
+    case "Campaign":
+      election.campaign(draft)
+      break
+  }
+  return finish(draft)
+}
+
+// -----------------------------------------------------------------------------
+// time
+// -----------------------------------------------------------------------------
+
+const onTick = (draft: Draft): void => {
+  const { state } = draft
+  storage.tickStorage(draft)
+  state.electionElapsed += 1
+  if (state.role === "leader") onLeaderTick(draft)
+  else if (state.electionElapsed >= state.electionTimeout && !storage.isStalled(draft)) election.campaign(draft)
+}
+
+const onLeaderTick = (draft: Draft): void => {
+  const { state } = draft
+  const isCheckDue = state.electionElapsed >= state.options.electionTicks
+  if (storage.isStalled(draft) || (isCheckDue && !hearsMajority(draft))) {
+    becomeFollower(draft, undefined)
+    return
+  }
+  if (isCheckDue) state.electionElapsed = 0
+  state.heartbeatElapsed += 1
+  if (state.heartbeatElapsed < state.options.heartbeatTicks) return
+  reads.openRound(draft)
+  broadcastHeartbeat(draft)
+}
+
+/** CheckQuorum: whether a majority spoke since the last check. Starts the next. */
+const hearsMajority = (draft: Draft): boolean => {
+  const { state } = draft
+  let heard = 1
+  for (const { active, id } of state.progress) {
+    if (!active) continue
+    heard += 1
+    const progress = editProgress(draft, id)
+    if (progress !== undefined) progress.active = false
+  }
+  return heard >= Quorum.size(state.voters.length)
+}
+
+// -----------------------------------------------------------------------------
+// messages
+// -----------------------------------------------------------------------------
+
+const onReceive = (draft: Draft, message: Message): void => {
+  const { state } = draft
+  // not for this member, or its own: a wrong address book, never a reason to act
+  if (message.to !== state.id || message.from === state.id) return
+  switch (message._tag) {
+    case "PreVote":
+      election.onPreVote(draft, message)
+      break
+    case "RequestVote":
+      onRequestVote(draft, message)
+      break
+    case "PreVoteReply":
+    case "VoteReply":
+      // these name the term they answer for, so they count even from a member of an older term
+      if (message.term > state.term) adopt(draft, message.term)
+      else if (message._tag === "PreVoteReply") election.onPreVoteReply(draft, message)
+      else election.onVoteReply(draft, message)
+      break
+    case "AppendEntries":
+    case "Heartbeat":
+      if (message.term > state.term) adopt(draft, message.term)
+      if (message.term < state.term) answerDeposed(draft, message)
+      else if (message._tag === "AppendEntries") follower.onAppendEntries(draft, message)
+      else follower.onHeartbeat(draft, message)
+      break
+    case "AppendReply":
+    case "HeartbeatReply":
+      if (message.term > state.term) adopt(draft, message.term)
+      else if (message.term < state.term || state.role !== "leader") break
+      else if (message._tag === "AppendReply") replication.onAppendReply(draft, message)
+      else replication.onHeartbeatReply(draft, message)
+      break
+  }
+}
+
+/** Somebody is in a later term: this member enters it too, and leads nothing any more. */
+const adopt = (draft: Draft, term: number): void => {
+  enterTerm(draft, term)
+  becomeFollower(draft, undefined)
+}
+
+const onRequestVote = (draft: Draft, message: Extract<Message, { readonly _tag: "RequestVote" }>): void => {
+  const { state } = draft
+  // a vote asked for behind the back of a living leader does not even change the term
+  const isRefused =
+    message.askedTerm < state.term || (message.askedTerm > state.term && election.refusesElections(draft, message.from))
+  if (isRefused) {
+    election.refuseVote(draft, message)
+    return
+  }
+  if (message.askedTerm > state.term) adopt(draft, message.askedTerm)
+  election.onRequestVote(draft, message)
+}
+
+/**
+ * A leader of the past learns the present term from the answer and steps down; silence would leave it to CheckQuorum.
+ * The answer confirms no round: it bears the new term, and whoever leads that one never asked.
+ */
+const answerDeposed = (
+  draft: Draft,
+  message: Extract<Message, { readonly _tag: "AppendEntries" | "Heartbeat" }>
+): void =>
+  send(draft, { _tag: "HeartbeatReply", from: draft.state.id, to: message.from, term: draft.state.term, round: 0 })

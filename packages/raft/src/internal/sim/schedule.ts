@@ -1,0 +1,157 @@
+import type { Event, Faults } from "../../Simulator.js"
+import type { Node } from "./node.js"
+import type { Random } from "./random.js"
+import type { Link, World } from "./world.js"
+
+/** How often each thing happens, as a share of all events. What is left over goes to messages and disks. */
+const shares = { fault: 0.02, client: 0.1, tick: 0.12 }
+
+/**
+ * Chooses what happens next. All the troubles that last, cuts and pauses and hanging disks, live here and not in the
+ * world: a cut link is one whose messages this drops, a paused member one that it does not let act.
+ */
+export class Schedule {
+  private readonly cut = new Set<Link>()
+  private readonly paused = new Set<Node>()
+  private readonly stalled = new Set<Node>()
+  /** Per member, how likely it is to be passed over by time: clocks do not run alike. */
+  private readonly slowness: ReadonlyArray<number>
+
+  constructor(
+    private readonly world: World,
+    private readonly faults: Faults,
+    private readonly random: Random
+  ) {
+    this.slowness = world.nodes.map(() => (faults.skew ? random.next() * 0.5 : 0))
+  }
+
+  next(): Event {
+    const { random } = this
+    const roll = random.next()
+    if (roll < shares.fault) {
+      const event = this.fault()
+      if (event !== undefined) return event
+    } else if (roll < shares.fault + shares.client) {
+      return this.client()
+    } else if (roll > 1 - shares.tick) {
+      return this.tick()
+    }
+    return this.storage(0.3) ?? this.network() ?? this.storage(1) ?? this.tick()
+  }
+
+  private tick(): Event {
+    const { nodes } = this.world
+    const at = this.random.int(nodes.length)
+    const node = nodes[at]
+    if (node === undefined || this.paused.has(node) || this.random.chance(this.slowness[at] ?? 0)) {
+      return { _tag: "Tick", node: this.anyone() }
+    }
+    return { _tag: "Tick", node: node.id }
+  }
+
+  private anyone(): string {
+    const awake = this.world.nodes.filter(node => !this.paused.has(node))
+    return (this.random.pick(awake) ?? this.random.pick(this.world.nodes))?.id ?? ""
+  }
+
+  /** Clients mostly know who leads; the rest is there to be refused. */
+  private client(): Event {
+    const { random, world } = this
+    const leader = random.pick(world.nodes.filter(node => node.up && node.core.role === "leader"))
+    const node = leader === undefined || random.chance(0.1) ? this.anyone() : leader.id
+    return random.chance(0.4)
+      ? { _tag: "Read", node }
+      : { _tag: "Propose", node, count: random.between(1, 4), bytes: random.pick([4, 4, 40, 400]) ?? 4 }
+  }
+
+  private network(): Event | undefined {
+    const { faults, random } = this
+    const busy = this.world.links.filter(link => link.messages.length > 0 && !this.paused.has(link.to))
+    const link = random.pick(busy)
+    if (link === undefined) return undefined
+    const at = faults.reorder > 0 && random.chance(faults.reorder) ? random.int(link.messages.length) : 0
+    const message = { from: link.from.id, to: link.to.id, at }
+    if (!link.to.up || this.cut.has(link) || random.chance(faults.loss)) return { _tag: "Drop", ...message }
+    return random.chance(faults.duplicate) ? { _tag: "Duplicate", ...message } : { _tag: "Deliver", ...message }
+  }
+
+  private storage(probability: number): Event | undefined {
+    const { random } = this
+    if (!random.chance(probability)) return undefined
+    const node = random.pick(this.world.nodes.filter(({ writes }) => writes.length > 0))
+    if (node === undefined || this.stalled.has(node) || this.paused.has(node)) return undefined
+    return { _tag: "Sync", node: node.id, writes: random.between(1, node.writes.length) }
+  }
+
+  /** Starts a trouble or ends one. */
+  private fault(): Event | undefined {
+    const { faults, random, world } = this
+    const down = world.nodes.filter(({ up }) => !up)
+    const unlucky = random.pick(world.nodes)
+    if (unlucky === undefined) return undefined
+    switch (random.int(7)) {
+      case 0:
+        return faults.crash ? this.crash(unlucky) : undefined
+      case 1:
+      case 2: {
+        const node = random.pick(down)
+        return node === undefined ? undefined : { _tag: "Restart", node: node.id }
+      }
+      case 3:
+        return faults.campaign ? { _tag: "Campaign", node: unlucky.id } : undefined
+      case 4:
+        if (faults.pause) toggle(this.paused, unlucky, random.chance(0.4))
+        if (faults.stall) toggle(this.stalled, random.pick(world.nodes) ?? unlucky, random.chance(0.4))
+        return undefined
+      case 5:
+        this.cutSome(unlucky)
+        return undefined
+      default:
+        this.cut.clear()
+        return undefined
+    }
+  }
+
+  private crash(node: Node): Event | undefined {
+    if (!node.up) return undefined
+    const { random } = this
+    const writes = random.int(node.writes.length + 1)
+    const entries = node.writes[writes]?.persist.entries.length ?? 0
+    const torn = this.faults.tear ? random.between(-1, entries) : -1
+    return { _tag: "Crash", node: node.id, writes, torn, forgotten: random.int(5) }
+  }
+
+  private cutSome(node: Node): void {
+    const { faults, random, world } = this
+    if (faults.cut && random.chance(0.5)) {
+      const link = random.pick(world.links)
+      if (link !== undefined) this.cut.add(link)
+    } else if (faults.partition) {
+      const side = new Set(world.nodes.filter(other => other === node || random.chance(0.3)))
+      for (const link of world.links) if (side.has(link.from) !== side.has(link.to)) this.cut.add(link)
+    }
+  }
+}
+
+const toggle = <A>(set: Set<A>, value: A, on: boolean): void => {
+  if (on) set.add(value)
+  else set.clear()
+}
+
+/** Which troubles a seed has, and how much of each: a run with all of them at once finds less than many with some. */
+export const drawFaults = (random: Random): Faults => {
+  const share = (max: number): number => (random.chance(0.5) ? random.next() * max : 0)
+  return {
+    loss: share(0.3),
+    duplicate: share(0.2),
+    reorder: share(0.8),
+    crash: random.chance(0.5),
+    tear: random.chance(0.5),
+    stall: random.chance(0.4),
+    pause: random.chance(0.4),
+    cut: random.chance(0.4),
+    partition: random.chance(0.5),
+    skew: random.chance(0.5),
+    campaign: random.chance(0.3)
+  }
+}

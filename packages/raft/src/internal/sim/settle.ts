@@ -1,0 +1,83 @@
+import type { Event } from "../../Simulator.js"
+import { Violation } from "./checker.js"
+import type { World } from "./world.js"
+
+/** Rounds of time, each with all traffic delivered, within which a healed group must be of one mind. */
+const electionsMax = 30
+
+/** Deliveries within one round of time; a group that talks more than this talks in circles. */
+const deliveriesMax = 20_000
+
+type Apply = (event: Event) => void
+
+const deliverAll = (world: World, apply: Apply): void => {
+  for (let delivered = 0; delivered < deliveriesMax; ) {
+    const before = delivered
+    for (const { from, messages, to } of world.links) {
+      for (let waiting = messages.length; waiting > 0; waiting--, delivered++) {
+        apply({ _tag: "Deliver", from: from.id, to: to.id, at: 0 })
+      }
+    }
+    for (const node of world.nodes) {
+      if (node.writes.length === 0) continue
+      apply({ _tag: "Sync", node: node.id, writes: node.writes.length })
+      delivered += 1
+    }
+    if (delivered === before) return
+  }
+  throw new Violation("the group falls silent", `${deliveriesMax} deliveries without a tick`)
+}
+
+const unlike = (world: World): string | undefined => {
+  const leaders = world.nodes.filter(({ core }) => core.role === "leader")
+  const [leader] = leaders
+  if (leader === undefined || leaders.length > 1) return `${leaders.length} leaders`
+  const { lastIndex, term } = leader.core
+  for (const { applied, core, id, proposals, reads } of world.nodes) {
+    if (core.term !== term) return `${id} is in term ${core.term}, the leader in ${term}`
+    if (core.lastIndex !== lastIndex || core.commitIndex !== lastIndex || applied !== lastIndex) {
+      return `${id} has ${core.lastIndex}/${core.commitIndex}/${applied} of ${lastIndex} entries`
+    }
+    if (reads.size > 0 || core.reads.length > 0) return `${id} has ${reads.size} reads open`
+    if (id === leader.id && proposals.size > 0) return `${id} has ${proposals.size} proposals open`
+  }
+  if (leader.core.uncommittedBytes !== 0 || leader.core.progress.some(({ inflightBytes }) => inflightBytes !== 0)) {
+    return `${leader.id} counts bytes that nobody owes it`
+  }
+  return undefined
+}
+
+/**
+ * Ends all trouble and demands what a healthy group owes: within so many election time-outs one leader, equal logs, all of
+ * it committed and applied, no question unanswered; then a proposal and a read at the leader, and the same again.
+ */
+export const settle = (world: World, electionTicks: number, apply: Apply): void => {
+  for (const { id, up } of world.nodes) if (!up) apply({ _tag: "Restart", node: id })
+  converge(world, electionTicks, apply)
+  const leader = world.nodes.find(({ core }) => core.role === "leader")
+  if (leader === undefined) return
+  const { acknowledged } = world.checker
+  const { readsServed } = world
+  apply({ _tag: "Propose", node: leader.id, count: 3, bytes: 40 })
+  apply({ _tag: "Read", node: leader.id })
+  converge(world, electionTicks, apply)
+  if (world.checker.acknowledged !== acknowledged + 3 || world.readsServed !== readsServed + 1) {
+    throw new Violation(
+      "a healthy group serves",
+      `${leader.id} acknowledged ${world.checker.acknowledged - acknowledged} of 3`
+    )
+  }
+}
+
+const converge = (world: World, electionTicks: number, apply: Apply): void => {
+  for (let round = 0; round < electionsMax * electionTicks; round++) {
+    deliverAll(world, apply)
+    if (unlike(world) === undefined) return
+    for (const { id } of world.nodes) apply({ _tag: "Tick", node: id })
+  }
+  deliverAll(world, apply)
+  const difference = unlike(world)
+  if (difference !== undefined) {
+    throw new Violation("a healed group converges", `${difference}, after ${electionsMax} election time-outs`)
+  }
+}

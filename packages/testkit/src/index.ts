@@ -1,0 +1,6 @@
+/**
+ * What tests of supervised, event-sourced code need.
+ *
+ * @since 0.1.0
+ */
+export {}

@@ -1,0 +1,85 @@
+/**
+ * `npm test`: everything that CI checks, in order, stopping at the first step that fails. The last line says `N passed, N failed`:
+ * tests and steps together. A skipped test counts as failed, since nobody would miss it otherwise.
+ */
+import { existsSync, readFileSync, rmSync } from "node:fs"
+import { join, relative } from "node:path"
+import { execPath } from "node:process"
+import { checkDocs } from "./docs.mjs"
+import { setUp, setUpSteps, typecheck } from "./setup.mjs"
+import { root } from "./stamp.mjs"
+import { explain, StepFailed, Steps, say } from "./terminal.mjs"
+
+const biome = steps =>
+  steps.run(
+    "style",
+    execPath,
+    [join(root, "node_modules", "@biomejs", "biome", "bin", "biome"), "check", "--colors=off", "."],
+    {
+      cwd: root,
+      advise: () => ["npm run format repairs most of this."]
+    }
+  )
+
+/** What a report of vitest comes to. A file that failed before its tests could run counts as one failure. */
+const tally = report => {
+  const failures = []
+  let passed = 0
+  for (const file of report.testResults) {
+    const broken = file.assertionResults.filter(test => test.status !== "passed")
+    passed += file.assertionResults.length - broken.length
+    for (const test of broken) failures.push(`${test.status}: ${relative(root, file.name)} > ${test.fullName}`)
+    if (file.status === "failed" && broken.length === 0) failures.push(`failed to run: ${relative(root, file.name)}`)
+  }
+  return { passed, failures }
+}
+
+/** vitest writes to us and not to the terminal, so it has to be told whether colours are welcome. */
+const colours = process.stdout.isTTY === true ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" }
+
+const vitest = async steps => {
+  const output = join(root, "node_modules", ".reckon", "vitest.json")
+  rmSync(output, { force: true })
+  const { code } = await steps.run(
+    "tests",
+    execPath,
+    [
+      join(root, "node_modules", "vitest", "vitest.mjs"),
+      "run",
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile=${output}`
+    ],
+    { cwd: root, stream: true, mayFail: true, env: { ...process.env, ...colours } }
+  )
+  if (!existsSync(output)) return { passed: 0, failures: [`vitest ended without a report: ${code}`] }
+  const { passed, failures } = tally(JSON.parse(readFileSync(output, "utf8")))
+  if (passed + failures.length === 0) failures.push("vitest found no test")
+  if (code !== 0 && failures.length === 0) failures.push(`vitest ended with ${code} although its tests passed`)
+  return { passed, failures }
+}
+
+const steps = new Steps(setUpSteps + 4)
+let tests = { passed: 0, failures: [] }
+let failed = 0
+try {
+  await setUp(steps)
+  await typecheck(steps)
+  await biome(steps)
+  tests = await vitest(steps)
+  if (tests.failures.length > 0) {
+    // The step itself is not counted beside its tests.
+    throw new StepFailed(
+      "tests",
+      `${tests.failures.length} of ${tests.passed + tests.failures.length} did not pass`,
+      tests.failures
+    )
+  }
+  steps.passed -= 1
+  await checkDocs(steps)
+} catch (error) {
+  explain(error)
+  failed = Math.max(1, tests.failures.length)
+}
+say(`${steps.passed + tests.passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 ? 0 : 1
