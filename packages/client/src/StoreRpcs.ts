@@ -141,7 +141,12 @@ export const NodeStatus = Schema.Struct({
  */
 export interface NodeStatus extends Schema.Schema.Type<typeof NodeStatus> {}
 
-/** The most events one page of a read carries; reads ask again for more. */
+/**
+ * The most events one page of a read carries; reads ask again for more.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
 export const pageEventsMax = 1000
 
 const count = Schema.Int.pipe(Schema.between(0, pageEventsMax))

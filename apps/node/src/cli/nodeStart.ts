@@ -13,7 +13,6 @@ import type * as Members from "@reckon/cluster/Members"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Layer from "effect/Layer"
 import * as Node from "../Node.js"
 
 const usage = (detail: string) => ValidationError.invalidValue(HelpDoc.p(detail))
@@ -57,14 +56,8 @@ const start = Command.make("start", { name, dataDir, rpc, http, peer, store }, o
     })
     const limits = yield* Limits.config
     const stores = options.store.length === 0 ? ["default"] : options.store
-    yield* Layer.launch(
-      Layer.merge(
-        Node.layer({ ...node, dataDir: options.dataDir, stores, limits }),
-        Layer.effectDiscard(
-          Console.log(`${options.name} starts  rpc ${options.rpc}  http ${options.http}  pid ${process.pid}`)
-        )
-      )
-    ).pipe(
+    yield* Console.log(`${options.name} starts  rpc ${options.rpc}  http ${options.http}  pid ${process.pid}`)
+    yield* Node.run({ ...node, dataDir: options.dataDir, stores, limits }).pipe(
       Effect.raceFirst(
         parentGone.pipe(Effect.zipRight(Console.log(`${options.name} stops: the process that started it is gone`)))
       )

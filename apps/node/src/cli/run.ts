@@ -1,0 +1,152 @@
+/**
+ * From a command line to an exit code: 0; 1 when the operation failed, with exactly one line about it on standard error; 2 when the command line
+ * makes no sense.
+ *
+ * @since 0.1.0
+ */
+import type * as CliApp from "@effect/cli/CliApp"
+import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as ValidationError from "@effect/cli/ValidationError"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Cause from "effect/Cause"
+import * as ConfigError from "effect/ConfigError"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import { plain } from "./shared/print.js"
+import { layerProcess, OutputClosed, Stdio } from "./shared/Stdio.js"
+
+const version = "0.1.0"
+
+/** What to do about an error, by its name. */
+const advice: Readonly<Record<string, string>> = {
+  WrongExpectedVersion: "read the stream again and decide anew, or expect another version",
+  EventIdConflict: "give the event another id",
+  StreamNotFound: "`reckon streams` lists the streams there are",
+  StoreNotFound: "name another store with --store",
+  EventTooLarge: "split the event, or raise RECKON_EVENT_BYTES_MAX on the nodes and here",
+  RequestTooLarge: "send less at a time",
+  InvalidRequest: "correct it and try again",
+  NoQuorum: "`reckon status` shows which nodes run; a majority must",
+  OutcomeUnknown: "run the same command again if it named the event ids, otherwise read the stream first",
+  Overloaded: "try again later",
+  Unreachable: "check that a node runs there, or name another with --endpoint",
+  InvalidRow: "correct the file and run the import again, what is in the store already is left as it is",
+  FileUnusable: "name another file"
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
+const ansi = /\u001b\[[0-9;]*[A-Za-z]/g
+
+const oneLine = (text: string): string => plain(text.replace(ansi, "").replace(/\s+/g, " ").trim())
+
+const nameOf = (error: unknown): string => {
+  if (typeof error === "object" && error !== null && "_tag" in error) return String(error._tag)
+  return error instanceof Error ? error.name : "Error"
+}
+
+const messageOf = (error: unknown): string => {
+  if (typeof error === "object" && error !== null && "message" in error) return String(error.message)
+  return String(error)
+}
+
+/** `ErrorName: message; what to do`. */
+const failureLine = (error: unknown): string => {
+  const name = nameOf(error)
+  const hint = advice[name]
+  const message = messageOf(error).replace(/[.;\s]+$/, "")
+  return oneLine(`${name}: ${message}${hint === undefined ? "" : `; ${hint}`}`)
+}
+
+const usageLine = (command: string, error: ValidationError.ValidationError): string =>
+  oneLine(`UsageError: ${HelpDoc.toAnsiText(error.error).replace(/[.;\s]+$/, "")}; see ${command} --help`)
+
+/** The words up to the first option: what `--help` is to be asked about. */
+const commandWords = (name: string, words: ReadonlyArray<string>, known: ReadonlySet<string>): string => {
+  const first = words[0]
+  return first !== undefined && known.has(first) ? `${name} ${first}` : name
+}
+
+/**
+ * Runs a command; `argv` is a process's, its first two entries being the program. Never fails: the outcome is the exit code.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const run = <Name extends string, R, E, A>(
+  command: Command.Command<Name, R, E, A>,
+  argv: ReadonlyArray<string>
+): Effect.Effect<number, never, Exclude<R, never> | Stdio | CliApp.CliApp.Environment> =>
+  Effect.gen(function* () {
+    const stdio = yield* Stdio
+    const console = yield* Effect.console
+    const name = Array.from(Command.getNames(command))[0] ?? "reckon"
+    const known = new Set(Array.from(Command.getSubcommands(command), ([subcommand]) => subcommand))
+
+    // While it reads the command line, @effect/cli prints help through the console, always coloured, and errors as paragraphs.
+    // Help shall be plain where nobody looks at it, and an error shall be one line. The command itself gets the console as it was.
+    const parsing: Console.Console = {
+      ...console,
+      log: (...values) =>
+        Effect.suspend(() => {
+          const text = values.map(String).join(" ")
+          return Effect.ignore(stdio.out(`${(stdio.outIsTerminal ? text : text.replace(ansi, "")).trim()}\n`))
+        }),
+      error: () => Effect.void
+    }
+    const outcome = yield* Command.run(
+      Command.transformHandler(command, handler => Effect.withConsole(handler, console)),
+      { name, version }
+    )(argv).pipe(Effect.withConsole(parsing), Effect.exit)
+
+    if (Exit.isSuccess(outcome)) return 0
+    const failure = Cause.failureOption(outcome.cause)
+    if (Option.isNone(failure)) {
+      if (Cause.isInterruptedOnly(outcome.cause)) return yield* Effect.interrupt
+      const defect = Cause.squash(outcome.cause)
+      yield* stdio.err(`${oneLine(`InternalError: ${messageOf(defect)}`)}; this is a fault in reckon, please report it\n`)
+      return 1
+    }
+    const error: unknown = failure.value
+    if (error instanceof OutputClosed) return 0
+    if (ValidationError.isValidationError(error)) {
+      yield* stdio.err(`${usageLine(commandWords(name, argv.slice(2), known), error)}\n`)
+      return 2
+    }
+    if (ConfigError.isConfigError(error)) {
+      yield* stdio.err(`${oneLine(`UsageError: ${String(error)}; correct the environment`)}\n`)
+      return 2
+    }
+    yield* stdio.err(`${failureLine(error)}\n`)
+    return 1
+  }).pipe(Effect.provide(stderrLogger))
+
+/** Results own standard output, so logs go to standard error. */
+const stderrLogger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
+
+/**
+ * {@link run} for a whole process: its arguments, its streams, its exit code. SIGINT and SIGTERM interrupt the command, which then ends in good
+ * order and with the code it has chosen for that, 0 unless said.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const runMain = <Name extends string, E, A>(
+  command: Command.Command<Name, Stdio | CliApp.CliApp.Environment, E, A>
+): void =>
+  NodeRuntime.runMain(
+    run(command, process.argv).pipe(Effect.provide(Layer.merge(NodeContext.layer, layerProcess))),
+    {
+      disableErrorReporting: true,
+      disablePrettyLogger: true,
+      teardown: (exit, onExit) => {
+        if (Exit.isSuccess(exit)) return onExit(typeof exit.value === "number" ? exit.value : 0)
+        onExit(Cause.isInterruptedOnly(exit.cause) ? Number(process.exitCode ?? 0) : 1)
+      }
+    }
+  )

@@ -1,0 +1,116 @@
+/**
+ * The streams a command reads and writes. Results go to `out` and nothing else does; everything meant for a person's eye goes to `err`.
+ *
+ * @since 0.1.0
+ */
+import { StoreError } from "@reckon/client"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+/**
+ * Whoever read the output has stopped reading, as `head` does. Not a failure: the command just ends.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OutputClosed extends Data.TaggedError("OutputClosed") {}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class Stdio extends Context.Tag("@reckon/node/cli/Stdio")<
+  Stdio,
+  {
+    /** Writes text to standard output, and ends when it is taken. */
+    readonly out: (text: string) => Effect.Effect<void, OutputClosed>
+    /** Writes text to standard error. */
+    readonly err: (text: string) => Effect.Effect<void>
+    readonly outIsTerminal: boolean
+    readonly errIsTerminal: boolean
+    /** All of standard input, refused when it is longer than so many bytes. */
+    readonly readAll: (bytesMax: number) => Effect.Effect<string, StoreError.RequestTooLarge | StoreError.InvalidRequest>
+    /** The exit code if the command is interrupted from now on; 0 unless said. */
+    readonly exitCodeIfInterrupted: (code: number) => Effect.Effect<void>
+  }
+>() {}
+
+const readAll = (bytesMax: number): Effect.Effect<string, StoreError.RequestTooLarge | StoreError.InvalidRequest> =>
+  Effect.async<Buffer, StoreError.RequestTooLarge | StoreError.InvalidRequest>(resume => {
+    const chunks: Array<Buffer> = []
+    let bytes = 0
+    const onData = (chunk: Buffer) => {
+      chunks.push(chunk)
+      bytes += chunk.length
+      if (bytes <= bytesMax) return
+      stop()
+      resume(new StoreError.RequestTooLarge({ bytes, limitBytes: bytesMax }))
+    }
+    const onEnd = () => {
+      stop()
+      resume(Effect.succeed(Buffer.concat(chunks)))
+    }
+    const onError = (cause: Error) => {
+      stop()
+      resume(new StoreError.InvalidRequest({ message: `standard input cannot be read: ${cause.message}` }))
+    }
+    const stop = () => {
+      process.stdin.off("data", onData).off("end", onEnd).off("error", onError).pause()
+    }
+    process.stdin.on("data", onData).on("end", onEnd).on("error", onError)
+    return Effect.sync(stop)
+  }).pipe(
+    Effect.flatMap(bytes =>
+      Effect.try({
+        try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
+        catch: () => new StoreError.InvalidRequest({ message: "standard input is not UTF-8 text" })
+      })
+    )
+  )
+
+/**
+ * Whether the stream has been closed from the other side. The listener stays for the life of the process: without one, what is still on its
+ * way could end it with a stack trace.
+ */
+const watch = (stream: NodeJS.WriteStream): (() => boolean) => {
+  let closed = false
+  stream.on("error", () => {
+    closed = true
+  })
+  return () => closed
+}
+
+/**
+ * The streams of this process.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerProcess: Layer.Layer<Stdio> = Layer.sync(
+  Stdio,
+  () => {
+    const outClosed = watch(process.stdout)
+    const errClosed = watch(process.stderr)
+    return Stdio.of({
+      out: text =>
+        Effect.async<void, OutputClosed>(resume => {
+          if (outClosed()) return resume(new OutputClosed())
+          process.stdout.write(text, error => resume(error ? new OutputClosed() : Effect.void))
+        }),
+      err: text =>
+        Effect.async<void>(resume => {
+          if (errClosed()) return resume(Effect.void)
+          process.stderr.write(text, () => resume(Effect.void))
+        }),
+      outIsTerminal: process.stdout.isTTY === true,
+      errIsTerminal: process.stderr.isTTY === true,
+      readAll,
+      exitCodeIfInterrupted: code =>
+        Effect.sync(() => {
+          process.exitCode = code
+        })
+    })
+  }
+)

@@ -1,0 +1,90 @@
+/**
+ * `reckon status`: a row per node.
+ *
+ * @since 0.1.0
+ */
+import * as Command from "@effect/cli/Command"
+import { StoreError, type StoreRpcs } from "@reckon/client"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { connect, sharedOptions } from "./shared/options.js"
+import { plain, printJson, printLine } from "./shared/print.js"
+
+interface Row {
+  readonly node: string | null
+  readonly endpoint: string
+  readonly role: StoreRpcs.NodeStatus["role"] | "unreachable" | "failing"
+  readonly leader: string | null
+  readonly term: number | null
+  readonly commitIndex: number | null
+  readonly appliedIndex: number | null
+  readonly pid: number | null
+  readonly healthy: boolean
+}
+
+const answered = (endpoint: string, status: StoreRpcs.NodeStatus): Row => ({
+  node: status.node,
+  endpoint,
+  role: status.role,
+  leader: status.leader,
+  term: status.term,
+  commitIndex: status.commitIndex,
+  appliedIndex: status.appliedIndex,
+  pid: status.pid,
+  healthy: status.healthy
+})
+
+const silent = (endpoint: string, error: { readonly _tag: string }): Row => ({
+  node: null,
+  endpoint,
+  role: error._tag === "Unreachable" ? "unreachable" : "failing",
+  leader: null,
+  term: null,
+  commitIndex: null,
+  appliedIndex: null,
+  pid: null,
+  healthy: false
+})
+
+const columns = ["node", "endpoint", "role", "term", "commit", "applied", "pid", "healthy"]
+
+const cells = (row: Row): ReadonlyArray<string> =>
+  [row.node, row.endpoint, row.role, row.term, row.commitIndex, row.appliedIndex, row.pid, row.healthy ? "yes" : "no"].map(
+    cell => (cell === null ? "-" : plain(String(cell)))
+  )
+
+/** Columns as wide as their widest cell. */
+const table = (lines: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const widths = columns.map((_, column) => Math.max(...lines.map(line => line[column]?.length ?? 0)))
+  return lines
+    .map(line => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
+    .join("\n")
+}
+
+/**
+ * @since 0.1.0
+ * @category commands
+ */
+export const status = Command.make("status", sharedOptions, options =>
+  Effect.gen(function* () {
+    const { client } = yield* connect(options)
+    const results = yield* Effect.forEach(client.endpoints, endpoint => Effect.either(client.status(endpoint)), {
+      concurrency: "unbounded"
+    })
+    const rows = results.map((result, index) => {
+      const endpoint = client.endpoints[index] ?? ""
+      return Either.match(result, {
+        onLeft: error => silent(endpoint, error),
+        onRight: status => answered(endpoint, status)
+      })
+    })
+    if (options.json) yield* Effect.forEach(rows, printJson, { discard: true })
+    else yield* printLine(table([columns, ...rows.map(cells)]))
+    const failures = results.filter(Either.isLeft).map(result => result.left)
+    const first = failures.find(error => error._tag !== "Unreachable") ?? failures[0]
+    if (failures.length < results.length || first === undefined) return
+    return yield* first._tag === "Unreachable"
+      ? new StoreError.Unreachable({ endpoints: client.endpoints, detail: first.detail })
+      : Effect.fail(first)
+  }).pipe(Effect.scoped)
+).pipe(Command.withDescription("Shows each node's role, term and progress"))
