@@ -89,6 +89,34 @@ export interface Spec<Children extends ReadonlyArray<ChildSpec> = ReadonlyArray<
 }
 
 /**
+ * One line of `whichChildren`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ChildInfo {
+  readonly id: string
+  /** Undefined when the child is stopped. */
+  readonly pid: Pid | "restarting" | undefined
+  readonly type: "worker" | "supervisor"
+  readonly restart: Restart
+}
+
+/**
+ * What `countChildren` tells.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Counts {
+  readonly specs: number
+  /** Children with a living process. */
+  readonly active: number
+  readonly supervisors: number
+  readonly workers: number
+}
+
+/**
  * What the children's starts need from their environment.
  *
  * @since 0.1.0

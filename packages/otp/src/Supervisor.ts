@@ -7,7 +7,6 @@
  *
  * @since 0.1.0
  */
-import * as Rpc from "@effect/rpc/Rpc"
 import * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -16,257 +15,19 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { type CallError, type CallTimeout, NoProcess } from "./CallError.js"
+import type { ChildAlreadyStarted, ChildStartFailed, ChildStateError } from "./ChildError.js"
 import * as ChildSpec from "./ChildSpec.js"
 import * as ExitReason from "./ExitReason.js"
 import * as GenServer from "./GenServer.js"
 import { clientOf } from "./internal/client.js"
-import { currentProcess, type Kernel } from "./internal/kernel.js"
 import { startOn } from "./internal/start.js"
-import * as trees from "./internal/tree.js"
-import { type ExitSignal, Message, Pid, ProcessTable, spawn } from "./Process.js"
+import { type Protocol, type Retry, serverOf } from "./internal/supervision.js"
+import { planOf } from "./internal/tree.js"
+import { type Pid, ProcessTable, spawn } from "./Process.js"
 
-// -----------------------------------------------------------------------------------------------------------------
-// errors
-// -----------------------------------------------------------------------------------------------------------------
-
-/**
- * A child of this id runs already.
- *
- * @since 0.1.0
- * @category errors
- */
-export class ChildAlreadyStarted extends Schema.TaggedError<ChildAlreadyStarted>("@reckon/otp/ChildAlreadyStarted")(
-  "ChildAlreadyStarted",
-  { id: Schema.String, pid: Schema.instanceOf(Pid) }
-) {
-  override get message(): string {
-    return `child "${this.id}" is running already, as ${this.pid.label}`
-  }
-  /** Whether the same call can succeed later without anything being changed. */
-  get retryable(): boolean {
-    return false
-  }
-}
-
-/**
- * The child is not in the state the operation needs.
- *
- * @since 0.1.0
- * @category errors
- */
-export class ChildStateError extends Schema.TaggedError<ChildStateError>("@reckon/otp/ChildStateError")(
-  "ChildStateError",
-  {
-    id: Schema.String,
-    /** `already_present`: known, but stopped or being restarted. */
-    state: Schema.Literal("already_present", "running", "restarting", "not_found")
-  }
-) {
-  override get message(): string {
-    return `child "${this.id}": ${this.state}`
-  }
-  /** Whether the same call can succeed later without anything being changed. */
-  get retryable(): boolean {
-    return this.state === "restarting"
-  }
-}
-
-/**
- * The child's start failed.
- *
- * @since 0.1.0
- * @category errors
- */
-export class ChildStartFailed extends Schema.TaggedError<ChildStartFailed>("@reckon/otp/ChildStartFailed")(
-  "ChildStartFailed",
-  { id: Schema.String, reason: ExitReason.ExitReason }
-) {
-  override get message(): string {
-    return `child "${this.id}" did not start: ${ExitReason.format(this.reason)}`
-  }
-  /** Whether the same call can succeed later without anything being changed: it depends on what went wrong. */
-  get retryable(): boolean {
-    return true
-  }
-}
-
+export { ChildAlreadyStarted, ChildStartFailed, ChildStateError } from "./ChildError.js"
+export type { ChildInfo, Counts } from "./ChildSpec.js"
 export { FailedToStartChild } from "./internal/tree.js"
-
-// -----------------------------------------------------------------------------------------------------------------
-// protocol
-// -----------------------------------------------------------------------------------------------------------------
-
-/**
- * One line of `whichChildren`.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ChildInfo {
-  readonly id: string
-  /** Undefined when the child is stopped. */
-  readonly pid: Pid | "restarting" | undefined
-  readonly type: "worker" | "supervisor"
-  readonly restart: ChildSpec.Restart
-}
-
-/**
- * What `countChildren` tells.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Counts {
-  readonly specs: number
-  /** Children with a living process. */
-  readonly active: number
-  readonly supervisors: number
-  readonly workers: number
-}
-
-/** The protocol never leaves the node, so its schemas only name the types. */
-const local = <A>(): Schema.Schema<A> => Schema.declare((_): _ is A => true)
-
-const id = { id: Schema.String }
-
-const Protocol = RpcGroup.make(
-  Rpc.make("StartChild", {
-    payload: local<{ readonly spec: ChildSpec.ChildSpec; readonly plan: trees.ChildPlan }>(),
-    success: local<Pid | undefined>(),
-    error: Schema.Union(ChildAlreadyStarted, ChildStateError, ChildStartFailed, ChildSpec.InvalidSpec)
-  }),
-  Rpc.make("TerminateChild", { payload: id, error: ChildStateError }),
-  Rpc.make("RestartChild", {
-    payload: id,
-    success: local<Pid | undefined>(),
-    error: Schema.Union(ChildStateError, ChildStartFailed)
-  }),
-  Rpc.make("DeleteChild", { payload: id, error: ChildStateError }),
-  Rpc.make("WhichChildren", { success: local<ReadonlyArray<ChildInfo>>() }),
-  Rpc.make("CountChildren", { success: local<Counts>() })
-)
-
-interface Retry {
-  readonly _tag: "Retry"
-  readonly child: trees.Child
-}
-
-// -----------------------------------------------------------------------------------------------------------------
-// the server
-// -----------------------------------------------------------------------------------------------------------------
-
-const serverOf = (spec: ChildSpec.Spec, plans: ReadonlyArray<trees.ChildPlan>) =>
-  GenServer.make(Protocol, {
-    trapExit: true,
-    init: (_: GenServer.Self<Retry>) =>
-      Effect.gen(function* () {
-        const process = yield* running
-        const tree = new trees.Tree(process, {
-          strategy: spec.strategy ?? "one_for_one",
-          intensity: spec.intensity ?? 1,
-          periodMillis: Duration.toMillis(spec.period ?? "5 seconds"),
-          autoShutdown: spec.autoShutdown ?? "never",
-          // Past the capacity: a supervisor that cannot tell itself to retry would lose the child.
-          retryLater: child => process.mailbox.push(new Message({ _tag: "Retry", child } satisfies Retry)),
-          isIgnore: error => error instanceof GenServer.StartIgnored,
-          reasonOf: error => (error instanceof GenServer.StartFailed ? error.reason : undefined)
-        })
-        const failed = yield* tree.startAll(plans)
-        return failed === undefined ? tree : GenServer.initStop(ExitReason.shutdown(failed))
-      }),
-    handlers: {
-      StartChild: ({ plan, spec }, tree) =>
-        Effect.gen(function* () {
-          const known = tree.find(spec.id)
-          if (known?.pid !== undefined) {
-            return GenServer.fail(new ChildAlreadyStarted({ id: spec.id, pid: known.pid }), tree)
-          }
-          if (known !== undefined) {
-            return GenServer.fail(new ChildStateError({ id: spec.id, state: "already_present" }), tree)
-          }
-          const checked = yield* Effect.either(ChildSpec.check([spec], tree.settings.autoShutdown))
-          if (checked._tag === "Left") return GenServer.fail(checked.left, tree)
-          const started = yield* tree.add(plan, "debug")
-          return answerStart(started, spec.id, tree)
-        }),
-      TerminateChild: ({ id }, tree) =>
-        Effect.gen(function* () {
-          const child = tree.find(id)
-          if (child === undefined) return GenServer.fail(new ChildStateError({ id, state: "not_found" }), tree)
-          yield* tree.stop(child)
-          tree.gone(child)
-          return GenServer.reply(undefined, tree)
-        }),
-      RestartChild: ({ id }, tree) =>
-        Effect.gen(function* () {
-          const child = tree.find(id)
-          if (child === undefined) return GenServer.fail(new ChildStateError({ id, state: "not_found" }), tree)
-          const busy = busyState(child)
-          if (busy !== undefined) return GenServer.fail(new ChildStateError({ id, state: busy }), tree)
-          const started = yield* tree.boot(child, "debug")
-          return answerStart(started, id, tree)
-        }),
-      DeleteChild: ({ id }, tree) => {
-        const child = tree.find(id)
-        if (child === undefined) return GenServer.fail(new ChildStateError({ id, state: "not_found" }), tree)
-        const busy = busyState(child)
-        if (busy !== undefined) return GenServer.fail(new ChildStateError({ id, state: busy }), tree)
-        tree.remove(child)
-        return GenServer.reply(undefined, tree)
-      },
-      WhichChildren: (_, tree) => GenServer.reply(tree.children.map(infoOf).reverse(), tree),
-      CountChildren: (_, tree) => {
-        const supervisors = tree.children.filter(child => child.plan.type === "supervisor").length
-        const counts = {
-          specs: tree.children.length,
-          active: tree.children.filter(child => child.pid !== undefined).length,
-          supervisors,
-          workers: tree.children.length - supervisors
-        }
-        return GenServer.reply(counts, tree)
-      }
-    },
-    info: (message, tree) => {
-      if (message._tag === "ExitSignal") return follow(tree, exitedOf(tree, message))
-      if (message._tag === "Retry") return follow(tree, tree.retry(message.child))
-      return Effect.as(Effect.logWarning("unexpected message to a supervisor"), GenServer.noReply(tree))
-    },
-    terminate: (_, tree) => tree.stopAll()
-  })
-
-const running = Effect.withFiberRuntime<NonNullable<ReturnType<Kernel["lookup"]>>>(fiber => {
-  const process = fiber.getFiberRef(currentProcess)
-  return process === undefined ? Effect.dieMessage("a supervisor is a process") : Effect.succeed(process)
-})
-
-const exitedOf = (tree: trees.Tree, signal: ExitSignal): Effect.Effect<trees.Verdict> =>
-  tree.exited(signal.from, signal.reason)
-
-const follow = (tree: trees.Tree, verdict: Effect.Effect<trees.Verdict>) =>
-  Effect.map(verdict, verdict =>
-    verdict._tag === "Continue" ? GenServer.noReply(tree) : GenServer.stop(verdict.reason, tree)
-  )
-
-const answerStart = (started: trees.Started, id: string, tree: trees.Tree) => {
-  switch (started._tag) {
-    case "Running":
-      return GenServer.reply(started.pid, tree)
-    case "Ignored":
-      return GenServer.reply(undefined, tree)
-    case "Failed":
-      return GenServer.fail(new ChildStartFailed({ id, reason: started.reason }), tree)
-  }
-}
-
-const busyState = (child: trees.Child): "running" | "restarting" | undefined =>
-  child.restarting ? "restarting" : child.pid === undefined ? undefined : "running"
-
-const infoOf = (child: trees.Child): ChildInfo => ({
-  id: child.plan.id,
-  pid: child.restarting ? "restarting" : child.pid,
-  type: child.plan.type,
-  restart: child.plan.restart
-})
 
 // -----------------------------------------------------------------------------------------------------------------
 // start
@@ -320,7 +81,7 @@ const startWith = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>>(
     yield* ChildSpec.checkSpec(spec)
     const kernel = yield* ProcessTable
     const context = yield* Effect.context<ChildSpec.Context<Children>>()
-    const plans = spec.children.map(child => trees.planOf(child, context))
+    const plans = spec.children.map(child => planOf(child, context))
     return yield* startOn(kernel, serverOf(spec, plans), { name: spec.name }, link, "supervisor")
   })
 
@@ -367,7 +128,7 @@ export const startChild = <E, R>(
   ProcessTable | R
 > =>
   Effect.flatMap(Effect.context<R>(), context =>
-    ask(target, client => client.call("StartChild", { spec, plan: trees.planOf(spec, context) }, patient))
+    ask(target, client => client.call("StartChild", { spec, plan: planOf(spec, context) }, patient))
   )
 
 /**
@@ -413,7 +174,9 @@ export const deleteChild = (
  * @since 0.1.0
  * @category administration
  */
-export const whichChildren = (target: Target): Effect.Effect<ReadonlyArray<ChildInfo>, CallError, ProcessTable> =>
+export const whichChildren = (
+  target: Target
+): Effect.Effect<ReadonlyArray<ChildSpec.ChildInfo>, CallError, ProcessTable> =>
   ask(target, client => client.call("WhichChildren", undefined, patient))
 
 /**
@@ -422,7 +185,7 @@ export const whichChildren = (target: Target): Effect.Effect<ReadonlyArray<Child
  * @since 0.1.0
  * @category administration
  */
-export const countChildren = (target: Target): Effect.Effect<Counts, CallError, ProcessTable> =>
+export const countChildren = (target: Target): Effect.Effect<ChildSpec.Counts, CallError, ProcessTable> =>
   ask(target, client => client.call("CountChildren", undefined, patient))
 
 /**

@@ -2,6 +2,7 @@
  * @since 0.1.0
  */
 export * as CallError from "./CallError.js"
+export * as ChildError from "./ChildError.js"
 export * as ChildSpec from "./ChildSpec.js"
 export * as Client from "./Client.js"
 export * as ExitReason from "./ExitReason.js"

@@ -231,6 +231,23 @@ describe("GenServer", () => {
       }).pipe(provided)
     )
 
+    it.effect("an interrupted caller is gone: the reply goes nowhere and the server lives", () =>
+      Effect.gen(function* () {
+        const kept = yield* Deferred.make<GenServer.From<number>>()
+        const server = GenServer.make(RpcGroup.make(Rpc.make("Ask", { success: Schema.Number })), {
+          init: () => Effect.succeed(1),
+          handlers: { Ask: (_, n, from) => Effect.as(Deferred.succeed(kept, from), GenServer.noReply(n)) }
+        })
+        const ref = yield* GenServer.start(server)
+        const asking = yield* Effect.fork(ref.call("Ask"))
+        const from = yield* Deferred.await(kept)
+        const exit = yield* Fiber.interrupt(asking)
+        assert.isTrue(Exit.isInterrupted(exit))
+        yield* GenServer.replyTo(from, 3)
+        assert.strictEqual(yield* GenServer.getState(ref), 1)
+      }).pipe(provided)
+    )
+
     it.effect("may be answered later, from any fiber, once", () =>
       Effect.gen(function* () {
         const kept = yield* Deferred.make<GenServer.From<number>>()

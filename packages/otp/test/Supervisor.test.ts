@@ -1,6 +1,19 @@
 import { RpcGroup } from "@effect/rpc"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Ref, TestClock, TestContext } from "effect"
+import {
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  LogLevel,
+  Option,
+  Ref,
+  TestClock,
+  TestContext
+} from "effect"
 import * as fc from "fast-check"
 import * as ChildSpec from "../src/ChildSpec.js"
 import * as ExitReason from "../src/ExitReason.js"
@@ -220,6 +233,40 @@ describe("Supervisor", () => {
       }).pipe(provided)
     )
   })
+
+  it.effect("two children that die together under one_for_all make one restart: the second's exit is consumed", () =>
+    Effect.gen(function* () {
+      const journal: Array<string> = []
+      const sup = yield* Supervisor.start({
+        strategy: "one_for_all",
+        intensity: 1,
+        children: [noted(journal, "a"), noted(journal, "b")]
+      })
+      const pids = (yield* Supervisor.whichChildren(sup)).map(child => child.pid)
+      for (const pid of pids) if (pid instanceof Process.Pid) yield* Process.exit(pid, ExitReason.killed)
+      yield* settle
+      assert.isTrue(yield* Process.isAlive(sup.pid))
+      assert.strictEqual((yield* Supervisor.countChildren(sup)).active, 2)
+      assert.strictEqual(journal.filter(entry => entry === "+a").length, 2)
+    }).pipe(provided)
+  )
+
+  it.effect("a child started without a link is linked and adopted by the supervisor", () =>
+    Effect.gen(function* () {
+      const journal: Array<string> = []
+      const server = GenServer.make(RpcGroup.make(), {
+        trapExit: true,
+        init: () => Effect.succeed(0),
+        handlers: {},
+        terminate: reason => Effect.sync(() => journal.push(`terminate ${reason._tag}`))
+      })
+      const sup = yield* Supervisor.start({ children: [Supervisor.worker("a", GenServer.start(server))] })
+      const before = yield* end(sup, "a", ExitReason.killed)
+      assert.notStrictEqual(yield* pidOf(sup, "a"), before)
+      yield* Supervisor.stop(sup)
+      assert.deepStrictEqual(journal, ["terminate Shutdown"])
+    }).pipe(provided)
+  )
 
   describe("restart intensity", () => {
     it.effect("n restarts within the period are allowed, the next one ends the supervisor with shutdown", () =>
@@ -553,7 +600,13 @@ describe("Supervisor", () => {
             journal.length = 0
             yield* Supervisor.stop(sup)
             assert.deepStrictEqual(journal, ids.map(id => `-${id}`).reverse())
-      XX
-      ),numRuns: 40 
+          }).pipe(
+            provided,
+            Effect.provide(TestContext.TestContext),
+            Logger.withMinimumLogLevel(LogLevel.None),
+            Effect.runPromise
+          )
+      ),
+      { numRuns: 40 }
     ))
 })

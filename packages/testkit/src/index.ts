@@ -1,6 +1,4 @@
 /**
- * What tests of supervised, event-sourced code need.
- *
  * @since 0.1.0
  */
-export {}
+export * as ProcessCluster from "./ProcessCluster.js"

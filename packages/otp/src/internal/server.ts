@@ -85,7 +85,12 @@ export class StopRequest implements Envelope {
   constructor(readonly reason: ExitReason.ExitReason) {}
 }
 
-/** What `info` gets when the time a callback set has passed without a message. */
+/**
+ * What `info` gets when the time a callback set has passed without a message.
+ *
+ * @since 0.1.0
+ * @category signals
+ */
 export class Timeout {
   readonly _tag = "Timeout"
 }

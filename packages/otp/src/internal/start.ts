@@ -20,7 +20,7 @@ import { type Ack, type Definition, Loop } from "./server.js"
 import { spawn } from "./spawn.js"
 
 /** What of a server's definition its start needs. */
-export interface Startable<in Info> {
+export interface Startable<Info> {
   readonly trapExit: boolean
   readonly mailboxCapacity: number | undefined
   readonly definition: (self: Self<Info>) => Definition

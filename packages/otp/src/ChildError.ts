@@ -1,0 +1,69 @@
+/**
+ * What a supervisor answers when it cannot do what it was asked to do with a child.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as ExitReason from "./ExitReason.js"
+import { Pid } from "./Process.js"
+
+/**
+ * A child of this id runs already.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ChildAlreadyStarted extends Schema.TaggedError<ChildAlreadyStarted>("@reckon/otp/ChildAlreadyStarted")(
+  "ChildAlreadyStarted",
+  { id: Schema.String, pid: Schema.instanceOf(Pid) }
+) {
+  override get message(): string {
+    return `child "${this.id}" is running already, as ${this.pid.label}`
+  }
+  /** Whether the same call can succeed later without anything being changed. */
+  get retryable(): boolean {
+    return false
+  }
+}
+
+/**
+ * The child is not in the state the operation needs.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ChildStateError extends Schema.TaggedError<ChildStateError>("@reckon/otp/ChildStateError")(
+  "ChildStateError",
+  {
+    id: Schema.String,
+    /** `already_present`: known, but stopped or being restarted. */
+    state: Schema.Literal("already_present", "running", "restarting", "not_found")
+  }
+) {
+  override get message(): string {
+    return `child "${this.id}": ${this.state}`
+  }
+  /** Whether the same call can succeed later without anything being changed. */
+  get retryable(): boolean {
+    return this.state === "restarting"
+  }
+}
+
+/**
+ * The child's start failed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ChildStartFailed extends Schema.TaggedError<ChildStartFailed>("@reckon/otp/ChildStartFailed")(
+  "ChildStartFailed",
+  { id: Schema.String, reason: ExitReason.ExitReason }
+) {
+  override get message(): string {
+    return `child "${this.id}" did not start: ${ExitReason.format(this.reason)}`
+  }
+  /** Whether the same call can succeed later without anything being changed: it depends on what went wrong. */
+  get retryable(): boolean {
+    return true
+  }
+}
