@@ -16,8 +16,7 @@ const wellFormed = Schema.filter<typeof Schema.String>(text => !/\p{Surrogate}/u
   message: () => "text with half of a surrogate pair"
 })
 
-const name = (lengthMax: number) =>
-  Schema.String.pipe(Schema.minLength(1), Schema.maxLength(lengthMax), wellFormed)
+const name = (lengthMax: number) => Schema.String.pipe(Schema.minLength(1), Schema.maxLength(lengthMax), wellFormed)
 
 /**
  * The name of a stream: 1 to 512 characters, no control characters.

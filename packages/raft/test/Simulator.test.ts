@@ -11,9 +11,7 @@ const replaySeed = process.env.RECKON_SIM_SEED
 
 /** Fresh in every run of the tests; a failure prints the seed it happened with. */
 const freshSeeds =
-  replaySeed === undefined
-    ? Array.from({ length: 60 }, () => randomInt(2 ** 31))
-    : [Number(replaySeed)]
+  replaySeed === undefined ? Array.from({ length: 60 }, () => randomInt(2 ** 31)) : [Number(replaySeed)]
 
 describe("Simulator", () => {
   describe("every promise holds", () => {
@@ -69,7 +67,8 @@ describe("Simulator", () => {
     it("never asks for an election, in the healing", () => {
       const step: typeof RaftCore.step = (state, input, log) =>
         (input._tag === "Tick" && state.role === "follower") || input._tag === "Campaign"
-          ? { state, outputs: [] } : RaftCore.step(state, input, log)
+          ? { state, outputs: [] }
+          : RaftCore.step(state, input, log)
       const report = Simulator.run({ seed: 1, step, steps: 100, shrink: false })
       assert.strictEqual(report.violations[0]?.invariant, "a healed group converges")
     })

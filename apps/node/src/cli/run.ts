@@ -33,7 +33,7 @@ const advice: Readonly<Record<string, string>> = {
   RequestTooLarge: "send less at a time",
   InvalidRequest: "correct it and try again",
   NoQuorum: "`reckon status` shows which nodes run; a majority must",
-  OutcomeUnknown: "run the same command again if it named the event ids, otherwise read the stream first",
+  OutcomeUnknown: "without ids of your own, read the stream first",
   Overloaded: "try again later",
   Unreachable: "check that a node runs there, or name another with --endpoint",
   InvalidRow: "correct the file and run the import again, what is in the store already is left as it is",
@@ -109,7 +109,9 @@ export const run = <Name extends string, R, E, A>(
     if (Option.isNone(failure)) {
       if (Cause.isInterruptedOnly(outcome.cause)) return yield* Effect.interrupt
       const defect = Cause.squash(outcome.cause)
-      yield* stdio.err(`${oneLine(`InternalError: ${messageOf(defect)}`)}; this is a fault in reckon, please report it\n`)
+      yield* stdio.err(
+        `${oneLine(`InternalError: ${messageOf(defect)}`)}; this is a fault in reckon, please report it\n`
+      )
       return 1
     }
     const error: unknown = failure.value
@@ -138,15 +140,17 @@ const stderrLogger = Logger.replace(Logger.defaultLogger, Logger.withConsoleErro
  */
 export const runMain = <Name extends string, E, A>(
   command: Command.Command<Name, Stdio | CliApp.CliApp.Environment, E, A>
-): void =>
-  NodeRuntime.runMain(
-    run(command, process.argv).pipe(Effect.provide(Layer.merge(NodeContext.layer, layerProcess))),
-    {
-      disableErrorReporting: true,
-      disablePrettyLogger: true,
-      teardown: (exit, onExit) => {
-        if (Exit.isSuccess(exit)) return onExit(typeof exit.value === "number" ? exit.value : 0)
-        onExit(Cause.isInterruptedOnly(exit.cause) ? Number(process.exitCode ?? 0) : 1)
-      }
+): void => {
+  let interruptedWith = 0
+  const stdio = layerProcess(code => {
+    interruptedWith = code
+  })
+  NodeRuntime.runMain(run(command, process.argv).pipe(Effect.provide(Layer.merge(NodeContext.layer, stdio))), {
+    disableErrorReporting: true,
+    disablePrettyLogger: true,
+    teardown: (exit, onExit) => {
+      if (Exit.isSuccess(exit)) return onExit(typeof exit.value === "number" ? exit.value : 0)
+      onExit(Cause.isInterruptedOnly(exit.cause) ? interruptedWith : 1)
     }
-  )
+  })
+}

@@ -49,15 +49,27 @@ const silent = (endpoint: string, error: { readonly _tag: string }): Row => ({
 const columns = ["node", "endpoint", "role", "term", "commit", "applied", "pid", "healthy"]
 
 const cells = (row: Row): ReadonlyArray<string> =>
-  [row.node, row.endpoint, row.role, row.term, row.commitIndex, row.appliedIndex, row.pid, row.healthy ? "yes" : "no"].map(
-    cell => (cell === null ? "-" : plain(String(cell)))
-  )
+  [
+    row.node,
+    row.endpoint,
+    row.role,
+    row.term,
+    row.commitIndex,
+    row.appliedIndex,
+    row.pid,
+    row.healthy ? "yes" : "no"
+  ].map(cell => (cell === null ? "-" : plain(String(cell))))
 
 /** Columns as wide as their widest cell. */
 const table = (lines: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = columns.map((_, column) => Math.max(...lines.map(line => line[column]?.length ?? 0)))
   return lines
-    .map(line => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
+    .map(line =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd()
+    )
     .join("\n")
 }
 

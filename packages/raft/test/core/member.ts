@@ -5,7 +5,8 @@ export const show = (output: RaftCore.Output): string => {
   switch (output._tag) {
     case "Persist": {
       const parts = [`Persist#${output.token}`]
-      if (output.hardState !== undefined) parts.push(`term=${output.hardState.term} vote=${output.hardState.votedFor ?? "-"}`)
+      if (output.hardState !== undefined)
+        parts.push(`term=${output.hardState.term} vote=${output.hardState.votedFor ?? "-"}`)
       if (output.truncateFrom !== undefined) parts.push(`cut=${output.truncateFrom}`)
       if (output.entries.length > 0) parts.push(output.entries.map(entry => `${entry.index}/${entry.term}`).join(" "))
       return parts.join(" ")
@@ -170,7 +171,12 @@ export class Member {
 
 const to = "a"
 
-export const preVote = (from: string, term: number, askedTerm: number, last: readonly [number, number]): Message.Message => ({
+export const preVote = (
+  from: string,
+  term: number,
+  askedTerm: number,
+  last: readonly [number, number]
+): Message.Message => ({
   _tag: "PreVote",
   from,
   to,

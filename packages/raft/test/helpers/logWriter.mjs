@@ -1,7 +1,8 @@
 // Appends entries one flush at a time and prints each index once it is durable. Runs on the build, as a process of its own, to be killed or traced.
+
+import { writeSync } from "node:fs"
 import { make } from "@reckon/raft/RaftLog"
 import { Effect } from "effect"
-import { writeSync } from "node:fs"
 
 const [filename, count] = process.argv.slice(2)
 
@@ -10,7 +11,10 @@ Effect.gen(function* () {
   writeSync(1, "open\n")
   for (let written = 0; written < Number(count); written++) {
     const index = log.lastIndex() + 1
-    log.stage({ hardState: { term: 3, votedFor: "a" }, entries: [{ index, term: 3, kind: "command", payload: Buffer.from(`entry ${index}`) }] })
+    log.stage({
+      hardState: { term: 3, votedFor: "a" },
+      entries: [{ index, term: 3, kind: "command", payload: Buffer.from(`entry ${index}`) }]
+    })
     log.flush()
     writeSync(1, `${index}\n`)
   }

@@ -31,7 +31,9 @@ export class Stdio extends Context.Tag("@reckon/node/cli/Stdio")<
     readonly outIsTerminal: boolean
     readonly errIsTerminal: boolean
     /** All of standard input, refused when it is longer than so many bytes. */
-    readonly readAll: (bytesMax: number) => Effect.Effect<string, StoreError.RequestTooLarge | StoreError.InvalidRequest>
+    readonly readAll: (
+      bytesMax: number
+    ) => Effect.Effect<string, StoreError.RequestTooLarge | StoreError.InvalidRequest>
     /** The exit code if the command is interrupted from now on; 0 unless said. */
     readonly exitCodeIfInterrupted: (code: number) => Effect.Effect<void>
   }
@@ -83,14 +85,13 @@ const watch = (stream: NodeJS.WriteStream): (() => boolean) => {
 }
 
 /**
- * The streams of this process.
+ * The streams of this process. `onExitCode` hears of the exit code chosen for an interruption.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerProcess: Layer.Layer<Stdio> = Layer.sync(
-  Stdio,
-  () => {
+export const layerProcess = (onExitCode: (code: number) => void): Layer.Layer<Stdio> =>
+  Layer.sync(Stdio, () => {
     const outClosed = watch(process.stdout)
     const errClosed = watch(process.stderr)
     return Stdio.of({
@@ -107,10 +108,6 @@ export const layerProcess: Layer.Layer<Stdio> = Layer.sync(
       outIsTerminal: process.stdout.isTTY === true,
       errIsTerminal: process.stderr.isTTY === true,
       readAll,
-      exitCodeIfInterrupted: code =>
-        Effect.sync(() => {
-          process.exitCode = code
-        })
+      exitCodeIfInterrupted: code => Effect.sync(() => onExitCode(code))
     })
-  }
-)
+  })

@@ -31,7 +31,11 @@ const isStoreId: (text: string) => boolean = Schema.is(StoreRpcs.StoreId)
  * @since 0.1.0
  * @category options
  */
-export const wholeNumber = (name: string, min: number, max: number = Number.MAX_SAFE_INTEGER): Options.Options<number> =>
+export const wholeNumber = (
+  name: string,
+  min: number,
+  max: number = Number.MAX_SAFE_INTEGER
+): Options.Options<number> =>
   Options.text(name).pipe(
     Options.withPseudoName("N"),
     Options.mapEffect(text =>

@@ -85,8 +85,7 @@ export const eventLine = (event: Event.RecordedEvent): string => {
  * @since 0.1.0
  * @category printing
  */
-export const printJson = (value: unknown): Effect.Effect<void, OutputClosed, Stdio> =>
-  printLine(JSON.stringify(value))
+export const printJson = (value: unknown): Effect.Effect<void, OutputClosed, Stdio> => printLine(JSON.stringify(value))
 
 /**
  * @since 0.1.0

@@ -1,0 +1,68 @@
+/**
+ * The command line in this process: arguments in, exit code and output out.
+ */
+import * as Command from "@effect/cli/Command"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import { StoreError } from "@reckon/client"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import { clientCommands } from "../../../src/cli/clientCommands.js"
+import { run } from "../../../src/cli/run.js"
+import { OutputClosed, Stdio } from "../../../src/cli/shared/Stdio.js"
+
+const root = Command.make("reckon").pipe(Command.withSubcommands(clientCommands))
+
+export interface Outcome {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+export interface Settings {
+  readonly stdin?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Told of each text on standard output; returning false closes it. */
+  readonly onOut?: (text: string) => boolean
+}
+
+export const reckon = (args: ReadonlyArray<string>, settings: Settings = {}): Effect.Effect<Outcome> =>
+  Effect.suspend(() => {
+    let out = ""
+    let err = ""
+    let open = true
+    const stdio = Stdio.of({
+      out: text =>
+        Effect.suspend(() => {
+          if (!open) return new OutputClosed()
+          out += text
+          open = settings.onOut?.(text) ?? true
+          return Effect.void
+        }),
+      err: text =>
+        Effect.sync(() => {
+          err += text
+        }),
+      outIsTerminal: false,
+      errIsTerminal: false,
+      readAll: bytesMax => {
+        const text = settings.stdin ?? ""
+        return text.length > bytesMax
+          ? new StoreError.RequestTooLarge({ bytes: text.length, limitBytes: bytesMax })
+          : Effect.succeed(text)
+      },
+      exitCodeIfInterrupted: () => Effect.void
+    })
+    return run(root, ["node", "reckon", ...args]).pipe(
+      Effect.provideService(Stdio, stdio),
+      Effect.provide(NodeContext.layer),
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(settings.env ?? {})))),
+      Effect.map(code => ({ code, out, err }))
+    )
+  })
+
+/** The JSON values on standard output, one a line. */
+export const jsonLines = (outcome: Outcome): ReadonlyArray<unknown> =>
+  outcome.out
+    .split("\n")
+    .filter(line => line !== "")
+    .map((line): unknown => JSON.parse(line))
