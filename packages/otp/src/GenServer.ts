@@ -41,7 +41,19 @@ import { startOn } from "./internal/start.js"
 import { type Down, type ExitSignal, type Pid, ProcessTable } from "./Process.js"
 import type { StartError, StartOptions } from "./StartError.js"
 
+/**
+ * Ways of addressing a server, see `Client`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type { BoundClient, CallOptions, Client, From, NamedRef, Ref, Self } from "./Client.js"
+/**
+ * What a callback decides.
+ *
+ * @since 0.1.0
+ * @category outcomes
+ */
 export type {
   Fail,
   Ignore,
@@ -54,6 +66,12 @@ export type {
   Reply,
   Stop
 } from "./internal/outcome.js"
+/**
+ * How a start goes and fails, see `StartError`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export {
   AlreadyStarted,
   type StartError,
@@ -62,6 +80,12 @@ export {
   type StartOptions,
   StartTimeout
 } from "./StartError.js"
+/**
+ * What `info` gets when the time asked for in an outcome has passed without a message.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export { Timeout }
 
 type Outcome<State, A = never, E = never> = outcomes.Outcome<State, A, E>

@@ -22,6 +22,12 @@ import { currentProcess, Kernel, type Process } from "./internal/kernel.js"
 import { Down, ExitSignal, Message, MonitorRef, Pid } from "./internal/signal.js"
 import * as spawning from "./internal/spawn.js"
 
+/**
+ * A process's identity, and what can arrive in its mailbox.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export { Down, ExitSignal, Message, MonitorRef, Pid }
 
 /**

@@ -25,8 +25,26 @@ import { type Protocol, type Retry, serverOf } from "./internal/supervision.js"
 import { planOf } from "./internal/tree.js"
 import { type Pid, ProcessTable, spawn } from "./Process.js"
 
+/**
+ * How an operation on a child fails, see `ChildError`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export { ChildAlreadyStarted, ChildStartFailed, ChildStateError } from "./ChildError.js"
+/**
+ * What the listing calls tell, see `ChildSpec`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type { ChildInfo, Counts } from "./ChildSpec.js"
+/**
+ * Why a supervisor did not start.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export { FailedToStartChild } from "./internal/tree.js"
 
 // -----------------------------------------------------------------------------------------------------------------
