@@ -26,8 +26,8 @@ export interface RaftClient {
   readonly status: Effect.Effect<Status | null>
 }
 
-/** How long a request waits for a leader to be known: a little more than an election takes. */
-const leaderMillis = 4_000
+/** How long a request waits for a leader to be known: a little more than an election takes, and less than a client's patience with one node. */
+const leaderMillis = 3_000
 const leaderPollMillis = 50
 
 /**

@@ -18,6 +18,8 @@ export interface History {
   /** Why it is unknown whether one of the attempts took effect. */
   uncertain: string | undefined
   answer: NoQuorum | Overloaded | undefined
+  /** How long the node took for that answer. */
+  answerMillis: number
   lost: string | undefined
 }
 
@@ -26,6 +28,7 @@ export const history = (): History => ({
   defects: 0,
   uncertain: undefined,
   answer: undefined,
+  answerMillis: 0,
   lost: undefined
 })
 
@@ -89,6 +92,13 @@ export const note = (history: History, error: Failure | Lost, writes: boolean): 
   return error.retryable
 }
 
+/**
+ * Whether another attempt could only blur what is known: a node has said that nothing happened, and the time left is less than it took to say so. A write that the
+ * deadline then cuts short would have to be reported as unknown.
+ */
+export const wouldBlur = (history: History, leftMillis: number): boolean =>
+  history.answer !== undefined && history.uncertain === undefined && leftMillis < history.answerMillis
+
 export const make = (options: {
   readonly connections: Connections
   readonly timeoutMillis: number
@@ -141,8 +151,11 @@ export const make = (options: {
     Effect.gen(function* () {
       while (true) {
         const left = deadline - (yield* Clock.currentTimeMillis)
-        if (left <= 0 || book.defects >= defectsMax) return yield* Effect.fail(verdict(book))
+        if (left <= 0 || book.defects >= defectsMax || (writes && wouldBlur(book, left))) {
+          return yield* Effect.fail(verdict(book))
+        }
         const index = connections.preferred()
+        const began = yield* Clock.currentTimeMillis
         const outcome = yield* Effect.either(
           once(connections.at(index), call, Math.min(left, options.attemptTimeoutMillis))
         )
@@ -151,6 +164,9 @@ export const make = (options: {
           return outcome.right
         }
         const error = outcome.left
+        if (error instanceof NoQuorum || error instanceof Overloaded) {
+          book.answerMillis = (yield* Clock.currentTimeMillis) - began
+        }
         if (!note(book, error, writes) && !(error instanceof Lost)) return yield* Effect.fail(error)
         connections.avoid(index)
         book.tries++
