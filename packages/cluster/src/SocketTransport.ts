@@ -1,8 +1,8 @@
 /**
  * The Raft transport over `@effect/rpc` sockets: one connection to each peer, shared by all groups.
  *
- * Each peer has an outbox of Raft messages, bounded by count and bytes. One request carries all that waits, up to a frame's size, and the next leaves
- * when it was answered: the slower the peer, the larger the frames. What does not fit is dropped; Raft sends it again.
+ * Each peer has an outbox of Raft messages, bounded by count and bytes. One request carries all that waits, up to a frame's size, and a few requests may be
+ * unanswered at once: the slower the peer, the larger the frames. What does not fit is dropped; Raft sends it again.
  *
  * @since 0.1.0
  */

@@ -21,6 +21,8 @@ const messagesMax = 4096
 const bytesMax = 64 * 1024 * 1024
 /** The peer's decoder takes frames of 32 MiB; one entry may have 16. */
 const frameBytesMax = 8 * 1024 * 1024
+/** Requests that may be unanswered at once, so that a heartbeat does not wait for the answer to the one before it. */
+const requestsMax = 8
 /** A request without an answer for so long is given up, so that newer messages get their turn. */
 const deliveryTimeoutMillis = 3_000
 /** A peer that cannot be reached is tried no more often than this. */
@@ -37,11 +39,20 @@ export const makeOutbox = (client: PeerClient): Effect.Effect<Outbox, never, Sco
     const waiting = yield* Mailbox.make<Outgoing>({ capacity: messagesMax, strategy: "dropping" })
     let waitingBytes = 0
 
+    const scope = yield* Effect.scope
+    const requests = yield* Effect.makeSemaphore(requestsMax)
+
+    /** Returns as soon as the frame is on its way; waits only where too many are. */
     const deliver = (messages: ReadonlyArray<Outgoing>) =>
-      client.PeerDeliver({ messages }).pipe(
-        Effect.timeout(deliveryTimeoutMillis),
-        Effect.catchAll(error =>
-          Effect.logDebug(`a frame of ${messages.length} messages was lost`, error).pipe(Effect.delay(pauseMillis))
+      Effect.zipRight(
+        requests.take(1),
+        client.PeerDeliver({ messages }).pipe(
+          Effect.timeout(deliveryTimeoutMillis),
+          Effect.catchAll(error =>
+            Effect.logDebug(`a frame of ${messages.length} messages was lost`, error).pipe(Effect.delay(pauseMillis))
+          ),
+          Effect.ensuring(requests.release(1)),
+          Effect.forkIn(scope)
         )
       )
 
