@@ -150,6 +150,8 @@ export const make = (options: {
         if (exited !== undefined) return resume(Effect.succeed(exited.code))
         child.once("exit", code => resume(Effect.succeed(code)))
         child.kill(signal)
+        // As under npx, where both the terminal and npm pass on a Ctrl-C.
+        if (signal === "SIGINT") setImmediate(() => child.kill(signal))
       })
     yield* Effect.addFinalizer(() => stop("SIGTERM"))
 

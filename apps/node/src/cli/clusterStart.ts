@@ -20,8 +20,22 @@ const dataDir = Options.text("data-dir").pipe(
   Options.withDefault("./.reckon")
 )
 
+/** npm passes a Ctrl-C on that the terminal has already delivered: one more of them must not cut the orderly stop short. */
+const ignoreRepeatedInterrupts = Effect.acquireRelease(
+  Effect.sync(() => {
+    const ignore = () => {}
+    process.on("SIGINT", ignore)
+    return ignore
+  }),
+  ignore => Effect.sync(() => process.off("SIGINT", ignore))
+)
+
 const start = Command.make("start", { basePort, dataDir }, options =>
-  LocalCluster.start(options).pipe(Effect.zipRight(Effect.never), Effect.scoped)
+  ignoreRepeatedInterrupts.pipe(
+    Effect.zipRight(LocalCluster.start(options)),
+    Effect.zipRight(Effect.never),
+    Effect.scoped
+  )
 ).pipe(Command.withDescription("Runs three nodes on 127.0.0.1 until Ctrl-C"))
 
 /**
