@@ -305,7 +305,7 @@ describe("repeating", () => {
 
   it.scopedLive("a silent, a closing or a foreign peer costs the time it may, no more", () =>
     Effect.gen(function* () {
-      const options = { timeout: "300 millis", attemptTimeout: "100 millis" } as const
+      const options = { timeout: "1 second", attemptTimeout: "500 millis" } as const
       const silent = yield* rawServer(() => {})
       const foreign = yield* rawServer(socket => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"))
       const closing = yield* rawServer(socket => socket.destroy())
@@ -330,7 +330,7 @@ describe("repeating", () => {
       const store = new Gateway.MemoryStore()
       const first = yield* Gateway.make(store)
       const second = yield* Gateway.make(store)
-      const client = yield* Client.make({ endpoints: [first.endpoint, second.endpoint], attemptTimeout: "100 millis" })
+      const client = yield* Client.make({ endpoints: [first.endpoint, second.endpoint], attemptTimeout: "500 millis" })
       yield* client.append("s", "any", [yield* event("A")])
       first.silence()
       yield* client.append("s", "any", [yield* event("B")])
