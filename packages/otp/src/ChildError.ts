@@ -35,17 +35,30 @@ export class ChildAlreadyStarted extends Schema.TaggedError<ChildAlreadyStarted>
 export class ChildStateError extends Schema.TaggedError<ChildStateError>("@reckon/otp/ChildStateError")(
   "ChildStateError",
   {
+    /** The child's id, or the label of its process; empty if the question was about no child in particular. */
     id: Schema.String,
-    /** `already_present`: known, but stopped or being restarted. */
-    state: Schema.Literal("already_present", "running", "restarting", "not_found")
+    /**
+     * `already_present`: known, but stopped or being restarted. `simple_one_for_one`: a dynamic supervisor knows its children by
+     * their processes only, and makes them from its own template; `not_simple_one_for_one`: the reverse. `max_children`: a
+     * dynamic supervisor has as many as it may.
+     */
+    state: Schema.Literal(
+      "already_present",
+      "running",
+      "restarting",
+      "not_found",
+      "simple_one_for_one",
+      "not_simple_one_for_one",
+      "max_children"
+    )
   }
 ) {
   override get message(): string {
-    return `child "${this.id}": ${this.state}`
+    return this.id === "" ? `supervisor: ${this.state}` : `child "${this.id}": ${this.state}`
   }
   /** Whether the same call can succeed later without anything being changed. */
   get retryable(): boolean {
-    return this.state === "restarting"
+    return this.state === "restarting" || this.state === "max_children"
   }
 }
 

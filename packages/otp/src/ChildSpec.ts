@@ -42,15 +42,20 @@ export type AutoShutdown = "never" | "any_significant" | "all_significant"
 
 /**
  * One child. Its `start` runs in the supervisor's process and returns when the child is in service; the process it
- * returns is linked to the supervisor, whether or not the start did it.
+ * returns is linked to the supervisor, whether or not the start did it. What else it returns is for whoever starts a child by
+ * hand: OTP's extra info.
  *
  * @since 0.1.0
  * @category models
  */
-export interface ChildSpec<out E = unknown, out R = unknown> {
+export interface ChildSpec<
+  out E = unknown,
+  out R = unknown,
+  out A extends { readonly pid: Pid } = { readonly pid: Pid }
+> {
   /** Unique in its supervisor. */
   readonly id: string
-  readonly start: Effect.Effect<{ readonly pid: Pid }, E, R>
+  readonly start: Effect.Effect<A, E, R>
   /** Default permanent. */
   readonly restart?: Restart | undefined
   /** Default 5 seconds for a worker, infinity for a supervisor. */
@@ -68,6 +73,23 @@ export interface ChildSpec<out E = unknown, out R = unknown> {
  * @category models
  */
 export type Options = Pick<ChildSpec, "restart" | "shutdown" | "significant">
+
+/**
+ * A child spec with everything that was left out filled in.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Normalised {
+  /** `template` for a child of a dynamic supervisor. */
+  readonly id: string
+  /** With its environment provided. Undefined for a running temporary child and for a child of a dynamic supervisor. */
+  readonly start: Effect.Effect<{ readonly pid: Pid }, unknown> | undefined
+  readonly restart: Restart
+  readonly shutdown: Shutdown
+  readonly type: "worker" | "supervisor"
+  readonly significant: boolean
+}
 
 /**
  * A supervisor: its strategy and its children, in the order of their start.
@@ -95,11 +117,14 @@ export interface Spec<Children extends ReadonlyArray<ChildSpec> = ReadonlyArray<
  * @category models
  */
 export interface ChildInfo {
-  readonly id: string
+  /** Undefined for a child of a dynamic supervisor. */
+  readonly id: string | undefined
   /** Undefined when the child is stopped. */
   readonly pid: Pid | "restarting" | undefined
   readonly type: "worker" | "supervisor"
   readonly restart: Restart
+  /** How often its supervisor has started it again. */
+  readonly restarts: number
 }
 
 /**

@@ -8,7 +8,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { CallError } from "./CallError.js"
-import type { Pid, ProcessTable } from "./Process.js"
+import type { Name, Pid, ProcessTable } from "./Process.js"
 
 /**
  * How a call is made.
@@ -80,7 +80,7 @@ export interface Ref<Rpcs extends Rpc.Any, in Info = never> extends BoundClient<
  * @category models
  */
 export interface NamedRef<Rpcs extends Rpc.Any, in Info = never> extends Client<Rpcs, Info, ProcessTable> {
-  readonly name: string
+  readonly name: Name
   /** The same without an environment: bound to the process table of the caller. */
   readonly bind: Effect.Effect<BoundClient<Rpcs, Info>, never, ProcessTable>
 }

@@ -36,6 +36,7 @@ import * as ExitReason from "./ExitReason.js"
 import { clientOf, stateOf } from "./internal/client.js"
 import type { Kernel } from "./internal/kernel.js"
 import * as outcomes from "./internal/outcome.js"
+import { labelOf, lookup, type Name } from "./internal/place.js"
 import { type Definition, define, StopRequest, Timeout } from "./internal/server.js"
 import { startOn } from "./internal/start.js"
 import { type Down, type ExitSignal, type Pid, ProcessTable } from "./Process.js"
@@ -318,13 +319,14 @@ const startWith = <Rpcs extends Rpc.Any, Info, R>(
  * @category constructors
  */
 export const named: {
-  <Rpcs extends Rpc.Any, Info, R>(server: GenServer<Rpcs, Info, R>, name: string): NamedRef<Rpcs, Info>
-  <Rpcs extends Rpc.Any>(protocol: RpcGroup.RpcGroup<Rpcs>, name: string): NamedRef<Rpcs>
-} = <Rpcs extends Rpc.Any, Info>(_: unknown, name: string): NamedRef<Rpcs, Info> => {
-  const bound = (kernel: Kernel): BoundClient<Rpcs, Info> => clientOf(() => kernel.names.get(name), name)
+  <Rpcs extends Rpc.Any, Info, R>(server: GenServer<Rpcs, Info, R>, name: Name): NamedRef<Rpcs, Info>
+  <Rpcs extends Rpc.Any>(protocol: RpcGroup.RpcGroup<Rpcs>, name: Name): NamedRef<Rpcs>
+} = <Rpcs extends Rpc.Any, Info>(_: unknown, name: Name): NamedRef<Rpcs, Info> => {
+  const label = labelOf(name)
+  const bound = (kernel: Kernel): BoundClient<Rpcs, Info> => clientOf(() => lookup(kernel, name), label)
   return {
     name,
-    label: name,
+    label,
     bind: Effect.map(ProcessTable, bound),
     call: (tag, ...args) => Effect.flatMap(ProcessTable, kernel => bound(kernel).call(tag, ...args)),
     cast: (tag, ...args) => Effect.flatMap(ProcessTable, kernel => bound(kernel).cast(tag, ...args)),
@@ -434,8 +436,8 @@ export const status = (ref: { readonly pid: Pid }): Effect.Effect<Status, NoProc
       waiting: process.mailbox.length,
       capacity: process.mailbox.capacity,
       refused: process.mailbox.refused,
-      links: Array.from(process.links, other => other.pid),
-      monitoredBy: process.watchers.size
+      links: Array.from(process.links ?? [], other => other.pid),
+      monitoredBy: process.watchers?.size ?? 0
     })
   })
 

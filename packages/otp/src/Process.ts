@@ -19,9 +19,17 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ExitReason from "./ExitReason.js"
 import { currentProcess, Kernel, type Process } from "./internal/kernel.js"
+import * as place from "./internal/place.js"
 import { Down, ExitSignal, Message, MonitorRef, Pid } from "./internal/signal.js"
 import * as spawning from "./internal/spawn.js"
 
+/**
+ * What a process can be called by, see `internal/place`.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export type { Name, Via } from "./internal/place.js"
 /**
  * A process's identity, and what can arrive in its mailbox.
  *
@@ -29,6 +37,8 @@ import * as spawning from "./internal/spawn.js"
  * @category models
  */
 export { Down, ExitSignal, Message, MonitorRef, Pid }
+
+type Name = place.Name
 
 /**
  * The name belongs to a living process already.
@@ -106,7 +116,7 @@ export interface SpawnOptions {
   /** Link the new process to the calling one, in the same step. Without effect outside a process. */
   readonly link?: boolean | undefined
   /** Registered before the effect begins. */
-  readonly name?: string | undefined
+  readonly name?: Name | undefined
   /** Receive exit signals as messages instead of dying of them. */
   readonly trapExit?: boolean | undefined
   /** For people and logs. */
@@ -124,7 +134,7 @@ export interface SpawnOptions {
  */
 export function spawn<A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  options: SpawnOptions & { readonly name: string }
+  options: SpawnOptions & { readonly name: Name }
 ): Effect.Effect<Pid, NameTaken, ProcessTable | Exclude<R, Scope.Scope>>
 export function spawn<A, E, R>(
   effect: Effect.Effect<A, E, R>,
@@ -145,7 +155,7 @@ const spawnProcess = <A, E, R>(
   Effect.flatMap(ProcessTable, kernel =>
     spawning
       .spawn(kernel, () => effect, { ...options, capacity: options.mailboxCapacity, onCreated })
-      .pipe(Effect.mapError(holder => new NameTaken({ name: options.name ?? "", holder: holder.label })))
+      .pipe(Effect.mapError(holder => new NameTaken({ name: place.labelOf(options.name ?? ""), holder: holder.label })))
   )
 
 /**
@@ -274,8 +284,22 @@ export const monitor = (pid: Pid): Effect.Effect<MonitorRef, never, ProcessTable
   Effect.zipWith(ProcessTable, current, (kernel, process) => kernel.monitor(process, pid))
 
 /**
+ * Like `monitor`, of whoever has the name now: it stays with that process when the name goes to another. Nobody having the
+ * name is `NoProc` at once. The `Down` tells the name.
+ *
+ * @since 0.1.0
+ * @category signals
+ */
+export const monitorName = (name: Name): Effect.Effect<MonitorRef, never, ProcessTable> =>
+  Effect.zipWith(ProcessTable, current, (kernel, process) => {
+    const target = place.lookup(kernel, name)
+    return kernel.monitor(process, target?.pid ?? kernel.nobody, place.labelOf(name))
+  })
+
+/**
  * Removes a monitor. True: it was active, and no `Down` will ever come. False: the `Down` is in the mailbox or was
- * read, or the monitor was removed before. With `flush` a `Down` still in the mailbox is taken out.
+ * read, or the monitor was removed before. With `flush` a `Down` still in the mailbox is taken out. Only the process
+ * that monitors can remove a monitor; the attempt of another is a defect.
  *
  * @since 0.1.0
  * @category signals
@@ -284,13 +308,18 @@ export const demonitor = (
   ref: MonitorRef,
   options: { readonly flush?: boolean | undefined } = {}
 ): Effect.Effect<boolean, never, ProcessTable> =>
-  Effect.zipWith(ProcessTable, current, (kernel, process) => {
-    const active = kernel.demonitor(process, ref)
-    if (!active && options.flush === true) {
-      process.mailbox.extract(signal => signal._tag === "Down" && signal.ref === ref)
-    }
-    return active
-  })
+  Effect.flatMap(ProcessTable, kernel =>
+    Effect.flatMap(current, process => {
+      if (ref.owner !== process.pid) {
+        return Effect.dieMessage(`${process.pid.label} cannot remove a monitor of ${ref.owner.label}`)
+      }
+      const active = kernel.demonitor(process, ref)
+      if (!active && options.flush === true) {
+        process.mailbox.extract(signal => signal._tag === "Down" && signal.ref === ref)
+      }
+      return Effect.succeed(active)
+    })
+  )
 
 /**
  * Sets whether the calling process gets exit signals as messages, and returns what was set before.
@@ -313,6 +342,20 @@ export const trapExit = (trap: boolean): Effect.Effect<boolean> =>
  */
 export const send = (pid: Pid, body: unknown): Effect.Effect<boolean, never, ProcessTable> =>
   Effect.map(ProcessTable, kernel => kernel.lookup(pid)?.mailbox.offer(new Message(body)) ?? false)
+
+/**
+ * Sends a plain message to whoever has the name; fails if nobody has it, and is false if the mailbox is full.
+ *
+ * @since 0.1.0
+ * @category signals
+ */
+export const sendName = (name: Name, body: unknown): Effect.Effect<boolean, NameNotRegistered, ProcessTable> =>
+  Effect.flatMap(ProcessTable, kernel => {
+    const target = place.lookup(kernel, name)
+    return target === undefined
+      ? Effect.fail(new NameNotRegistered({ name: place.labelOf(name) }))
+      : Effect.succeed(target.mailbox.offer(new Message(body)))
+  })
 
 /**
  * Takes the next signal out of the calling process's mailbox, waiting for one. For processes made by `spawn`; a
@@ -351,7 +394,9 @@ export const register = (name: string, pid: Pid): Effect.Effect<void, NameTaken 
       return Effect.fail(new NotRegistrable({ name, why: `${pid.label} is called "${process.name}" already` }))
     }
     const holder = kernel.claim(name, process)
-    return holder === undefined ? Effect.void : Effect.fail(new NameTaken({ name, holder: holder.pid.label }))
+    if (holder !== undefined) return Effect.fail(new NameTaken({ name, holder: holder.pid.label }))
+    if (kernel.changes.wanted) kernel.changes.publish({ _tag: "Renamed", pid, name })
+    return Effect.void
   })
 
 /**
@@ -375,13 +420,35 @@ export class NotRegistrable extends Schema.TaggedError<NotRegistrable>("@reckon/
 }
 
 /**
+ * Nobody has the name.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NameNotRegistered extends Schema.TaggedError<NameNotRegistered>("@reckon/otp/NameNotRegistered")(
+  "NameNotRegistered",
+  { name: Schema.String }
+) {
+  override get message(): string {
+    return `nobody is called "${this.name}"`
+  }
+
+  /** Whether the same call can succeed later without anything being changed: a process may take the name. */
+  get retryable(): boolean {
+    return true
+  }
+}
+
+/**
  * Who has the name now.
  *
  * @since 0.1.0
  * @category names
  */
-export const whereis = (name: string): Effect.Effect<Option.Option<Pid>, never, ProcessTable> =>
-  Effect.map(ProcessTable, kernel => Option.map(Option.fromNullable(kernel.names.get(name)), process => process.pid))
+export const whereis = (name: Name): Effect.Effect<Option.Option<Pid>, never, ProcessTable> =>
+  Effect.map(ProcessTable, kernel =>
+    Option.map(Option.fromNullable(place.lookup(kernel, name)), process => process.pid)
+  )
 
 /**
  * Frees a name; false if nobody had it.
@@ -394,5 +461,6 @@ export const unregister = (name: string): Effect.Effect<boolean, never, ProcessT
     const holder = kernel.names.get(name)
     if (holder === undefined) return false
     kernel.release(holder)
+    if (kernel.changes.wanted) kernel.changes.publish({ _tag: "Renamed", pid: holder.pid, name: undefined })
     return true
   })

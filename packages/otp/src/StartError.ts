@@ -6,7 +6,7 @@
 import type * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import * as ExitReason from "./ExitReason.js"
-import { Pid } from "./Process.js"
+import { type Name, Pid } from "./Process.js"
 
 /**
  * The name belongs to a living process; the newcomer's `init` did not run.
@@ -95,7 +95,7 @@ export type StartError = AlreadyStarted | StartIgnored | StartFailed | StartTime
  */
 export interface StartOptions {
   /** Registered before `init` runs. */
-  readonly name?: string | undefined
+  readonly name?: Name | undefined
   /** Overrides the definition's. */
   readonly mailboxCapacity?: number | undefined
   /** How long `init` may take; no limit by default. */

@@ -9,20 +9,19 @@
  */
 import * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { type CallError, type CallTimeout, NoProcess } from "./CallError.js"
+import type { CallError, CallTimeout, NoProcess } from "./CallError.js"
 import type { ChildAlreadyStarted, ChildStartFailed, ChildStateError } from "./ChildError.js"
 import * as ChildSpec from "./ChildSpec.js"
 import * as ExitReason from "./ExitReason.js"
 import * as GenServer from "./GenServer.js"
-import { clientOf } from "./internal/client.js"
+import * as administration from "./internal/administration.js"
+import { planOf } from "./internal/child.js"
 import { startOn } from "./internal/start.js"
-import { type Protocol, type Retry, serverOf } from "./internal/supervision.js"
-import { planOf } from "./internal/tree.js"
+import { serverOf } from "./internal/supervision.js"
 import { type Pid, ProcessTable, spawn } from "./Process.js"
 
 /**
@@ -108,62 +107,60 @@ const startWith = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>>(
 // -----------------------------------------------------------------------------------------------------------------
 
 /**
- * A supervisor, or the name of one.
+ * A supervisor, or what it is called by.
  *
  * @since 0.1.0
  * @category models
  */
-export type Target = Supervisor | string
+export type Target = administration.Target
 
-const ask = <A, E>(
-  target: Target,
-  use: (client: GenServer.BoundClient<RpcGroup.Rpcs<typeof Protocol>, Retry>) => Effect.Effect<A, E>
-): Effect.Effect<A, E | NoProcess, ProcessTable> =>
-  Effect.flatMap(ProcessTable, (kernel): Effect.Effect<A, E | NoProcess> => {
-    const process = typeof target === "string" ? kernel.names.get(target) : kernel.lookup(target.pid)
-    const label = typeof target === "string" ? target : target.pid.label
-    // Only a supervisor understands these requests; another server would crash on them.
-    if (process === undefined || process.kind !== "supervisor") {
-      return Effect.fail(new NoProcess({ server: label, request: "supervisor" }))
-    }
-    return use(clientOf(() => process, label))
-  })
-
-const patient = { timeout: Duration.infinity }
+const { ask, patient } = administration
 
 /**
- * Starts a new child at the end of the order; undefined if it decided that it is not needed. Waits without limit.
+ * Starts a new child at the end of the order and tells what its start returned; undefined if it decided that it is not needed.
+ * Waits without limit. A start that finds the child's own name taken by a stranger fails with `AlreadyStarted`.
  *
  * @since 0.1.0
  * @category administration
  */
-export const startChild = <E, R>(
+export const startChild = <E, R, A extends { readonly pid: Pid }>(
   target: Target,
-  spec: ChildSpec.ChildSpec<E, R>
+  spec: ChildSpec.ChildSpec<E, R, A>
 ): Effect.Effect<
-  Pid | undefined,
-  ChildAlreadyStarted | ChildStateError | ChildStartFailed | ChildSpec.InvalidSpec | CallError,
+  A | undefined,
+  | ChildAlreadyStarted
+  | ChildStateError
+  | ChildStartFailed
+  | GenServer.AlreadyStarted
+  | ChildSpec.InvalidSpec
+  | CallError,
   ProcessTable | R
 > =>
-  Effect.flatMap(Effect.context<R>(), context =>
-    ask(target, client => client.call("StartChild", { spec, plan: planOf(spec, context) }, patient))
-  )
+  Effect.flatMap(Effect.context<R>(), context => {
+    // The mailbox forgets the type of what the start returns; this keeps it.
+    let value: A | undefined
+    const start = Effect.tap(spec.start, started => {
+      value = started
+    })
+    const plan = planOf({ ...spec, start }, context)
+    const asked = ask(target, client => client.call("StartChild", { spec, plan }, patient))
+    return Effect.map(asked, started => (started === undefined ? undefined : value))
+  })
 
 /**
  * Stops a child within its shutdown setting and keeps its place, unless it is temporary. Also cancels a restart. Succeeds if
- * it is stopped already.
+ * it is stopped already. Children of a dynamic supervisor are named by their process, all others by their id.
  *
  * @since 0.1.0
  * @category administration
  */
-export const terminateChild = (
+export const terminateChild: (
   target: Target,
-  id: string
-): Effect.Effect<void, ChildStateError | CallError, ProcessTable> =>
-  ask(target, client => client.call("TerminateChild", { id }, patient))
+  child: string | Pid
+) => Effect.Effect<void, ChildStateError | CallError, ProcessTable> = administration.terminateChild
 
 /**
- * Starts a stopped child again, in its old place.
+ * Starts a stopped child again, in its old place, and tells what its start returned.
  *
  * @since 0.1.0
  * @category administration
@@ -171,8 +168,11 @@ export const terminateChild = (
 export const restartChild = (
   target: Target,
   id: string
-): Effect.Effect<Pid | undefined, ChildStateError | ChildStartFailed | CallError, ProcessTable> =>
-  ask(target, client => client.call("RestartChild", { id }, patient))
+): Effect.Effect<
+  { readonly pid: Pid } | undefined,
+  ChildStateError | ChildStartFailed | GenServer.AlreadyStarted | CallError,
+  ProcessTable
+> => ask(target, client => client.call("RestartChild", { id }, patient))
 
 /**
  * Forgets a stopped child.
@@ -187,15 +187,36 @@ export const deleteChild = (
   ask(target, client => client.call("DeleteChild", { id }, patient))
 
 /**
- * The children, newest first.
+ * The children, newest first; those of a dynamic supervisor in no order that is promised.
  *
  * @since 0.1.0
  * @category administration
  */
-export const whichChildren = (
+export const whichChildren: (
   target: Target
-): Effect.Effect<ReadonlyArray<ChildSpec.ChildInfo>, CallError, ProcessTable> =>
-  ask(target, client => client.call("WhichChildren", undefined, patient))
+) => Effect.Effect<ReadonlyArray<ChildSpec.ChildInfo>, CallError, ProcessTable> = administration.whichChildren
+
+/**
+ * One child.
+ *
+ * @since 0.1.0
+ * @category administration
+ */
+export const whichChild: (
+  target: Target,
+  child: string | Pid
+) => Effect.Effect<ChildSpec.ChildInfo, ChildStateError | CallError, ProcessTable> = administration.whichChild
+
+/**
+ * What a child was described by, with the defaults filled in.
+ *
+ * @since 0.1.0
+ * @category administration
+ */
+export const getChildSpec: (
+  target: Target,
+  child: string | Pid
+) => Effect.Effect<ChildSpec.Normalised, ChildStateError | CallError, ProcessTable> = administration.getChildSpec
 
 /**
  * How many children there are, of which kinds.
@@ -203,8 +224,31 @@ export const whichChildren = (
  * @since 0.1.0
  * @category administration
  */
-export const countChildren = (target: Target): Effect.Effect<ChildSpec.Counts, CallError, ProcessTable> =>
-  ask(target, client => client.call("CountChildren", undefined, patient))
+export const countChildren: (target: Target) => Effect.Effect<ChildSpec.Counts, CallError, ProcessTable> =
+  administration.countChildren
+
+/**
+ * Gives a running supervisor another spec, as a code change does in OTP: settings count from now on, plans from the next start or
+ * stop of their child. Children that are new are kept, but not started; those the spec no longer names stay, last in the order. The
+ * name of the spec is not looked at. A spec that is wrong changes nothing.
+ *
+ * @since 0.1.0
+ * @category administration
+ */
+export const reconfigure = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>>(
+  target: Target,
+  spec: ChildSpec.Spec<Children>
+): Effect.Effect<
+  void,
+  ChildStateError | ChildSpec.InvalidSpec | CallError,
+  ProcessTable | ChildSpec.Context<Children>
+> =>
+  Effect.flatMap(Effect.context<ChildSpec.Context<Children>>(), context =>
+    ask(target, client => {
+      const plans = spec.children.map(child => planOf(child, context))
+      return client.call("Reconfigure", { spec, plans }, patient)
+    })
+  )
 
 /**
  * Stops a supervisor and its children, in reverse order of their start, and waits for it.
@@ -227,11 +271,11 @@ export const stop = (
  * @since 0.1.0
  * @category children
  */
-export const worker = <E, R>(
+export const worker = <E, R, A extends { readonly pid: Pid }>(
   id: string,
-  start: Effect.Effect<{ readonly pid: Pid }, E, R>,
+  start: Effect.Effect<A, E, R>,
   options: ChildSpec.Options = {}
-): ChildSpec.ChildSpec<E, R> => ({ ...options, id, start, type: "worker" })
+): ChildSpec.ChildSpec<E, R, A> => ({ ...options, id, start, type: "worker" })
 
 /**
  * A child that is itself a supervisor; stopped without a time limit, so that its own children get theirs.
@@ -243,7 +287,7 @@ export const supervisor = <const Children extends ReadonlyArray<ChildSpec.ChildS
   id: string,
   spec: ChildSpec.Spec<Children>,
   options: ChildSpec.Options = {}
-): ChildSpec.ChildSpec<StartError, ProcessTable | ChildSpec.Context<Children>> => ({
+): ChildSpec.ChildSpec<StartError, ProcessTable | ChildSpec.Context<Children>, Supervisor> => ({
   ...options,
   id,
   start: startLink(spec),

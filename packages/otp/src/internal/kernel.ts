@@ -16,6 +16,7 @@ import { globalValue } from "effect/GlobalValue"
 import type * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as ExitReason from "../ExitReason.js"
+import { Changes } from "./changes.js"
 import { Mailbox } from "./mailbox.js"
 import { Down, ExitSignal, type Message, MonitorRef, Pid } from "./signal.js"
 import { Timers } from "./timers.js"
@@ -41,15 +42,45 @@ interface Watcher {
   readonly ref: MonitorRef
 }
 
+/** What a process has that is free for others once it is dead: its places in a registry, say. */
+export interface Holding {
+  release(process: Process): void
+}
+
+/**
+ * What a process is, for people and the observer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Kind = "process" | "server" | "supervisor"
+
+/** One child as its supervisor sees it. */
+export interface ChildView {
+  readonly id: string | undefined
+  readonly pid: Pid | undefined
+  readonly restarts: number
+}
+
+export interface SupervisorView {
+  readonly strategy: string
+  /** Restarts of any child, ever. */
+  readonly restarts: number
+  readonly children: ReadonlyArray<ChildView>
+}
+
+/** Most processes have few relations or none: each collection is made when it is first needed. */
 export class Process {
   readonly mailbox: Mailbox<Signal>
-  readonly links = new Set<Process>()
+  links: Set<Process> | undefined = undefined
   /** Who monitors this process, by the number of the monitor. */
-  readonly watchers = new Map<number, Watcher>()
+  watchers: Map<number, Watcher> | undefined = undefined
   /** Whom this process monitors, by the number of the monitor. */
-  readonly watching = new Map<number, Process>()
+  watching: Map<number, Process> | undefined = undefined
+  /** Released in the step of death, before anybody is told. */
+  holdings: Set<Holding> | undefined = undefined
   /** Called once, in the step of death, after links and monitors were told. */
-  readonly observers = new Set<(reason: ExitReason.ExitReason) => void>()
+  private observers: Set<(reason: ExitReason.ExitReason) => void> | undefined = undefined
   /** Who started this process as its child; its exit signal stops even a process that traps exits. */
   parent: Process | undefined = undefined
   /** True until a start was acknowledged: until then a linked starter is told by the start's result, not by a signal. */
@@ -61,8 +92,12 @@ export class Process {
   name: string | undefined = undefined
   fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
   waitingHead: Waiting | undefined = undefined
+  /** By the node's monotonic clock. */
+  readonly bornMillis: number
   /** What kind of process it is, for people and the observer. */
-  kind: "process" | "server" | "supervisor" = "process"
+  kind: Kind = "process"
+  /** How a supervisor shows its children to the observer. */
+  view: (() => SupervisorView) | undefined = undefined
 
   constructor(
     readonly kernel: Kernel,
@@ -72,6 +107,7 @@ export class Process {
     capacity: number
   ) {
     this.mailbox = new Mailbox<Signal>(capacity)
+    this.bornMillis = kernel.timers.nowMillis()
   }
 
   await(waiting: Waiting): void {
@@ -90,6 +126,24 @@ export class Process {
     waiting.waitingOn = undefined
     waiting.waitingBefore = undefined
     waiting.waitingAfter = undefined
+  }
+
+  hold(holding: Holding): void {
+    this.holdings ??= new Set()
+    this.holdings.add(holding)
+  }
+
+  /** Calls back once the process is dead; the returned function takes the wish back. */
+  onDeath(observer: (reason: ExitReason.ExitReason) => void): () => void {
+    this.observers ??= new Set()
+    this.observers.add(observer)
+    return () => void this.observers?.delete(observer)
+  }
+
+  takeObservers(): Iterable<(reason: ExitReason.ExitReason) => void> {
+    const observers = this.observers ?? []
+    this.observers = undefined
+    return observers
   }
 
   interrupt(): void {
@@ -111,14 +165,18 @@ export class Kernel {
   readonly processes = new Map<number, Process>()
   readonly names = new Map<string, Process>()
   readonly timers: Timers
+  readonly changes = new Changes()
   /** Stands for code outside any process as the sender of exit signals. */
   readonly host: Pid
+  /** Stands for the process that nobody is. */
+  readonly nobody: Pid
   private nextPid = 1
   private nextMonitor = 1
 
   constructor(clock: Clock.Clock, runtime: Runtime.Runtime<never>) {
     this.timers = new Timers(clock, runtime)
     this.host = new Pid(0, "<host>")
+    this.nobody = new Pid(-1, "<nobody>")
   }
 
   lookup(pid: Pid): Process | undefined {
@@ -160,21 +218,25 @@ export class Kernel {
       this.deliverExit(a, b.pid, ExitReason.noProc)
       return
     }
+    a.links ??= new Set()
+    b.links ??= new Set()
     a.links.add(b)
     b.links.add(a)
   }
 
   unlink(a: Process, b: Process): void {
-    a.links.delete(b)
-    b.links.delete(a)
+    a.links?.delete(b)
+    b.links?.delete(a)
   }
 
-  monitor(watcher: Process, pid: Pid): MonitorRef {
-    const ref = new MonitorRef(this.nextMonitor++, pid)
+  monitor(watcher: Process, pid: Pid, name?: string): MonitorRef {
+    const ref = new MonitorRef(this.nextMonitor++, pid, watcher.pid, name)
     const target = this.lookup(pid)
     if (target === undefined) {
       watcher.mailbox.push(new Down({ ref, pid, reason: ExitReason.noProc }))
     } else {
+      target.watchers ??= new Map()
+      watcher.watching ??= new Map()
       target.watchers.set(ref.id, { process: watcher, ref })
       watcher.watching.set(ref.id, target)
     }
@@ -183,10 +245,10 @@ export class Kernel {
 
   /** True when the monitor was still active: then no down will ever come for it. */
   demonitor(watcher: Process, ref: MonitorRef): boolean {
-    const target = watcher.watching.get(ref.id)
+    const target = watcher.watching?.get(ref.id)
     if (target === undefined) return false
-    watcher.watching.delete(ref.id)
-    target.watchers.delete(ref.id)
+    watcher.watching?.delete(ref.id)
+    target.watchers?.delete(ref.id)
     return true
   }
 
@@ -230,27 +292,36 @@ export class Kernel {
     process.exitReason = reason
     this.processes.delete(process.pid.id)
     this.release(process)
-    for (const [id, target] of process.watching) target.watchers.delete(id)
-    process.watching.clear()
+    if (process.holdings !== undefined) {
+      for (const holding of process.holdings) holding.release(process)
+      process.holdings = undefined
+    }
+    if (process.watching !== undefined) {
+      for (const [id, target] of process.watching) target.watchers?.delete(id)
+      process.watching = undefined
+    }
     if (process.starting && process.parent !== undefined) this.unlink(process, process.parent)
-    for (const other of process.links) {
-      other.links.delete(process)
-      this.deliverExit(other, process.pid, reason)
+    if (process.links !== undefined) {
+      for (const other of process.links) {
+        other.links?.delete(process)
+        this.deliverExit(other, process.pid, reason)
+      }
+      process.links = undefined
     }
-    process.links.clear()
-    for (const watcher of process.watchers.values()) {
-      watcher.process.watching.delete(watcher.ref.id)
-      watcher.process.mailbox.push(new Down({ ref: watcher.ref, pid: process.pid, reason }))
+    if (process.watchers !== undefined) {
+      for (const { process: watcher, ref } of process.watchers.values()) {
+        watcher.watching?.delete(ref.id)
+        watcher.mailbox.push(new Down({ ref, pid: process.pid, reason }))
+      }
+      process.watchers = undefined
     }
-    process.watchers.clear()
     process.mailbox.clear()
     for (let waiting = process.waitingHead; waiting !== undefined; waiting = process.waitingHead) {
       process.retire(waiting)
       waiting.abandoned(reason)
     }
-    const observers = Array.from(process.observers)
-    process.observers.clear()
-    for (const observer of observers) observer(reason)
+    for (const observer of process.takeObservers()) observer(reason)
+    if (this.changes.wanted) this.changes.publish({ _tag: "Exited", pid: process.pid, reason })
   }
 
   /** Settles why a process ends once its effect and its finalizers are through. */
@@ -271,9 +342,8 @@ export class Kernel {
         resume(Effect.succeed(process.exitReason))
         return
       }
-      const observer = (reason: ExitReason.ExitReason): void => resume(Effect.succeed(reason))
-      process.observers.add(observer)
-      return Effect.sync(() => process.observers.delete(observer))
+      const forget = process.onDeath(reason => resume(Effect.succeed(reason)))
+      return Effect.sync(forget)
     })
   }
 }

@@ -17,7 +17,7 @@ export class Mailbox<A> {
   constructor(
     /** How many user messages may wait. Signals (exit, down, system) are let in beyond it. */
     public capacity: number,
-    initialSlots = 16
+    initialSlots = 4
   ) {
     this.ring = new Array<A | undefined>(initialSlots)
     this.mask = initialSlots - 1

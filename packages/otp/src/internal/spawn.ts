@@ -1,15 +1,17 @@
 /**
  * How a process comes to life and goes: one fiber, one scope, one death.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
 import * as Scope from "effect/Scope"
-import * as ExitReason from "../ExitReason.js"
-import { currentProcess, Kernel, type Process } from "./kernel.js"
+import { currentProcess, Kernel, type Kind, type Process } from "./kernel.js"
+import { claim, labelOf, type Name } from "./place.js"
 import type { Pid } from "./signal.js"
 
 export interface SpawnSettings {
-  readonly name?: string | undefined
+  readonly name?: Name | undefined
   readonly label?: string | undefined
   readonly trapExit?: boolean | undefined
   readonly capacity?: number | undefined
@@ -17,7 +19,7 @@ export interface SpawnSettings {
   readonly link?: boolean | undefined
   /** The process is not yet in service: a linked spawner hears of a failed start from the start itself. */
   readonly starting?: boolean | undefined
-  readonly kind?: Process["kind"] | undefined
+  readonly kind?: Kind | undefined
   /** Called in the step that makes the process, before its fiber can run. */
   readonly onCreated?: ((process: Process) => void) | undefined
   /** The process reports its own crash, better than the kernel could. */
@@ -39,17 +41,18 @@ export const spawn = <R>(
   Effect.uninterruptible(
     Effect.flatMap(Scope.make(), scope =>
       Effect.withFiberRuntime(spawner => {
+        const label = settings.label ?? (settings.name === undefined ? undefined : labelOf(settings.name))
         const process = kernel.create({
           scope,
           trapExit: settings.trapExit ?? false,
           capacity: settings.capacity ?? defaultCapacity,
-          label: settings.label ?? settings.name
+          label
         })
         if (settings.kind !== undefined) process.kind = settings.kind
         if (settings.name !== undefined) {
-          const holder = kernel.claim(settings.name, process)
+          const holder = claim(kernel, settings.name, process)
           if (holder !== undefined) {
-            kernel.die(process, ExitReason.normal)
+            kernel.processes.delete(process.pid.id)
             return Effect.fail(holder.pid)
           }
         }
@@ -60,11 +63,19 @@ export const spawn = <R>(
           kernel.link(process, parent)
         }
         settings.onCreated?.(process)
+        if (kernel.changes.wanted) {
+          const { kind, name, pid } = process
+          kernel.changes.publish({ _tag: "Spawned", pid, kind, name, parent: process.parent?.pid })
+        }
         return Effect.as(Effect.forkDaemon(living(kernel, process, scope, body, settings)), process)
       })
     )
   )
 
+/**
+ * The whole of the process's fiber. The fiber is the process for good, so its process and its scope are set in the fiber
+ * itself; wrapping the body in effects that put the old values back would cost a kilobyte per process.
+ */
 const living = <R>(
   kernel: Kernel,
   process: Process,
@@ -72,13 +83,9 @@ const living = <R>(
   body: (process: Process) => Effect.Effect<unknown, unknown, R>,
   settings: SpawnSettings
 ): Effect.Effect<void, never, Exclude<R, Scope.Scope>> =>
-  Effect.withFiberRuntime<Exit.Exit<unknown, unknown>, never, Exclude<R, Scope.Scope>>(fiber => {
+  Effect.withFiberRuntime<void, never, Exclude<R, Scope.Scope>>(fiber => {
     process.fiber = fiber
-    // The end may have been decided between the spawn and this first step.
-    if (process.ending !== undefined) return Effect.succeed(Exit.interrupt(fiber.id()))
-    return Effect.exit(Scope.extend(Effect.interruptible(body(process)), scope))
-  }).pipe(
-    Effect.flatMap(exit =>
+    const over = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
       Effect.flatMap(Effect.exit(Scope.close(scope, exit)), closed => {
         const reason = Kernel.verdict(process, exit, closed)
         kernel.die(process, reason)
@@ -86,6 +93,20 @@ const living = <R>(
           ? Effect.annotateLogs(Effect.logError("process crashed", reason.cause), { pid: process.pid.label })
           : Effect.void
       })
-    ),
-    Effect.locally(currentProcess, process)
-  )
+    // The end may have been decided between the spawn and this first step.
+    if (process.ending !== undefined) return over(Exit.interrupt(fiber.id()))
+    const context = Context.add(fiber.getFiberRef(FiberRef.currentContext), Scope.Scope, scope)
+    return FiberRef.set(currentProcess, process).pipe(
+      Effect.zipRight(FiberRef.set(FiberRef.currentContext, context)),
+      Effect.zipRight(
+        Effect.matchCauseEffect(Effect.interruptible(withScope(body(process))), {
+          onFailure: cause => over(Exit.failCause(cause)),
+          onSuccess: value => over(Exit.succeed(value))
+        })
+      )
+    )
+  })
+
+/** Says to the compiler what `living` has just done: the fiber's context has the scope. */
+const withScope = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Scope.Scope>> =>
+  effect as Effect.Effect<A, E, Exclude<R, Scope.Scope>>

@@ -16,6 +16,7 @@ import {
 } from "../StartError.js"
 import { refOf, selfOf } from "./client.js"
 import type { Kernel, Process } from "./kernel.js"
+import { labelOf } from "./place.js"
 import { type Ack, type Definition, Loop } from "./server.js"
 import { spawn } from "./spawn.js"
 
@@ -47,7 +48,7 @@ export const startOn = <Rpcs extends Rpc.Any, Info, R = never>(
         starting: true,
         reportsItself: true
       }
-    ).pipe(Effect.mapError(pid => new AlreadyStarted({ name: options.name ?? "", pid })))
+    ).pipe(Effect.mapError(pid => new AlreadyStarted({ name: labelOf(options.name ?? ""), pid })))
     return Effect.flatMap(spawned, process => {
       const acknowledged = Effect.async<void, StartIgnored | StartFailed>(resume => {
         const died = (reason: ExitReason.ExitReason): void =>
@@ -59,9 +60,9 @@ export const startOn = <Rpcs extends Rpc.Any, Info, R = never>(
         if (process.exitReason !== undefined) died(process.exitReason)
         else if (!process.starting) resume(Effect.void)
         else {
-          process.observers.add(died)
+          const forget = process.onDeath(died)
           ack.started = () => {
-            process.observers.delete(died)
+            forget()
             resume(Effect.void)
           }
         }

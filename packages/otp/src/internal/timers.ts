@@ -3,13 +3,16 @@
  *
  * All entries with the same duration form one queue, which is in deadline order for free, so arming and disarming are
  * two pointer writes each. One sleeping fiber per duration in use watches the head of its queue; a cancelled entry
- * costs it nothing. Time is read from the node's `Clock`, so a test clock drives it.
+ * costs it nothing. Time is read from the node's `Clock`, so a test clock drives it: from its nanoseconds, because the
+ * milliseconds follow the wall clock, and a machine whose clock is set back must not wait an hour for a timeout.
  */
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
+
+const nanosPerMilli = 1_000_000
 
 export abstract class TimerEntry {
   deadlineMillis = 0
@@ -63,7 +66,7 @@ export class Timers {
   ) {}
 
   nowMillis(): number {
-    return this.clock.unsafeCurrentTimeMillis()
+    return Number(this.clock.unsafeCurrentTimeNanos()) / nanosPerMilli
   }
 
   /** Arms the entry; a duration that is not finite never expires and is not kept. */
@@ -74,7 +77,7 @@ export class Timers {
       queue = new TimerQueue(durationMillis)
       this.queues.set(durationMillis, queue)
     }
-    entry.deadlineMillis = this.clock.unsafeCurrentTimeMillis() + durationMillis
+    entry.deadlineMillis = this.nowMillis() + durationMillis
     queue.append(entry)
     if (!queue.watched) this.watch(queue)
   }
@@ -97,7 +100,7 @@ export class Timers {
   /** Sleeps until the head is due, expires what is, and ends when a wake-up finds the queue empty. */
   private watching(queue: TimerQueue): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const now = this.clock.unsafeCurrentTimeMillis()
+      const now = this.nowMillis()
       for (let entry = queue.head; entry !== undefined && entry.deadlineMillis <= now; entry = queue.head) {
         queue.remove(entry)
         entry.expire()

@@ -2,83 +2,64 @@
  * The children of one supervisor and what happens to them. Runs inside the supervisor's process; its methods are
  * sequential because the process serves one message at a time.
  */
-import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
-import type * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type { AutoShutdown, ChildSpec, Restart, Shutdown, Strategy } from "../ChildSpec.js"
+import type { AutoShutdown, Strategy } from "../ChildSpec.js"
 import * as ExitReason from "../ExitReason.js"
-import type { Process } from "./kernel.js"
-import type { Pid } from "./signal.js"
-
-/** A child spec with its defaults filled in and its environment provided. */
-export interface ChildPlan {
-  readonly id: string
-  readonly start: Effect.Effect<{ readonly pid: Pid }, unknown>
-  readonly restart: Restart
-  readonly shutdown: Shutdown
-  readonly type: "worker" | "supervisor"
-  readonly significant: boolean
-}
-
-export interface Child {
-  readonly plan: ChildPlan
-  pid: Pid | undefined
-  /** Kept beyond the process's death, for its reason. */
-  process: Process | undefined
-  restarting: boolean
-}
-
-/** The environment of a list of children is the union of theirs, so it has what each of them needs. */
-export const planOf = (spec: ChildSpec, context: Context.Context<never>): ChildPlan => ({
-  id: spec.id,
-  start: Effect.provide(spec.start as Effect.Effect<{ readonly pid: Pid }, unknown>, context),
-  restart: spec.restart ?? "permanent",
-  shutdown: spec.shutdown ?? (spec.type === "supervisor" ? "infinity" : "5 seconds"),
-  type: spec.type ?? "worker",
-  significant: spec.significant ?? false
-})
-
-export type Started =
-  | { readonly _tag: "Running"; readonly pid: Pid }
-  | { readonly _tag: "Ignored" }
-  | { readonly _tag: "Failed"; readonly reason: ExitReason.ExitReason }
+import { type Booted, boot, type Child, type ChildPlan, childOf, end, expectedEnd, offenderOf, Retry } from "./child.js"
+import { Intensity } from "./intensity.js"
+import type { Process, SupervisorView } from "./kernel.js"
+import { Reporter } from "./reporter.js"
+import { Message, type Pid } from "./signal.js"
 
 /** What a supervisor does after one of its children ended: go on, or stop for this reason. */
 export type Verdict = { readonly _tag: "Continue" } | { readonly _tag: "Stop"; readonly reason: ExitReason.ExitReason }
 
-const goOn: Verdict = { _tag: "Continue" }
+export const goOn: Verdict = { _tag: "Continue" }
 
-type ErrorContext = "start_error" | "child_terminated" | "shutdown_error" | "shutdown"
+/** How a supervisor ends that gave up. Clean, so that a parent restarts it only if it is permanent; the term says more than OTP does. */
+export const gaveUp: ExitReason.ExitReason = ExitReason.shutdown("reached_max_restart_intensity")
 
 export interface TreeSettings {
   readonly strategy: Strategy
   readonly intensity: number
   readonly periodMillis: number
   readonly autoShutdown: AutoShutdown
-  /** Posts the retry of a failed restart to the supervisor's own mailbox. */
-  readonly retryLater: (child: Child) => void
-  /** Whether a failed start means that the child is not needed. */
-  readonly isIgnore: (error: unknown) => boolean
-  /** The exit reason a failed start tells of, if it does. */
-  readonly reasonOf: (error: unknown) => ExitReason.ExitReason | undefined
 }
 
 export class Tree {
   /** In start order. */
-  children: Array<Child> = []
-  private restarts: Array<number> = []
+  private byId = new Map<string, Child>()
+  /** Those that run. A signal of a process that is not here is stale, or somebody else's. */
+  private readonly byPid = new Map<Pid, Child>()
+  private readonly intensity: Intensity
+  private readonly reporter: Reporter
+  private restarts = 0
 
   constructor(
     private readonly supervisor: Process,
-    readonly settings: TreeSettings
-  ) {}
-
-  find(id: string): Child | undefined {
-    return this.children.find(child => child.plan.id === id)
+    public settings: TreeSettings
+  ) {
+    this.intensity = new Intensity(settings.intensity, settings.periodMillis)
+    this.reporter = new Reporter(supervisor)
   }
+
+  /** In start order. */
+  get children(): ReadonlyArray<Child> {
+    return Array.from(this.byId.values())
+  }
+
+  find(key: string | Pid): Child | undefined {
+    return typeof key === "string" ? this.byId.get(key) : this.byPid.get(key)
+  }
+
+  view(): SupervisorView {
+    const children = this.children.map(child => ({ id: child.plan.id, pid: child.pid, restarts: child.restarts }))
+    return { strategy: this.settings.strategy, restarts: this.restarts, children }
+  }
+
+  // ---------------------------------------------------------------------------------------------------------------
+  // start
+  // ---------------------------------------------------------------------------------------------------------------
 
   /** Starts the first children, left to right. If one fails, those before it are stopped in reverse order. */
   startAll(plans: ReadonlyArray<ChildPlan>): Effect.Effect<FailedToStartChild | undefined> {
@@ -95,77 +76,72 @@ export class Tree {
   }
 
   /** Starts a new child at the end of the order. A child that fails, or a temporary one that is ignored, is not kept. */
-  add(plan: ChildPlan, progress: "info" | "debug"): Effect.Effect<Started> {
-    return Effect.gen(this, function* () {
-      const child: Child = { plan, pid: undefined, process: undefined, restarting: false }
-      const started = yield* this.boot(child, progress)
-      if (started._tag === "Failed") yield* this.report("start_error", started.reason, child)
-      else if (started._tag === "Running" || plan.restart !== "temporary") this.children.push(child)
-      return started
-    })
-  }
-
-  boot(child: Child, progress: "info" | "debug"): Effect.Effect<Started> {
-    return Effect.flatMap(Effect.exit(child.plan.start), (exit): Effect.Effect<Started> => {
-      child.restarting = false
-      child.pid = undefined
-      child.process = undefined
-      if (Exit.isFailure(exit)) {
-        const failure = Cause.failureOption(exit.cause)
-        if (failure._tag === "Some" && this.settings.isIgnore(failure.value)) {
-          return Effect.succeed({ _tag: "Ignored" })
+  add(plan: ChildPlan, level: "info" | "debug"): Effect.Effect<Booted> {
+    return Effect.suspend(() => {
+      const child = childOf(plan)
+      return Effect.flatMap(this.boot(child, level), (booted): Effect.Effect<Booted> => {
+        if (booted._tag === "Failed") {
+          return Effect.as(this.reporter.error("start_error", booted.reason, offenderOf(child)), booted)
         }
-        const told = failure._tag === "Some" ? this.settings.reasonOf(failure.value) : undefined
-        return Effect.succeed({ _tag: "Failed", reason: told ?? ExitReason.crash(exit.cause) })
-      }
-      const pid = exit.value.pid
-      child.pid = pid
-      this.adopt(child, pid)
-      const log = progress === "info" ? Effect.logInfo("child started") : Effect.logDebug("child started")
-      return Effect.as(Effect.annotateLogs(log, this.annotations(child)), { _tag: "Running", pid })
+        if (booted._tag === "Running" || plan.restart !== "temporary") this.byId.set(plan.id, child)
+        return Effect.succeed(booted)
+      })
     })
   }
 
-  /** Makes the supervisor the child's parent, if the start did not, so that its death and its orders arrive. */
-  private adopt(child: Child, pid: Pid): void {
-    const kernel = this.supervisor.kernel
-    const process = kernel.lookup(pid)
-    child.process = process
-    if (process === undefined) {
-      // Dead between its acknowledgement and now. If it was linked, its exit signal is here with the true reason.
-      const arrived = (signal: { readonly _tag: string }): boolean => isExitOf(signal, pid)
-      if (!this.supervisor.mailbox.contains(arrived)) kernel.deliverExit(this.supervisor, pid, ExitReason.noProc)
-      return
-    }
-    if (process.parent === undefined) process.parent = this.supervisor
-    kernel.link(this.supervisor, process)
+  /** Starts a child in the place it has. */
+  boot(child: Child, level: "info" | "debug"): Effect.Effect<Booted> {
+    return Effect.flatMap(boot(this.supervisor, child.plan.start), (booted): Effect.Effect<Booted> => {
+      this.vacate(child)
+      if (booted._tag !== "Running") return Effect.succeed(booted)
+      const pid = booted.value.pid
+      child.pid = pid
+      child.process = booted.process
+      this.byPid.set(pid, child)
+      if (child.plan.restart === "temporary") child.plan = { ...child.plan, start: undefined }
+      return Effect.as(this.reporter.progress(level, offenderOf(child)), booted)
+    })
   }
 
-  /** A child ended by itself, or something else did whose exit signal came here. */
+  /** The child has no process, and no retry waits for it. */
+  private vacate(child: Child): void {
+    if (child.pid !== undefined) this.byPid.delete(child.pid)
+    child.pid = undefined
+    child.process = undefined
+    child.retry = undefined
+  }
+
+  // ---------------------------------------------------------------------------------------------------------------
+  // when a child ends by itself
+  // ---------------------------------------------------------------------------------------------------------------
+
   exited(pid: Pid, reason: ExitReason.ExitReason): Effect.Effect<Verdict> {
-    const child = this.children.find(child => child.pid === pid)
+    const child = this.byPid.get(pid)
     if (child === undefined) return Effect.succeed(goOn)
     const clean = ExitReason.isClean(reason)
     const { restart } = child.plan
     if (restart === "permanent" || (restart === "transient" && !clean)) {
-      return Effect.zipRight(this.report("child_terminated", reason, child), this.restart(child))
+      return Effect.zipRight(
+        this.reporter.error("child_terminated", reason, offenderOf(child)),
+        Effect.suspend(() => this.restart(child))
+      )
     }
-    const reported = clean ? Effect.void : this.report("child_terminated", reason, child)
+    const reported = clean ? Effect.void : this.reporter.error("child_terminated", reason, offenderOf(child))
     return Effect.map(reported, () => {
       this.gone(child)
       return this.significantGone(child)
     })
   }
 
-  /** A failed restart is tried again, unless the child was stopped or deleted meanwhile. */
-  retry(child: Child): Effect.Effect<Verdict> {
-    return child.restarting && this.children.includes(child) ? this.restart(child) : Effect.succeed(goOn)
+  /** A failed restart is tried again, unless the child was stopped, deleted or started meanwhile. */
+  retry(retry: Retry): Effect.Effect<Verdict> {
+    return retry.child.retry === retry ? this.restart(retry.child) : Effect.succeed(goOn)
   }
 
   private significantGone(child: Child): Verdict {
     if (!child.plan.significant || this.settings.autoShutdown === "never") return goOn
     const others = this.children.some(
-      other => other !== child && other.plan.significant && (other.pid !== undefined || other.restarting)
+      other => other !== child && other.plan.significant && (other.pid !== undefined || other.retry !== undefined)
     )
     return this.settings.autoShutdown === "all_significant" && others
       ? goOn
@@ -174,14 +150,13 @@ export class Tree {
 
   private restart(child: Child): Effect.Effect<Verdict> {
     return Effect.gen(this, function* () {
-      if (!this.allowed(yield* Clock.currentTimeMillis)) {
-        const reason = ExitReason.shutdown("reached_max_restart_intensity")
-        yield* this.report("shutdown", reason, child)
+      if (!this.intensity.count(this.supervisor.kernel.timers.nowMillis())) {
+        yield* this.reporter.error("shutdown", gaveUp, offenderOf(child))
+        this.vacate(child)
         this.remove(child)
-        return { _tag: "Stop", reason } as const
+        return { _tag: "Stop", reason: gaveUp } as const
       }
-      child.pid = undefined
-      child.process = undefined
+      this.vacate(child)
       switch (this.settings.strategy) {
         case "one_for_one":
           yield* this.again(child)
@@ -196,26 +171,28 @@ export class Tree {
     })
   }
 
-  /** Counts this restart. An earlier one that is exactly a period old still counts. */
-  private allowed(nowMillis: number): boolean {
-    const { intensity, periodMillis } = this.settings
-    this.restarts = this.restarts.filter(at => at >= nowMillis - periodMillis)
-    this.restarts.push(nowMillis)
-    return this.restarts.length <= intensity
-  }
-
   /** Starts a child again; false if it failed and was put down for a retry. */
   private again(child: Child): Effect.Effect<boolean> {
     return Effect.gen(this, function* () {
-      const started = yield* this.boot(child, "info")
-      if (started._tag === "Failed") {
-        child.restarting = true
-        yield* this.report("start_error", started.reason, child)
-        this.settings.retryLater(child)
-        return false
+      const booted = yield* this.boot(child, "info")
+      switch (booted._tag) {
+        case "Failed": {
+          const retry = new Retry(child)
+          child.retry = retry
+          yield* this.reporter.error("start_error", booted.reason, offenderOf(child))
+          // Past the capacity: a supervisor that cannot tell itself to retry would lose the child.
+          this.supervisor.mailbox.push(new Message(retry))
+          return false
+        }
+        case "Ignored":
+          if (child.plan.restart === "temporary") this.remove(child)
+          return true
+        case "Running":
+          child.restarts++
+          this.restarts++
+          yield* this.reporter.restarted()
+          return true
       }
-      if (started._tag === "Ignored" && child.plan.restart === "temporary") this.remove(child)
-      return true
     })
   }
 
@@ -242,93 +219,61 @@ export class Tree {
     })
   }
 
-  /** Stops the child within its shutdown setting. Its exit signal is consumed here, so it cannot cause a restart later. */
+  // ---------------------------------------------------------------------------------------------------------------
+  // stop
+  // ---------------------------------------------------------------------------------------------------------------
+
+  /** Stops the child within its shutdown setting; it keeps its place. Also cancels a restart. */
   stop(child: Child): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { pid, process } = child
-      child.restarting = false
-      child.pid = undefined
-      child.process = undefined
+      this.vacate(child)
       if (pid === undefined) return Effect.void
-      const consumed = (): ExitReason.ExitReason | undefined => {
-        const signal = this.supervisor.mailbox.extract(signal => isExitOf(signal, pid))
-        return signal?._tag === "ExitSignal" ? signal.reason : undefined
-      }
-      const ended =
-        process === undefined ? Effect.succeed(consumed() ?? ExitReason.noProc) : this.end(process, child.plan.shutdown)
-      return Effect.flatMap(ended, reason => {
-        consumed()
-        return this.expected(reason, child.plan)
+      return Effect.flatMap(end(this.supervisor, pid, process, child.plan.shutdown), reason =>
+        expectedEnd(reason, child.plan)
           ? Effect.void
-          : this.report("shutdown_error", reason, { ...child, pid, process })
-      })
+          : this.reporter.error("shutdown_error", reason, offenderOf(child, pid))
+      )
     })
-  }
-
-  private end(process: Process, shutdown: Shutdown): Effect.Effect<ExitReason.ExitReason> {
-    const kernel = process.kernel
-    const dead = kernel.awaitDeath(process)
-    return Effect.suspend(() => {
-      if (shutdown === "brutal_kill") {
-        kernel.kill(process)
-        return dead
-      }
-      kernel.sendExit(process, this.supervisor.pid, ExitReason.shutdown())
-      if (shutdown === "infinity" || Duration.toMillis(shutdown) === Number.POSITIVE_INFINITY) return dead
-      return Effect.flatMap(Effect.timeoutOption(dead, shutdown), reason => {
-        if (reason._tag === "Some") return Effect.succeed(reason.value)
-        kernel.kill(process)
-        return dead
-      })
-    })
-  }
-
-  private expected(reason: ExitReason.ExitReason, plan: ChildPlan): boolean {
-    if (plan.shutdown === "brutal_kill" && reason._tag === "Killed") return true
-    if (reason._tag === "Shutdown" && (reason.term === undefined || plan.restart !== "permanent")) return true
-    return plan.restart !== "permanent" && ExitReason.isClean(reason)
   }
 
   stopAll(): Effect.Effect<void> {
     return Effect.suspend(() =>
-      Effect.forEach(Array.from(this.children).reverse(), child => this.stop(child), { discard: true })
+      Effect.forEach(Array.from(this.byId.values()).reverse(), child => this.stop(child), { discard: true })
     )
   }
 
   /** The child has no process any more: kept for later, or dropped if it is temporary. */
   gone(child: Child): void {
-    child.pid = undefined
-    child.process = undefined
-    child.restarting = false
+    this.vacate(child)
     if (child.plan.restart === "temporary") this.remove(child)
   }
 
   remove(child: Child): void {
-    this.children = this.children.filter(other => other !== child)
+    this.byId.delete(child.plan.id)
   }
 
-  private report(errorContext: ErrorContext, reason: ExitReason.ExitReason, child: Child): Effect.Effect<void> {
-    const log = ExitReason.isClean(reason)
-      ? Effect.logWarning("supervisor report")
-      : Effect.logError("supervisor report")
-    return Effect.annotateLogs(log, {
-      ...this.annotations(child),
-      errorContext,
-      reason: ExitReason.format(reason)
-    })
-  }
+  // ---------------------------------------------------------------------------------------------------------------
+  // reconfiguration
+  // ---------------------------------------------------------------------------------------------------------------
 
-  private annotations(child: Child): Record<string, unknown> {
-    const { plan } = child
-    return {
-      supervisor: this.supervisor.label(),
-      child: plan.id,
-      pid: child.pid?.label ?? "none",
-      restartType: plan.restart,
-      significant: plan.significant,
-      shutdown: typeof plan.shutdown === "string" ? plan.shutdown : Duration.format(plan.shutdown),
-      childType: plan.type
+  /**
+   * Takes over new settings and plans. Children that are new are kept but not started; those that are no longer named stay, behind
+   * the others; the rest get their new plans, which count from their next start or stop on.
+   */
+  reconfigure(settings: TreeSettings, plans: ReadonlyArray<ChildPlan>): void {
+    this.settings = settings
+    this.intensity.limit = settings.intensity
+    this.intensity.periodMillis = settings.periodMillis
+    const left = this.byId
+    this.byId = new Map()
+    for (const plan of plans) {
+      const known = left.get(plan.id)
+      left.delete(plan.id)
+      if (known !== undefined) known.plan = plan
+      this.byId.set(plan.id, known ?? childOf(plan))
     }
+    for (const [id, child] of left) this.byId.set(id, child)
   }
 }
 
@@ -349,6 +294,3 @@ export class FailedToStartChild {
     return `failed to start child "${this.id}": ${ExitReason.format(this.reason)}`
   }
 }
-
-const isExitOf = (signal: { readonly _tag: string }, pid: Pid): boolean =>
-  signal._tag === "ExitSignal" && "from" in signal && signal.from === pid
