@@ -117,6 +117,27 @@ export class MailboxFull extends Schema.TaggedError<MailboxFull>("@reckon/otp/Ma
 }
 
 /**
+ * The function that was to replace a server's state threw. The old state stands.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ReplacerFailed extends Schema.TaggedError<ReplacerFailed>("@reckon/otp/ReplacerFailed")("ReplacerFailed", {
+  ...details,
+  defect: Schema.Defect
+}) {
+  override get message(): string {
+    return `the state of ${this.server} was not replaced: ${String(this.defect)}`
+  }
+  get maybeExecuted(): boolean {
+    return false
+  }
+  get retryable(): boolean {
+    return false
+  }
+}
+
+/**
  * Any way in which a call can fail that is not the protocol's own error.
  *
  * @since 0.1.0

@@ -9,6 +9,7 @@ import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { CallError } from "./CallError.js"
 import type { Name, Pid, ProcessTable } from "./Process.js"
+import type { Request } from "./Request.js"
 
 /**
  * How a call is made.
@@ -48,6 +49,11 @@ export interface Client<Rpcs extends Rpc.Any, in Info = never, out R = never> {
     tag: Tag,
     ...args: Args<Rpc.Payload<Rpc.ExtractTag<Rpcs, Tag>>, never>
   ) => Effect.Effect<void, never, R>
+  /** Sends a request and returns at once; its answer is fetched with the functions of `Request`. */
+  readonly request: <const Tag extends Rpcs["_tag"]>(
+    tag: Tag,
+    ...args: Args<Rpc.Payload<Rpc.ExtractTag<Rpcs, Tag>>, never>
+  ) => Effect.Effect<Request<Rpc.Success<Rpc.ExtractTag<Rpcs, Tag>>, Rpc.Error<Rpc.ExtractTag<Rpcs, Tag>>>, never, R>
   /** Sends a message of the server's own kind to its `info`. As sure as a cast. */
   readonly send: (info: Info) => Effect.Effect<void, never, R>
 }

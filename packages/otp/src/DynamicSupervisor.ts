@@ -21,7 +21,7 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { CallError, CallTimeout, NoProcess } from "./CallError.js"
+import type { CallError, CallingSelf, CallTimeout, NoProcess } from "./CallError.js"
 import { ChildStartFailed, type ChildStateError } from "./ChildError.js"
 import * as ChildSpec from "./ChildSpec.js"
 import * as ExitReason from "./ExitReason.js"
@@ -29,6 +29,7 @@ import * as GenServer from "./GenServer.js"
 import * as administration from "./internal/administration.js"
 import { defaults } from "./internal/child.js"
 import { serverOf, type Template } from "./internal/dynamic.js"
+import type { Address } from "./internal/place.js"
 import { startOn } from "./internal/start.js"
 import { type Name, type Pid, ProcessTable } from "./Process.js"
 
@@ -194,6 +195,14 @@ const templateOf = <Args, A extends { readonly pid: Pid }, E, R>(
 // -----------------------------------------------------------------------------------------------------------------
 
 /**
+ * A dynamic supervisor, or what it is called by.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Target = Address
+
+/**
  * Addresses whatever dynamic supervisor of this definition has the name at the time of each call.
  *
  * @since 0.1.0
@@ -204,7 +213,7 @@ export const named = <Args, A extends { readonly pid: Pid }, E, R>(
   name: Name
 ): Client<Args, A, E> => clientOf<Args, A, E>(name)
 
-const clientOf = <Args, A, E>(target: administration.Target): Client<Args, A, E> => ({
+const clientOf = <Args, A, E>(target: Target): Client<Args, A, E> => ({
   startChild: args =>
     administration
       .ask(target, client => client.call("StartDynamic", { args }, administration.patient))
@@ -230,7 +239,7 @@ const clientOf = <Args, A, E>(target: administration.Target): Client<Args, A, E>
  * @category administration
  */
 export const terminateChild = (
-  target: administration.Target,
+  target: Target,
   pid: Pid
 ): Effect.Effect<void, ChildStateError | CallError, ProcessTable> => administration.terminateChild(target, pid)
 
@@ -258,7 +267,7 @@ export const countChildren = administration.countChildren
  * @category administration
  */
 export const reconfigure = <Args, A extends { readonly pid: Pid }, E, R>(
-  target: administration.Target,
+  target: Target,
   definition: DynamicSupervisor<Args, A, E, R>
 ): Effect.Effect<void, ChildStateError | ChildSpec.InvalidSpec | CallError, ProcessTable | R> =>
   Effect.flatMap(templateOf(definition), template =>
@@ -271,7 +280,7 @@ export const reconfigure = <Args, A extends { readonly pid: Pid }, E, R>(
  * @since 0.1.0
  * @category destructors
  */
-export const stop = (supervisor: {
-  readonly pid: Pid
-}): Effect.Effect<void, NoProcess | CallTimeout | GenServer.StopFailed, ProcessTable> =>
+export const stop = (
+  supervisor: Target
+): Effect.Effect<void, NoProcess | CallTimeout | CallingSelf | GenServer.StopFailed, ProcessTable> =>
   GenServer.stopServer(supervisor, ExitReason.shutdown())

@@ -27,19 +27,21 @@ import type * as Rpc from "@effect/rpc/Rpc"
 import type * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { type CallError, CallTimeout, NoProcess } from "./CallError.js"
-import type { BoundClient, CallOptions, From, NamedRef, Ref, Self } from "./Client.js"
+import { CallingSelf, CallTimeout, NoProcess } from "./CallError.js"
+import type { BoundClient, From, NamedRef, Ref, Self } from "./Client.js"
 import * as ExitReason from "./ExitReason.js"
-import { clientOf, stateOf } from "./internal/client.js"
+import { clientOf } from "./internal/client.js"
+import { monitoring } from "./internal/current.js"
 import type { Kernel } from "./internal/kernel.js"
 import * as outcomes from "./internal/outcome.js"
-import { labelOf, lookup, type Name } from "./internal/place.js"
+import { type Address, describe, find, labelOf, lookup, type Name } from "./internal/place.js"
 import { type Definition, define, StopRequest, Timeout } from "./internal/server.js"
 import { startOn } from "./internal/start.js"
-import { type Down, type ExitSignal, type Pid, ProcessTable } from "./Process.js"
+import { type Down, type ExitSignal, type MonitorRef, ProcessTable } from "./Process.js"
 import type { StartError, StartOptions } from "./StartError.js"
 
 /**
@@ -307,6 +309,25 @@ const startWith = <Rpcs extends Rpc.Any, Info, R>(
 ): Effect.Effect<Ref<Rpcs, Info>, StartError, ProcessTable | R> =>
   Effect.flatMap(ProcessTable, kernel => startOn<Rpcs, Info, R>(kernel, server, options, link, "server"))
 
+/**
+ * Starts a server as a child of nobody and monitors it from the calling process in the same step. A start that fails leaves no
+ * `Down` behind.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const startMonitor = <Rpcs extends Rpc.Any, Info, R>(
+  server: GenServer<Rpcs, Info, R>,
+  options: StartOptions = {}
+): Effect.Effect<readonly [Ref<Rpcs, Info>, MonitorRef], StartError, ProcessTable | R> =>
+  Effect.flatMap(ProcessTable, kernel =>
+    monitoring((onCreated, forget) =>
+      startOn<Rpcs, Info, R>(kernel, server, options, false, "server", onCreated).pipe(
+        Effect.tapErrorCause(() => forget)
+      )
+    )
+  )
+
 // -----------------------------------------------------------------------------------------------------------------
 // talking to a server
 // -----------------------------------------------------------------------------------------------------------------
@@ -330,6 +351,7 @@ export const named: {
     bind: Effect.map(ProcessTable, bound),
     call: (tag, ...args) => Effect.flatMap(ProcessTable, kernel => bound(kernel).call(tag, ...args)),
     cast: (tag, ...args) => Effect.flatMap(ProcessTable, kernel => bound(kernel).cast(tag, ...args)),
+    request: (tag, ...args) => Effect.flatMap(ProcessTable, kernel => bound(kernel).request(tag, ...args)),
     send: info => Effect.flatMap(ProcessTable, kernel => bound(kernel).send(info))
   }
 }
@@ -371,84 +393,30 @@ export class StopFailed extends Schema.TaggedError<StopFailed>("@reckon/otp/Stop
  * @category destructors
  */
 export const stopServer = (
-  ref: { readonly pid: Pid },
+  server: Address,
   reason: ExitReason.ExitReason = ExitReason.normal,
   timeout: Duration.DurationInput = Duration.infinity
-): Effect.Effect<void, NoProcess | CallTimeout | StopFailed, ProcessTable> =>
-  Effect.flatMap(ProcessTable, (kernel): Effect.Effect<void, NoProcess | CallTimeout | StopFailed> => {
-    const process = kernel.lookup(ref.pid)
-    const details = { server: ref.pid.label, request: "stop" }
-    if (process === undefined) return Effect.fail(new NoProcess(details))
-    process.mailbox.push(new StopRequest(reason))
-    const millis = Duration.toMillis(timeout)
-    const dead = kernel.awaitDeath(process)
-    const waited =
-      millis === Number.POSITIVE_INFINITY
-        ? dead
-        : Effect.timeoutFail(dead, {
-            duration: timeout,
-            onTimeout: () => new CallTimeout({ ...details, timeoutMillis: millis })
-          })
-    return Effect.flatMap(waited, actual =>
-      actual._tag === reason._tag ? Effect.void : Effect.fail(new StopFailed({ server: ref.pid.label, reason: actual }))
-    )
-  })
-
-// -----------------------------------------------------------------------------------------------------------------
-// introspection
-// -----------------------------------------------------------------------------------------------------------------
-
-/**
- * What is to be seen of a process from outside.
- *
- * @since 0.1.0
- * @category introspection
- */
-export interface Status {
-  readonly pid: Pid
-  readonly name: string | undefined
-  readonly kind: "process" | "server" | "supervisor"
-  readonly trapExit: boolean
-  /** Messages and signals that wait. */
-  readonly waiting: number
-  readonly capacity: number
-  /** Messages refused because the mailbox was full, ever. */
-  readonly refused: number
-  readonly links: ReadonlyArray<Pid>
-  readonly monitoredBy: number
-}
-
-/**
- * Looks at a server from outside; it does not notice.
- *
- * @since 0.1.0
- * @category introspection
- */
-export const status = (ref: { readonly pid: Pid }): Effect.Effect<Status, NoProcess, ProcessTable> =>
-  Effect.flatMap(ProcessTable, kernel => {
-    const process = kernel.lookup(ref.pid)
-    if (process === undefined) return Effect.fail(new NoProcess({ server: ref.pid.label, request: "status" }))
-    return Effect.succeed({
-      pid: process.pid,
-      name: process.name,
-      kind: process.kind,
-      trapExit: process.trapExit,
-      waiting: process.mailbox.length,
-      capacity: process.mailbox.capacity,
-      refused: process.mailbox.refused,
-      links: Array.from(process.links ?? [], other => other.pid),
-      monitoredBy: process.watchers?.size ?? 0
+): Effect.Effect<void, NoProcess | CallingSelf | CallTimeout | StopFailed, ProcessTable> =>
+  Effect.flatMap(ProcessTable, kernel =>
+    Effect.withFiberRuntime(fiber => {
+      const process = find(kernel, server)
+      const details = { server: describe(server), request: "stop" }
+      if (process === undefined) return Effect.fail(new NoProcess(details))
+      if (process.fiber === fiber) return Effect.fail(new CallingSelf(details))
+      process.mailbox.push(new StopRequest(reason))
+      const millis = Duration.toMillis(timeout)
+      const dead = kernel.awaitDeath(process)
+      const waited =
+        millis === Number.POSITIVE_INFINITY
+          ? dead
+          : Effect.timeoutFail(dead, {
+              duration: timeout,
+              onTimeout: () => new CallTimeout({ ...details, timeoutMillis: millis })
+            })
+      return Effect.flatMap(waited, actual =>
+        Equal.equals(actual, reason)
+          ? Effect.void
+          : Effect.fail(new StopFailed({ server: details.server, reason: actual }))
+      )
     })
-  })
-
-/**
- * Reads a server's state, in its turn among the messages. A timeout the server waits for is not disturbed.
- *
- * @since 0.1.0
- * @category introspection
- */
-export const getState = (
-  ref: { readonly pid: Pid },
-  options?: CallOptions
-): Effect.Effect<unknown, CallError, ProcessTable> =>
-  Effect.flatMap(ProcessTable, kernel => stateOf(kernel, ref.pid, options))
+  )

@@ -18,6 +18,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ExitReason from "./ExitReason.js"
+import { current, monitoring } from "./internal/current.js"
 import { currentProcess, Kernel, type Process } from "./internal/kernel.js"
 import * as place from "./internal/place.js"
 import { Down, ExitSignal, Message, MonitorRef, Pid } from "./internal/signal.js"
@@ -168,26 +169,7 @@ export const spawnMonitor = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   options: SpawnOptions = {}
 ): Effect.Effect<readonly [Pid, MonitorRef], NameTaken, ProcessTable | Exclude<R, Scope.Scope>> =>
-  Effect.flatMap(current, watcher =>
-    Effect.suspend(() => {
-      let ref: MonitorRef | undefined
-      const onCreated = (process: Process): void => {
-        ref = watcher.kernel.monitor(watcher, process.pid)
-      }
-      return Effect.flatMap(spawnProcess(effect, options, onCreated), process =>
-        ref === undefined
-          ? Effect.dieMessage("a spawned process was not monitored")
-          : Effect.succeed([process.pid, ref] as const)
-      )
-    })
-  )
-
-const current: Effect.Effect<Process> = Effect.withFiberRuntime(fiber => {
-  const process = fiber.getFiberRef(currentProcess)
-  return process === undefined
-    ? Effect.dieMessage("this must run inside a process: links, monitors and receive belong to one")
-    : Effect.succeed(process)
-})
+  monitoring(onCreated => Effect.map(spawnProcess(effect, options, onCreated), process => process.pid))
 
 /**
  * The pid of the process the calling fiber belongs to, if it does.

@@ -13,13 +13,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { CallError, CallTimeout, NoProcess } from "./CallError.js"
+import type { CallError, CallingSelf, CallTimeout, NoProcess } from "./CallError.js"
 import type { ChildAlreadyStarted, ChildStartFailed, ChildStateError } from "./ChildError.js"
 import * as ChildSpec from "./ChildSpec.js"
 import * as ExitReason from "./ExitReason.js"
 import * as GenServer from "./GenServer.js"
 import * as administration from "./internal/administration.js"
 import { planOf } from "./internal/child.js"
+import type { Address } from "./internal/place.js"
 import { startOn } from "./internal/start.js"
 import { serverOf } from "./internal/supervision.js"
 import { type Pid, ProcessTable, spawn } from "./Process.js"
@@ -112,7 +113,7 @@ const startWith = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>>(
  * @since 0.1.0
  * @category models
  */
-export type Target = administration.Target
+export type Target = Address
 
 const { ask, patient } = administration
 
@@ -257,8 +258,8 @@ export const reconfigure = <const Children extends ReadonlyArray<ChildSpec.Child
  * @category destructors
  */
 export const stop = (
-  supervisor: Supervisor
-): Effect.Effect<void, NoProcess | CallTimeout | GenServer.StopFailed, ProcessTable> =>
+  supervisor: Target
+): Effect.Effect<void, NoProcess | CallTimeout | CallingSelf | GenServer.StopFailed, ProcessTable> =>
   GenServer.stopServer(supervisor, ExitReason.shutdown())
 
 // -----------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import { Deferred, Duration, Effect, Exit, Fiber, Option, Schema, TestClock } fr
 import * as ExitReason from "../src/ExitReason.js"
 import * as GenServer from "../src/GenServer.js"
 import * as Process from "../src/Process.js"
+import * as Sys from "../src/Sys.js"
 
 const Counter = RpcGroup.make(
   Rpc.make("Add", { payload: { by: Schema.Number }, success: Schema.Number, error: Schema.String }),
@@ -224,10 +225,10 @@ describe("GenServer", () => {
         yield* ref.cast("Note")
         yield* ref.cast("Note")
         assert.strictEqual((yield* Effect.flip(ref.call("Wait")))._tag, "MailboxFull")
-        assert.strictEqual((yield* GenServer.status(ref)).refused, 2)
+        assert.strictEqual((yield* Sys.status(ref)).refused, 2)
         yield* Deferred.succeed(gate, undefined)
         yield* Fiber.join(busy)
-        assert.strictEqual(yield* GenServer.getState(ref), 1)
+        assert.strictEqual(yield* Sys.getState(ref), 1)
       }).pipe(provided)
     )
 
@@ -244,7 +245,7 @@ describe("GenServer", () => {
         const exit = yield* Fiber.interrupt(asking)
         assert.isTrue(Exit.isInterrupted(exit))
         yield* GenServer.replyTo(from, 3)
-        assert.strictEqual(yield* GenServer.getState(ref), 1)
+        assert.strictEqual(yield* Sys.getState(ref), 1)
       }).pipe(provided)
     )
 
@@ -331,7 +332,7 @@ describe("GenServer", () => {
         const ref = yield* GenServer.start(server)
         yield* ref.call("Arm")
         yield* TestClock.adjust("500 millis")
-        yield* GenServer.getState(ref)
+        yield* Sys.getState(ref)
         yield* TestClock.adjust("500 millis")
         assert.deepStrictEqual(journal, ["Timeout"])
         yield* ref.call("Arm")

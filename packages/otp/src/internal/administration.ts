@@ -17,7 +17,7 @@ import { AlreadyStarted } from "../StartError.js"
 import type { Child, ChildPlan, Retry, Value } from "./child.js"
 import { clientOf } from "./client.js"
 import type { Template } from "./dynamic.js"
-import { labelOf, lookup, type Name } from "./place.js"
+import { type Address, describe, find } from "./place.js"
 
 /** The protocol never leaves the node, so its schemas only name the types. */
 const local = <A>(): Schema.Schema<A> => Schema.declare((_): _ is A => true)
@@ -62,17 +62,13 @@ export const Protocol = RpcGroup.make(
 
 export type Administration = BoundClient<RpcGroup.Rpcs<typeof Protocol>, Retry>
 
-/** A supervisor, or what it is called by. */
-export type Target = { readonly pid: Pid } | Name
-
 export const ask = <A, E>(
-  target: Target,
+  target: Address,
   use: (client: Administration) => Effect.Effect<A, E>
 ): Effect.Effect<A, E | NoProcess, ProcessTable> =>
   Effect.flatMap(ProcessTable, (kernel): Effect.Effect<A, E | NoProcess> => {
-    const known = typeof target === "object" && "pid" in target
-    const process = known ? kernel.lookup(target.pid) : lookup(kernel, target)
-    const label = known ? target.pid.label : labelOf(target)
+    const process = find(kernel, target)
+    const label = describe(target)
     // Only a supervisor understands these requests; another server would crash on them.
     if (process === undefined || process.kind !== "supervisor") {
       return Effect.fail(new NoProcess({ server: label, request: "supervisor" }))
@@ -84,29 +80,29 @@ export const ask = <A, E>(
 export const patient = { timeout: Duration.infinity }
 
 export const terminateChild = (
-  target: Target,
+  target: Address,
   child: string | Pid
 ): Effect.Effect<void, ChildStateError | CallError, ProcessTable> =>
   ask(target, client => client.call("TerminateChild", { child }, patient))
 
 export const whichChildren = (
-  target: Target
+  target: Address
 ): Effect.Effect<ReadonlyArray<ChildSpec.ChildInfo>, CallError, ProcessTable> =>
   ask(target, client => client.call("WhichChildren", undefined, patient))
 
 export const whichChild = (
-  target: Target,
+  target: Address,
   child: string | Pid
 ): Effect.Effect<ChildSpec.ChildInfo, ChildStateError | CallError, ProcessTable> =>
   ask(target, client => client.call("WhichChild", { child }, patient))
 
 export const getChildSpec = (
-  target: Target,
+  target: Address,
   child: string | Pid
 ): Effect.Effect<ChildSpec.Normalised, ChildStateError | CallError, ProcessTable> =>
   ask(target, client => client.call("GetChildSpec", { child }, patient))
 
-export const countChildren = (target: Target): Effect.Effect<ChildSpec.Counts, CallError, ProcessTable> =>
+export const countChildren = (target: Address): Effect.Effect<ChildSpec.Counts, CallError, ProcessTable> =>
   ask(target, client => client.call("CountChildren", undefined, patient))
 
 export const stateError = (child: string | Pid, state: ChildStateError["state"]): ChildStateError =>

@@ -19,11 +19,12 @@ import {
   Retry,
   type Value
 } from "./child.js"
+import { current } from "./current.js"
 import { Intensity } from "./intensity.js"
 import type { Process, SupervisorView } from "./kernel.js"
 import { Reporter } from "./reporter.js"
 import { Message, type Pid } from "./signal.js"
-import { follow, running } from "./supervision.js"
+import { follow } from "./supervision.js"
 import { gaveUp, goOn, type Verdict } from "./tree.js"
 
 /** What all children are made from, with its environment provided. */
@@ -269,7 +270,7 @@ export const serverOf = (template: Template) =>
   GenServer.make(Protocol, {
     trapExit: true,
     init: (_: GenServer.Self<Retry>) =>
-      Effect.map(running, process => {
+      Effect.map(current, process => {
         const crew = new Crew(process, template)
         process.view = () => crew.view()
         return crew

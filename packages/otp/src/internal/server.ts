@@ -8,9 +8,11 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { CallTimeout, ServerExited } from "../CallError.js"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import { CallTimeout, ReplacerFailed, ServerExited } from "../CallError.js"
 import * as ExitReason from "../ExitReason.js"
-import type { Envelope, Process, Signal, Waiting } from "./kernel.js"
+import { currentProcess, type Envelope, type Process, type Signal, type Waiting } from "./kernel.js"
 import {
   Ignore,
   InitNext,
@@ -24,6 +26,7 @@ import {
   timeoutMillis
 } from "./outcome.js"
 import { Down, ExitSignal, Message } from "./signal.js"
+import { summary } from "./summary.js"
 import { TimerEntry } from "./timers.js"
 
 export class Call extends TimerEntry implements Envelope, Waiting {
@@ -38,7 +41,9 @@ export class Call extends TimerEntry implements Envelope, Waiting {
     readonly payload: unknown,
     readonly server: string,
     readonly limitMillis: number,
-    private readonly resume: ((exit: Exit.Exit<unknown, unknown>) => void) | undefined
+    private readonly resume: ((exit: Exit.Exit<unknown, unknown>) => void) | undefined,
+    /** Who asks, for the report should the server crash over it. */
+    readonly caller: Fiber.RuntimeFiber<unknown, unknown> | undefined
   ) {
     super()
   }
@@ -69,7 +74,26 @@ export class Call extends TimerEntry implements Envelope, Waiting {
 }
 
 /** A question about the server itself. It is answered in its turn, but does not count as a message. */
-export class StateRequest extends Call {}
+export class StateRequest extends Call {
+  /** The state from now on. */
+  answer(state: unknown): unknown {
+    this.settle(Exit.succeed(state))
+    return state
+  }
+}
+
+export class StateReplacement extends StateRequest {
+  override answer(state: unknown): unknown {
+    try {
+      const replaced = typeof this.payload === "function" ? this.payload(state) : state
+      this.settle(Exit.succeed(replaced))
+      return replaced
+    } catch (defect) {
+      this.settle(Exit.fail(new ReplacerFailed({ server: this.server, request: this.request, defect })))
+      return state
+    }
+  }
+}
 
 export class Cast implements Envelope {
   readonly _tag = "Envelope"
@@ -239,7 +263,7 @@ export class Loop {
     this.current = signal
     if (signal instanceof Call) {
       if (signal instanceof StateRequest) {
-        signal.settle(Exit.succeed(this.state))
+        this.state = signal.answer(this.state)
         return undefined
       }
       this.quietIdle()
@@ -336,7 +360,9 @@ export class Loop {
       Effect.annotateLogs({
         server: this.process.label(),
         reason: ExitReason.format(reason),
-        lastMessage: describe(this.current)
+        lastMessage: describe(this.current),
+        state: summary(this.state),
+        ...(this.current instanceof Call ? { caller: callerOf(this.current) } : {})
       })
     )
     // An abnormal end that is no failure of the fiber (a `stop` with such a reason) is told by `ending` alone.
@@ -345,7 +371,7 @@ export class Loop {
 }
 
 /** The caller of a cast: there is none. */
-const nobody = new Call("cast", undefined, "", 0, undefined)
+const nobody = new Call("cast", undefined, "", 0, undefined, undefined)
 nobody.settled = true
 
 const isEnding = (cause: Cause.Cause<unknown>): boolean => endingOf(cause) !== undefined
@@ -355,6 +381,10 @@ const endingOf = (cause: Cause.Cause<unknown>): Ending | undefined =>
 
 const reasonOf = (cause: Cause.Cause<unknown>): ExitReason.ExitReason =>
   endingOf(cause)?.reason ?? ExitReason.fromCause(cause)
+
+/** The process that called, or the fiber if it was none. */
+const callerOf = ({ caller }: Call): string =>
+  caller?.getFiberRef(currentProcess)?.label() ?? (caller === undefined ? "unknown" : FiberId.threadName(caller.id()))
 
 const describe = (signal: Signal | undefined): string => {
   if (signal === undefined) return "none"

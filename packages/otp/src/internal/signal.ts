@@ -40,9 +40,17 @@ export class Pid extends Inspectable.Class {
  * @category models
  */
 export class MonitorRef {
+  /**
+   * @param id the number of the monitor in its table
+   * @param pid the process that is monitored
+   * @param owner the process that monitors and gets the `Down`
+   * @param name what the monitored process was called by, if it was monitored by name
+   */
   constructor(
     readonly id: number,
-    readonly pid: Pid
+    readonly pid: Pid,
+    readonly owner: Pid,
+    readonly name: string | undefined
   ) {}
 }
 

@@ -15,7 +15,7 @@ import {
   StartTimeout
 } from "../StartError.js"
 import { refOf, selfOf } from "./client.js"
-import type { Kernel, Process } from "./kernel.js"
+import type { Kernel, Kind, Process } from "./kernel.js"
 import { labelOf } from "./place.js"
 import { type Ack, type Definition, Loop } from "./server.js"
 import { spawn } from "./spawn.js"
@@ -32,7 +32,8 @@ export const startOn = <Rpcs extends Rpc.Any, Info, R = never>(
   server: Startable<Info>,
   options: StartOptions,
   link: boolean,
-  kind: Process["kind"]
+  kind: Kind,
+  onCreated?: (process: Process) => void
 ): Effect.Effect<Ref<Rpcs, Info>, StartError, R> =>
   Effect.uninterruptibleMask(restore => {
     const ack: Ack = { failure: undefined, started: () => {} }
@@ -45,6 +46,7 @@ export const startOn = <Rpcs extends Rpc.Any, Info, R = never>(
         capacity: options.mailboxCapacity ?? server.mailboxCapacity,
         link,
         kind,
+        onCreated,
         starting: true,
         reportsItself: true
       }

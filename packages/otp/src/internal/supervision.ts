@@ -9,7 +9,7 @@ import * as ExitReason from "../ExitReason.js"
 import * as GenServer from "../GenServer.js"
 import { infoOf, Protocol, specOf, stateError } from "./administration.js"
 import { alreadyStarted, type Booted, type Child, type ChildPlan, Retry } from "./child.js"
-import { currentProcess, type Process } from "./kernel.js"
+import { current } from "./current.js"
 import { Tree, type TreeSettings, type Verdict } from "./tree.js"
 
 const settingsOf = (spec: ChildSpec.Spec): TreeSettings => ({
@@ -24,7 +24,7 @@ export const serverOf = (spec: ChildSpec.Spec, plans: ReadonlyArray<ChildPlan>) 
     trapExit: true,
     init: (_: GenServer.Self<Retry>) =>
       Effect.gen(function* () {
-        const process = yield* running
+        const process = yield* current
         const tree = new Tree(process, settingsOf(spec))
         process.view = () => tree.view()
         const failed = yield* tree.startAll(plans)
@@ -107,12 +107,6 @@ export const serverOf = (spec: ChildSpec.Spec, plans: ReadonlyArray<ChildPlan>) 
     },
     terminate: (_, tree) => tree.stopAll()
   })
-
-/** The supervisor's own process. */
-export const running = Effect.withFiberRuntime<Process>(fiber => {
-  const process = fiber.getFiberRef(currentProcess)
-  return process === undefined ? Effect.dieMessage("a supervisor is a process") : Effect.succeed(process)
-})
 
 /** Goes on or stops, as the children's fate demands. */
 export const follow = <State>(state: State, verdict: Effect.Effect<Verdict>) =>
