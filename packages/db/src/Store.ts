@@ -9,11 +9,11 @@ import type { NodeStatus } from "@reckon/client/StoreRpcs"
 import { Members } from "@reckon/cluster/Members"
 import type { StoreBackend } from "@reckon/gater/StoreBackend"
 import { ProcessTable } from "@reckon/otp/Process"
+import * as ServiceHandle from "@reckon/otp/ServiceHandle"
 import * as RaftClient from "@reckon/raft/RaftClient"
 import type { RoleChanged } from "@reckon/raft/RaftCore"
 import * as Effect from "effect/Effect"
 import * as CommitSignal from "./CommitSignal.js"
-import { makeServiceHandle, type ServiceHandle } from "./internal/serviceHandle.js"
 import * as LeaderTracker from "./LeaderTracker.js"
 import type { Service as Engine } from "./StoreEngine.js"
 import * as StoreNames from "./StoreNames.js"
@@ -31,7 +31,7 @@ export interface Store {
   readonly node: string
   /** The names of all nodes that keep it. */
   readonly voters: ReadonlyArray<string>
-  readonly engine: ServiceHandle<Engine>
+  readonly engine: ServiceHandle.ServiceHandle<Engine>
   readonly signal: CommitSignal.CommitSignal
   readonly raft: RaftClient.RaftClient
   /** Passes a change of role on to those who follow it. */
@@ -57,7 +57,7 @@ export const make = (options: { readonly id: string; readonly dataDir: string })
     const table = yield* ProcessTable
     const { dataDir, id } = options
     const node = members.self.name
-    const engine = makeServiceHandle<Engine>()
+    const engine = yield* ServiceHandle.make<Engine>(`engine of store ${id}`)
     const signal = CommitSignal.make()
     const raft = yield* RaftClient.make({ group: raftGroup(id), self: node, processName: StoreNames.store(id) })
     const append = StoreWriter.append(id, StoreNames.streamsWriter(id))

@@ -9,13 +9,13 @@ import type { RecordedEvent } from "@reckon/client/Event"
 import { NoQuorum, Overloaded, StreamNotFound } from "@reckon/client/StoreError"
 import { type Consistency, pageEventsMax } from "@reckon/client/StoreRpcs"
 import type { StoreBackend } from "@reckon/gater/StoreBackend"
+import type * as ServiceHandle from "@reckon/otp/ServiceHandle"
 import type { RaftClient } from "@reckon/raft/RaftClient"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { CommitSignal } from "./CommitSignal.js"
-import type { ServiceHandle } from "./internal/serviceHandle.js"
 import type { Service as Engine } from "./StoreEngine.js"
 
 /**
@@ -35,17 +35,12 @@ const pageBytesMax = 4 * 1024 * 1024
 export const make = (options: {
   readonly store: string
   readonly raft: RaftClient
-  readonly engine: ServiceHandle<Engine>
+  readonly engine: ServiceHandle.ServiceHandle<Engine>
   readonly signal: CommitSignal
 }): StoreReader => {
   const { raft, signal, store } = options
 
-  const engine = Effect.suspend(() => {
-    const current = options.engine.current()
-    return current === undefined
-      ? Effect.fail(new NoQuorum({ store, detail: "this node is starting it" }))
-      : Effect.succeed(current)
-  })
+  const engine = Effect.mapError(options.engine.get, () => new NoQuorum({ store, detail: "this node is starting it" }))
 
   const barrier: Effect.Effect<void, NoQuorum | Overloaded> = Effect.catchTags(raft.readBarrier, {
     NotLeader: () => Effect.fail(new NoQuorum({ store, detail: "no leader was elected in time" })),

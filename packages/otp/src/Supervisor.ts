@@ -314,6 +314,22 @@ export const scoped = <A, E, R>(
 })
 
 /**
+ * A child from any Layer: started when the layer is built, anew for each start, in a scope of its own; stopped by closing that
+ * scope, within the child's shutdown limit. `onReady` is given what the layer provides, in the same scope, before the child counts as
+ * started. See `ServiceHandle` for reaching its services from outside.
+ *
+ * @since 0.1.0
+ * @category children
+ */
+export const layered = <A, E, R, E2 = never, R2 = never>(
+  id: string,
+  layer: Layer.Layer<A, E, R>,
+  options: ChildSpec.Options = {},
+  onReady: (context: Context.Context<A>) => Effect.Effect<unknown, E2, R2> = () => Effect.void
+): ChildSpec.ChildSpec<GenServer.StartError, ProcessTable | R | Exclude<R2, Scope.Scope>> =>
+  scoped(id, Effect.flatMap(Layer.build(layer), onReady), options)
+
+/**
  * A child whose body is an effect that runs long: its end is the child's end. Started as soon as its process exists.
  *
  * @since 0.1.0
