@@ -9,8 +9,9 @@ import * as Effect from "effect/Effect"
 import { append } from "./append.js"
 import { failover } from "./failover.js"
 import { importRate } from "./importRate.js"
+import { otp } from "./otp.js"
 
-const benchmarks = { append, failover, import: importRate }
+const benchmarks = { append, failover, import: importRate, otp }
 
 const isName = (name: string): name is keyof typeof benchmarks => Object.hasOwn(benchmarks, name)
 

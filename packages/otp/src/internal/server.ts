@@ -174,7 +174,8 @@ export class Loop {
   private answer: Exit.Exit<unknown, unknown> | undefined = undefined
   private hasToken = false
   private token: unknown = undefined
-  private readonly idle = new IdleTimer(this)
+  /** Made when the first timeout is asked for: most servers never do. */
+  private idle: IdleTimer | undefined = undefined
   private idleZero = false
   private idleDue = false
 
@@ -192,10 +193,12 @@ export class Loop {
   ) {}
 
   /** The whole life of the server's fiber. */
-  readonly live: Effect.Effect<void, unknown, unknown> = Effect.suspend(() => this.definition.init()).pipe(
-    Effect.flatMap(initial => this.begin(initial)),
-    Effect.catchAllCause(cause => this.finish(cause))
-  )
+  live(): Effect.Effect<void, unknown, unknown> {
+    return Effect.suspend(() => this.definition.init()).pipe(
+      Effect.flatMap(initial => this.begin(initial)),
+      Effect.catchAllCause(cause => this.finish(cause))
+    )
+  }
 
   idleExpired(): void {
     this.idleDue = true
@@ -325,13 +328,16 @@ export class Loop {
     if (millis === undefined) return
     this.quietIdle()
     if (millis <= 0) this.idleZero = true
-    else this.process.kernel.timers.arm(this.idle, millis)
+    else {
+      this.idle ??= new IdleTimer(this)
+      this.process.kernel.timers.arm(this.idle, millis)
+    }
   }
 
   private quietIdle(): void {
     this.idleZero = false
     this.idleDue = false
-    this.idle.disarm()
+    this.idle?.disarm()
   }
 
   /** Runs the user's `terminate` if the end is one that calls for it, then passes the end on. */

@@ -39,7 +39,7 @@ export const startOn = <Rpcs extends Rpc.Any, Info, R = never>(
     const ack: Ack = { failure: undefined, started: () => {} }
     const spawned = spawn(
       kernel,
-      process => new Loop(process, server.definition(selfOf(process)), ack).live as Effect.Effect<void, unknown, R>,
+      process => new Loop(process, server.definition(selfOf(process)), ack).live() as Effect.Effect<void, unknown, R>,
       {
         name: options.name,
         trapExit: server.trapExit,
