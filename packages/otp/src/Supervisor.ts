@@ -138,11 +138,14 @@ export const startChild = <E, R, A extends { readonly pid: Pid }>(
   ProcessTable | R
 > =>
   Effect.flatMap(Effect.context<R>(), context => {
-    // The mailbox forgets the type of what the start returns; this keeps it.
+    // The mailbox forgets the type of what the start returns; this keeps it. A spec that is none at all is found there, too.
     let value: A | undefined
-    const start = Effect.tap(spec.start, started => {
-      value = started
-    })
+    const start = Effect.tap(
+      Effect.suspend(() => spec.start),
+      started => {
+        value = started
+      }
+    )
     const plan = planOf({ ...spec, start }, context)
     const asked = ask(target, client => client.call("StartChild", { spec, plan }, patient))
     return Effect.map(asked, started => (started === undefined ? undefined : value))
@@ -385,9 +388,9 @@ export class TreeExited extends Schema.TaggedError<TreeExited>("@reckon/otp/Tree
 /**
  * Hosts a tree in an application: started when the layer is built, stopped in order when its scope closes.
  *
- * A layer has no way to fail after it was built. A tree that ends before its scope does is logged as fatal, and whoever needs
- * to go down with it races its work against `Root.awaitExit`. An application that is nothing but its tree should be
- * run by `launch`, which fails when the tree ends.
+ * A layer has no way to fail after it was built. A tree that ends before its scope does is logged as fatal, and whoever must
+ * go down with it runs under `whileAlive`. An application that is nothing but its tree should be run by `launch`, which fails when
+ * the tree ends.
  *
  * @since 0.1.0
  * @category layers
@@ -395,6 +398,21 @@ export class TreeExited extends Schema.TaggedError<TreeExited>("@reckon/otp/Tree
 export const layer = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>>(
   spec: ChildSpec.Spec<Children>
 ): Layer.Layer<Root, StartError, ProcessTable | ChildSpec.Context<Children>> => Layer.scoped(Root, hosted(spec))
+
+/**
+ * Runs an effect for as long as the hosted tree lives. If the tree ends first, the effect is interrupted and this fails: the host's
+ * `Effect.provide(Supervisor.layer(spec))` then closes, and says why.
+ *
+ * @since 0.1.0
+ * @category hosting
+ */
+export const whileAlive = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | TreeExited, R | Root> =>
+  Effect.flatMap(Root, root =>
+    Effect.raceFirst(
+      effect,
+      Effect.flatMap(root.awaitExit, reason => Effect.fail(new TreeExited({ reason })))
+    )
+  )
 
 /**
  * Runs a tree for as long as it lives. Interruption stops it in order; if it ends otherwise, this fails.

@@ -1,0 +1,97 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, LogLevel, TestClock } from "effect"
+import * as Process from "../src/Process.js"
+import * as Supervisor from "../src/Supervisor.js"
+
+const provided = <A, E>(effect: Effect.Effect<A, E, Process.ProcessTable>) =>
+  effect.pipe(Effect.provide(Process.layer), Logger.withMinimumLogLevel(LogLevel.None))
+
+/** A tree that gives up at the first crash, which comes when the gate opens. */
+const fragile = (gate: Deferred.Deferred<void>) => ({
+  intensity: 0,
+  children: [Supervisor.task("t", Effect.zipRight(Deferred.await(gate), Effect.die("boom")))]
+})
+
+describe("a tree in a host", () => {
+  class Greeting extends Context.Tag("Greeting")<Greeting, string>() {}
+
+  it.effect("layer: runs the tree with the environment of its children and stops it in order", () =>
+    Effect.gen(function* () {
+      const journal: Array<string> = []
+      const noted = (id: string, greeting: string) =>
+        Supervisor.scoped(
+          id,
+          Effect.acquireRelease(
+            Effect.sync(() => journal.push(`+${id} ${greeting}`)),
+            () => Effect.sync(() => journal.push(`-${id}`))
+          )
+        )
+      const tree = Layer.unwrapEffect(
+        Effect.map(Greeting, greeting => Supervisor.layer({ children: [noted("a", greeting), noted("b", greeting)] }))
+      ).pipe(Layer.provide(Layer.succeed(Greeting, "hello")))
+      yield* Effect.map(Supervisor.Root, () => journal.push("body")).pipe(Effect.provide(tree))
+      assert.deepStrictEqual(journal, ["+a hello", "+b hello", "body", "-b", "-a"])
+    }).pipe(provided)
+  )
+
+  it.effect("layer: a tree that does not start fails the build", () =>
+    Effect.gen(function* () {
+      const tree = Supervisor.layer({ children: [Supervisor.scoped("a", Effect.fail("no luck"))] })
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(tree)))
+      assert.include(error.message, "no luck")
+      assert.deepStrictEqual(yield* Process.list, [])
+    }).pipe(provided)
+  )
+
+  it.effect("launch: fails when the tree gives up, and says why", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const launched = yield* Effect.fork(Supervisor.launch(fragile(gate)))
+      yield* Deferred.succeed(gate, undefined)
+      const exit = yield* Fiber.await(launched)
+      assert.isTrue(Exit.isFailure(exit))
+      assert.include(String(exit), "reached_max_restart_intensity")
+    }).pipe(provided)
+  )
+
+  it.effect("launch: interruption stops the tree in order", () =>
+    Effect.gen(function* () {
+      const journal: Array<string> = []
+      const child = Supervisor.scoped(
+        "a",
+        Effect.addFinalizer(() => Effect.sync(() => journal.push("-a")))
+      )
+      const launched = yield* Effect.fork(Supervisor.launch({ children: [child] }))
+      yield* TestClock.adjust(0)
+      yield* Fiber.interrupt(launched)
+      assert.deepStrictEqual(journal, ["-a"])
+      assert.deepStrictEqual(yield* Process.list, [])
+    }).pipe(provided)
+  )
+
+  it.effect("whileAlive: the host's work is interrupted when the tree gives up, and the failure says why", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const journal: Array<string> = []
+      const work = Effect.onInterrupt(Effect.never, () => Effect.sync(() => journal.push("interrupted")))
+      const host = yield* Effect.fork(Supervisor.whileAlive(work).pipe(Effect.provide(Supervisor.layer(fragile(gate)))))
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(journal, [])
+      yield* Deferred.succeed(gate, undefined)
+      const error = yield* Effect.flip(Fiber.join(host))
+      assert.strictEqual(error._tag, "TreeExited")
+      assert.deepStrictEqual(journal, ["interrupted"])
+    }).pipe(provided)
+  )
+
+  it.effect("whileAlive: work that ends first is the result, and the tree is stopped with its layer", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const result = yield* Supervisor.whileAlive(Effect.succeed(7)).pipe(
+        Effect.provide(Supervisor.layer(fragile(gate)))
+      )
+      assert.strictEqual(result, 7)
+      assert.deepStrictEqual(yield* Process.list, [])
+    }).pipe(provided)
+  )
+})
