@@ -62,9 +62,13 @@ export class Mailbox<A> {
     return message
   }
 
-  /** Registers the reader to be woken by the next message. Only the process's own fiber may call it. */
+  /**
+   * Registers the reader to be woken by the next message, or wakes it at once if there is one: between the reader's last look and
+   * this, its fiber may have given way to a sender. Only the process's own fiber may call it.
+   */
   park(waiter: () => void): void {
-    this.waiter = waiter
+    if (this.size > 0) waiter()
+    else this.waiter = waiter
   }
 
   /** Withdraws the reader without a message. */

@@ -92,7 +92,8 @@ export class Timers {
 
   private watch(queue: TimerQueue): void {
     queue.watched = true
-    const fiber = Runtime.runFork(this.runtime)(this.watching(queue))
+    // The table may have been made in a region that cannot be interrupted; whoever closes it must not wait for the longest timer.
+    const fiber = Runtime.runFork(this.runtime)(Effect.interruptible(this.watching(queue)))
     this.watchers.add(fiber)
     fiber.addObserver(() => this.watchers.delete(fiber))
   }

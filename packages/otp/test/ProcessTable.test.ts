@@ -1,0 +1,35 @@
+import { Rpc, RpcGroup } from "@effect/rpc"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Exit, Layer, Schema, Scope, TestClock } from "effect"
+import * as GenServer from "../src/GenServer.js"
+import * as Process from "../src/Process.js"
+
+const Echo = RpcGroup.make(Rpc.make("Echo", { payload: { n: Schema.Number }, success: Schema.Number }))
+
+const echo = GenServer.make(Echo, {
+  init: () => Effect.succeed(0),
+  handlers: { Echo: ({ n }, state) => GenServer.reply(n, state) }
+})
+
+/** How many fibers sleep for timers; no public function tells. */
+const sleepers = (table: Process.ProcessTable["Type"]): number => {
+  const watchers: unknown = Reflect.get(table.timers, "watchers")
+  return watchers instanceof Set ? watchers.size : Number.NaN
+}
+
+describe("the process table", () => {
+  it.effect("leaves no timer asleep when it closes, also if it was built where nothing can be interrupted", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const context = yield* Effect.uninterruptible(Layer.buildWithScope(Process.layer, scope))
+      const table = Context.get(context, Process.ProcessTable)
+      yield* Effect.flatMap(GenServer.start(echo), server => server.call("Echo", { n: 1 })).pipe(
+        Effect.provide(context)
+      )
+      assert.strictEqual(sleepers(table), 1)
+      yield* Scope.close(scope, Exit.void)
+      yield* TestClock.adjust(0)
+      assert.strictEqual(sleepers(table), 0)
+    })
+  )
+})
