@@ -160,10 +160,12 @@ export type Context<Children extends ReadonlyArray<ChildSpec>> = Children[number
  * @category errors
  */
 export const Problem = Schema.Literal(
+  "invalid_type",
   "invalid_strategy",
   "invalid_intensity",
   "invalid_period",
   "invalid_auto_shutdown",
+  "invalid_child_spec",
   "missing_id",
   "missing_start",
   "invalid_restart_type",
@@ -219,6 +221,9 @@ export const check = (
   autoShutdown: AutoShutdown = "never"
 ): Effect.Effect<void, InvalidSpec> =>
   Effect.suspend(() => {
+    if (!Array.isArray(children)) {
+      return Effect.fail(new InvalidSpec({ problem: "invalid_type", detail: String(children) }))
+    }
     const seen = new Set<string>()
     for (const child of children) {
       const problem = childProblem(child, autoShutdown)
@@ -239,6 +244,7 @@ const types: ReadonlyArray<unknown> = ["worker", "supervisor"]
 const flagProblem = (spec: Spec): InvalidSpec | undefined => {
   const bad = (problem: typeof Problem.Type, found: unknown): InvalidSpec =>
     new InvalidSpec({ problem, detail: String(found) })
+  if (typeof spec !== "object" || spec === null) return bad("invalid_type", spec)
   const { autoShutdown = "never", intensity = 1, period = "5 seconds", strategy = "one_for_one" } = spec
   if (!strategies.includes(strategy)) return bad("invalid_strategy", strategy)
   if (!Number.isInteger(intensity) || intensity < 0) return bad("invalid_intensity", intensity)
@@ -251,6 +257,9 @@ const flagProblem = (spec: Spec): InvalidSpec | undefined => {
 const childProblem = (child: ChildSpec, autoShutdown: AutoShutdown): InvalidSpec | undefined => {
   const bad = (problem: typeof Problem.Type, found: unknown): InvalidSpec =>
     new InvalidSpec({ problem, id: child.id, detail: String(found) })
+  if (typeof child !== "object" || child === null) {
+    return new InvalidSpec({ problem: "invalid_child_spec", detail: String(child) })
+  }
   const { restart = "permanent", shutdown = "infinity", significant = false, type = "worker" } = child
   if (typeof child.id !== "string" || child.id === "") {
     return new InvalidSpec({ problem: "missing_id", detail: String(child.id) })

@@ -403,8 +403,8 @@ export const stopServer = (
       const details = { server: describe(server), request: "stop" }
       if (process === undefined) return Effect.fail(new NoProcess(details))
       if (process.fiber === fiber) return Effect.fail(new CallingSelf(details))
-      process.mailbox.push(new StopRequest(reason))
       const millis = Duration.toMillis(timeout)
+      process.mailbox.push(new StopRequest(reason))
       const dead = kernel.awaitDeath(process)
       const waited =
         millis === Number.POSITIVE_INFINITY

@@ -138,7 +138,7 @@ export const startChild = <E, R, A extends { readonly pid: Pid }>(
   ProcessTable | R
 > =>
   Effect.flatMap(Effect.context<R>(), context => {
-    // The mailbox forgets the type of what the start returns; this keeps it. A spec that is none at all is found there, too.
+    // The mailbox forgets the type of what the start returns; this keeps it. Read late: what is no spec is found by the check.
     let value: A | undefined
     const start = Effect.tap(
       Effect.suspend(() => spec.start),
@@ -247,12 +247,12 @@ export const reconfigure = <const Children extends ReadonlyArray<ChildSpec.Child
   ChildStateError | ChildSpec.InvalidSpec | CallError,
   ProcessTable | ChildSpec.Context<Children>
 > =>
-  Effect.flatMap(Effect.context<ChildSpec.Context<Children>>(), context =>
-    ask(target, client => {
-      const plans = spec.children.map(child => planOf(child, context))
-      return client.call("Reconfigure", { spec, plans }, patient)
-    })
-  )
+  Effect.gen(function* () {
+    yield* ChildSpec.checkSpec(spec)
+    const context = yield* Effect.context<ChildSpec.Context<Children>>()
+    const plans = spec.children.map(child => planOf(child, context))
+    yield* ask(target, client => client.call("Reconfigure", { spec, plans }, patient))
+  })
 
 /**
  * Stops a supervisor and its children, in reverse order of their start, and waits for it.

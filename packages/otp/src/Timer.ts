@@ -8,23 +8,36 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Kernel } from "./internal/kernel.js"
+import type { Holding, Kernel, Process } from "./internal/kernel.js"
 import { type Address, find } from "./internal/place.js"
 import { Message } from "./internal/signal.js"
 import { TimerEntry } from "./internal/timers.js"
 import { ProcessTable } from "./Process.js"
 
-class Later extends TimerEntry {
+class Later extends TimerEntry implements Holding {
   constructor(
     readonly kernel: Kernel,
     private readonly target: Address,
-    private readonly body: unknown
+    private readonly body: unknown,
+    /** The only process that can get the message; undefined if that is whoever has the name then. */
+    private readonly process: Process | undefined
   ) {
     super()
+    process?.hold(this)
   }
 
   expire(): void {
+    this.process?.holdings?.delete(this)
     find(this.kernel, this.target)?.mailbox.offer(new Message(this.body))
+  }
+
+  override disarm(): void {
+    this.process?.holdings?.delete(this)
+    super.disarm()
+  }
+
+  release(): void {
+    super.disarm()
   }
 }
 
@@ -39,8 +52,8 @@ export interface Timer {
 }
 
 /**
- * Sends the message when the time has passed, to whoever the process or the holder of the name is by then. Nobody there, or a full
- * mailbox: it is dropped.
+ * Sends the message when the time has passed, to the process or to whoever has the name by then. Nobody there, or a full mailbox: it
+ * is dropped. A timer for a process does not outlive it.
  *
  * @since 0.1.0
  * @category constructors
@@ -51,8 +64,10 @@ export const sendAfter = (
   delay: Duration.DurationInput
 ): Effect.Effect<Timer, never, ProcessTable> =>
   Effect.map(ProcessTable, kernel => {
-    const later = new Later(kernel, target, body)
-    kernel.timers.arm(later, Duration.toMillis(delay))
+    const byPid = typeof target !== "string" && "pid" in target
+    const process = byPid ? kernel.lookup(target.pid) : undefined
+    const later = new Later(kernel, target, body, process)
+    if (!byPid || process !== undefined) kernel.timers.arm(later, Duration.toMillis(delay))
     return later
   })
 

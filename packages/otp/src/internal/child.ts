@@ -126,19 +126,17 @@ export const end = (
       return Effect.succeed(signal instanceof ExitSignal ? signal.reason : ExitReason.noProc)
     }
     const kernel = process.kernel
-    const dead = kernel.awaitDeath(process)
-    if (shutdown === "brutal_kill") {
+    const killed = Effect.suspend(() => {
       kernel.kill(process)
-      return dead
-    }
+      return kernel.awaitDeath(process)
+    })
+    if (shutdown === "brutal_kill") return killed
     kernel.sendExit(process, supervisor.pid, ExitReason.shutdown())
     const limit = limitOf(shutdown)
-    if (limit === undefined) return dead
-    return Effect.flatMap(Effect.timeoutOption(dead, limit), reason => {
-      if (reason._tag === "Some") return Effect.succeed(reason.value)
-      kernel.kill(process)
-      return dead
-    })
+    if (limit === undefined) return kernel.awaitDeath(process)
+    return Effect.flatMap(kernel.awaitDeathWithin(process, Duration.toMillis(limit)), reason =>
+      reason === undefined ? killed : Effect.succeed(reason)
+    )
   })
 
 /** How long a child may take to end; undefined is for ever. */
@@ -150,9 +148,10 @@ export const limitOf = (shutdown: Exclude<Shutdown, "brutal_kill">): Duration.Du
 
 /** Whether a child that was told to go ended in a way that needs no report. */
 export const expectedEnd = (reason: ExitReason.ExitReason, plan: Omit<ChildPlan, "id" | "start">): boolean => {
-  if (plan.shutdown === "brutal_kill" && reason._tag === "Killed") return true
-  if (reason._tag === "Shutdown" && (reason.term === undefined || plan.restart !== "permanent")) return true
-  return plan.restart !== "permanent" && ExitReason.isClean(reason)
+  if (plan.restart !== "permanent" && ExitReason.isClean(reason)) return true
+  return plan.shutdown === "brutal_kill"
+    ? reason._tag === "Killed"
+    : reason._tag === "Shutdown" && reason.term === undefined
 }
 
 export const offenderOf = (child: Child, pid: Pid | undefined = child.pid): Offender => ({

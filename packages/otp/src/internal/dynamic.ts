@@ -23,7 +23,7 @@ import { current } from "./current.js"
 import { Intensity } from "./intensity.js"
 import type { Process, SupervisorView } from "./kernel.js"
 import { Reporter } from "./reporter.js"
-import { Message, type Pid } from "./signal.js"
+import { ExitSignal, Message, type Pid } from "./signal.js"
 import { follow } from "./supervision.js"
 import { gaveUp, goOn, type Verdict } from "./tree.js"
 
@@ -108,9 +108,14 @@ export class Crew {
       child.pid = booted.value.pid
       child.process = booted.process
       this.children.set(child.pid, child)
-      if (child.plan.restart === "temporary") child.args = undefined
+      this.letGo(child)
       return booted
     })
+  }
+
+  /** A temporary child that runs is never started again. */
+  private letGo(child: Member): void {
+    if (child.pid !== undefined && child.plan.restart === "temporary") child.args = undefined
   }
 
   exited(pid: Pid, reason: ExitReason.ExitReason): Effect.Effect<Verdict> {
@@ -217,12 +222,19 @@ export class Crew {
     })
   }
 
-  /** The new template counts for every start, restart and stop from now on, also of children that live already. */
+  /**
+   * The new template counts for every start, restart and stop from now on, also of children that live already. But one that was
+   * temporary stays so: it has no arguments any more to be started again with.
+   */
   reconfigure(template: Template): void {
     this.template = template
     this.intensity.limit = template.intensity
     this.intensity.periodMillis = template.periodMillis
-    for (const child of this.all) child.plan = template.plan
+    for (const child of this.all) {
+      const stays = child.pid !== undefined && child.plan.restart === "temporary"
+      child.plan = stays ? { ...template.plan, restart: "temporary" } : template.plan
+      this.letGo(child)
+    }
   }
 
   private offender(child: Child, pid?: Pid) {
@@ -276,7 +288,7 @@ export const serverOf = (template: Template) =>
         return crew
       }),
     handlers: {
-      StartChild: ({ spec }, crew) => GenServer.fail(stateError(spec.id, "simple_one_for_one"), crew),
+      StartChild: (_, crew) => GenServer.fail(stateError("", "simple_one_for_one"), crew),
       StartDynamic: ({ args }, crew) => {
         if (crew.isFull) return GenServer.fail(stateError("", "max_children"), crew)
         return Effect.map(crew.add(args), booted => {
@@ -325,7 +337,7 @@ export const serverOf = (template: Template) =>
       }
     },
     info: (message, crew) => {
-      if (message._tag === "ExitSignal") return follow(crew, crew.exited(message.from, message.reason))
+      if (message instanceof ExitSignal) return follow(crew, crew.exited(message.from, message.reason))
       if (message instanceof Retry) return follow(crew, crew.retry(message))
       return Effect.as(Effect.logWarning("unexpected message to a supervisor"), GenServer.noReply(crew))
     },

@@ -19,7 +19,7 @@ import * as ExitReason from "../ExitReason.js"
 import { Changes } from "./changes.js"
 import { Mailbox } from "./mailbox.js"
 import { Down, ExitSignal, type Message, MonitorRef, Pid } from "./signal.js"
-import { Timers } from "./timers.js"
+import { TimerEntry, Timers } from "./timers.js"
 
 /** A message of a process kind of its own (a server's calls and casts), told apart by class. */
 export interface Envelope {
@@ -213,7 +213,7 @@ export class Kernel {
   }
 
   link(a: Process, b: Process): void {
-    if (a === b) return
+    if (a === b || !a.alive) return
     if (!b.alive) {
       this.deliverExit(a, b.pid, ExitReason.noProc)
       return
@@ -231,6 +231,8 @@ export class Kernel {
 
   monitor(watcher: Process, pid: Pid, name?: string): MonitorRef {
     const ref = new MonitorRef(this.nextMonitor++, pid, watcher.pid, name)
+    // A fiber may outlive its process; the dead have no relations that anybody would ever take back.
+    if (!watcher.alive) return ref
     const target = this.lookup(pid)
     if (target === undefined) {
       watcher.mailbox.push(new Down({ ref, pid, reason: ExitReason.noProc }))
@@ -301,6 +303,8 @@ export class Kernel {
       process.watching = undefined
     }
     if (process.starting && process.parent !== undefined) this.unlink(process, process.parent)
+    // Who starts its successor and ends must not be kept by it, with all its forebears.
+    process.parent = undefined
     if (process.links !== undefined) {
       for (const other of process.links) {
         other.links?.delete(process)
@@ -345,5 +349,37 @@ export class Kernel {
       const forget = process.onDeath(reason => resume(Effect.succeed(reason)))
       return Effect.sync(forget)
     })
+  }
+
+  /**
+   * Waits until the process is dead; undefined when the time is up first. It takes no fiber to watch the time: supervisors stop
+   * children by the thousand.
+   */
+  awaitDeathWithin(process: Process, limitMillis: number): Effect.Effect<ExitReason.ExitReason | undefined> {
+    return Effect.async<ExitReason.ExitReason | undefined>(resume => {
+      if (process.exitReason !== undefined) {
+        resume(Effect.succeed(process.exitReason))
+        return
+      }
+      const limit = new Limit(() => {
+        forget()
+        resume(Effect.succeed(undefined))
+      })
+      const forget = process.onDeath(reason => {
+        limit.disarm()
+        resume(Effect.succeed(reason))
+      })
+      this.timers.arm(limit, limitMillis)
+      return Effect.sync(() => {
+        limit.disarm()
+        forget()
+      })
+    })
+  }
+}
+
+class Limit extends TimerEntry {
+  constructor(readonly expire: () => void) {
+    super()
   }
 }

@@ -12,7 +12,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import { CallTimeout, ReplacerFailed, ServerExited } from "../CallError.js"
 import * as ExitReason from "../ExitReason.js"
-import { currentProcess, type Envelope, type Process, type Signal, type Waiting } from "./kernel.js"
+import { currentProcess, type Envelope, type Holding, type Process, type Signal, type Waiting } from "./kernel.js"
 import {
   Ignore,
   InitNext,
@@ -156,19 +156,28 @@ class Ending {
 /** How many messages are served in one go before other fibers get their turn. */
 const turn = 256
 
-class IdleTimer extends TimerEntry {
+/** There was nothing to do, or it has been done. */
+const nothing = Symbol.for("@reckon/otp/nothing")
+
+/** What a `continue` callback handles: no message, but it may crash too. */
+const continuing = { _tag: "Continue" } as const
+
+class IdleTimer extends TimerEntry implements Holding {
   constructor(private readonly loop: Loop) {
     super()
   }
   expire(): void {
     this.loop.idleExpired()
   }
+  release(): void {
+    this.disarm()
+  }
 }
 
 export class Loop {
   private state: unknown = undefined
   /** What is being handled: for the answer, and for the report if it goes wrong. */
-  private current: Signal | undefined = undefined
+  private current: Signal | Timeout | typeof continuing | undefined = undefined
   private currentCall: Call | undefined = undefined
   /** What the caller of the last call is told once `terminate` is through, whether or not that crashed. */
   private answer: Exit.Exit<unknown, unknown> | undefined = undefined
@@ -181,7 +190,9 @@ export class Loop {
 
   private readonly step: Effect.Effect<never, unknown, unknown> = Effect.suspend(() => this.drain())
   private readonly park: Effect.Effect<never, unknown, unknown> = Effect.async(resume => {
-    this.process.mailbox.park(() => resume(this.step))
+    // As with a message, the time may have run out since the last look.
+    if (this.idleDue) resume(this.step)
+    else this.process.mailbox.park(() => resume(this.step))
   })
   private readonly onOutcome = (outcome: Outcome<unknown, unknown, unknown>): Effect.Effect<never, unknown, unknown> =>
     this.apply(outcome) ?? this.step
@@ -229,7 +240,7 @@ export class Loop {
     const mailbox = this.process.mailbox
     for (let left = turn; left > 0; left--) {
       const effect = this.take()
-      if (effect === undefined) {
+      if (effect === nothing) {
         if (mailbox.length > 0) continue
         if (this.idleDue || this.idleZero || this.hasToken) continue
         return this.park
@@ -242,32 +253,26 @@ export class Loop {
     return Effect.zipRight(Effect.yieldNow(), this.step)
   }
 
-  /** The effect of the next thing to do, or nothing if that was done on the spot or there is nothing. */
-  private take(): Callback | undefined {
+  /** The effect of the next thing to do, or `nothing`. */
+  private take(): Callback | typeof nothing {
     this.currentCall = undefined
     if (this.hasToken) {
       const token = this.token
       this.hasToken = false
       this.token = undefined
+      this.current = continuing
       const callback = this.definition.continue
       if (callback === undefined) return Effect.dieMessage("a continue was asked for, but there is no such callback")
       return callback(token, this.state)
     }
-    if (this.idleDue) {
-      this.quietIdle()
-      return this.inform(new Timeout())
-    }
+    if (this.idleDue) return this.timeIsUp()
     const signal = this.process.mailbox.shift()
-    if (signal === undefined) {
-      if (!this.idleZero) return undefined
-      this.quietIdle()
-      return this.inform(new Timeout())
-    }
+    if (signal === undefined) return this.idleZero ? this.timeIsUp() : nothing
     this.current = signal
     if (signal instanceof Call) {
       if (signal instanceof StateRequest) {
         this.state = signal.answer(this.state)
-        return undefined
+        return nothing
       }
       this.quietIdle()
       this.currentCall = signal
@@ -281,7 +286,13 @@ export class Loop {
       return Effect.fail(new Ending(signal.reason))
     }
     if (signal instanceof ExitSignal || signal instanceof Down) return this.inform(signal)
-    return undefined
+    return nothing
+  }
+
+  private timeIsUp(): Callback {
+    this.quietIdle()
+    this.current = new Timeout()
+    return this.inform(this.current)
   }
 
   private handler(tag: string): (payload: unknown, state: unknown, from: Call) => Callback {
@@ -289,7 +300,7 @@ export class Loop {
     return handler ?? (() => Effect.dieMessage(`there is no handler for "${tag}"`))
   }
 
-  private inform(message: unknown): Callback | undefined {
+  private inform(message: unknown): Callback {
     const info = this.definition.info
     if (info !== undefined) return info(message, this.state)
     const dropped = Effect.annotateLogs(Effect.logWarning("message dropped: the server has no info callback"), {
@@ -327,11 +338,15 @@ export class Loop {
     const millis = timeoutMillis(next)
     if (millis === undefined) return
     this.quietIdle()
-    if (millis <= 0) this.idleZero = true
-    else {
-      this.idle ??= new IdleTimer(this)
-      this.process.kernel.timers.arm(this.idle, millis)
+    if (millis <= 0) {
+      this.idleZero = true
+      return
     }
+    if (this.idle === undefined) {
+      this.idle = new IdleTimer(this)
+      this.process.hold(this.idle)
+    }
+    this.process.kernel.timers.arm(this.idle, millis)
   }
 
   private quietIdle(): void {
@@ -392,8 +407,9 @@ const reasonOf = (cause: Cause.Cause<unknown>): ExitReason.ExitReason =>
 const callerOf = ({ caller }: Call): string =>
   caller?.getFiberRef(currentProcess)?.label() ?? (caller === undefined ? "unknown" : FiberId.threadName(caller.id()))
 
-const describe = (signal: Signal | undefined): string => {
+const describe = (signal: Signal | Timeout | typeof continuing | undefined): string => {
   if (signal === undefined) return "none"
+  if (signal instanceof StopRequest) return "stop"
   if (signal instanceof Call) return `call ${signal.request}`
   if (signal instanceof Cast) return `cast ${signal.request}`
   return signal._tag

@@ -3,8 +3,10 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
+import * as FiberRefs from "effect/FiberRefs"
 import * as Scope from "effect/Scope"
 import { currentProcess, Kernel, type Kind, type Process } from "./kernel.js"
 import { claim, labelOf, type Name } from "./place.js"
@@ -22,8 +24,6 @@ export interface SpawnSettings {
   readonly kind?: Kind | undefined
   /** Called in the step that makes the process, before its fiber can run. */
   readonly onCreated?: ((process: Process) => void) | undefined
-  /** The process reports its own crash, better than the kernel could. */
-  readonly reportsItself?: boolean | undefined
 }
 
 /** How many messages may wait in a mailbox unless its owner says otherwise. */
@@ -67,7 +67,7 @@ export const spawn = <R>(
           const { kind, name, pid } = process
           kernel.changes.publish({ _tag: "Spawned", pid, kind, name, parent: process.parent?.pid })
         }
-        return Effect.as(Effect.forkDaemon(living(kernel, process, scope, body, settings)), process)
+        return Effect.as(Effect.forkDaemon(living(kernel, process, scope, body)), process)
       })
     )
   )
@@ -80,8 +80,7 @@ const living = <R>(
   kernel: Kernel,
   process: Process,
   scope: Scope.CloseableScope,
-  body: (process: Process) => Effect.Effect<unknown, unknown, R>,
-  settings: SpawnSettings
+  body: (process: Process) => Effect.Effect<unknown, unknown, R>
 ): Effect.Effect<void, never, Exclude<R, Scope.Scope>> =>
   Effect.withFiberRuntime<void, never, Exclude<R, Scope.Scope>>(fiber => {
     process.fiber = fiber
@@ -89,15 +88,23 @@ const living = <R>(
       Effect.flatMap(Effect.exit(Scope.close(scope, exit)), closed => {
         const reason = Kernel.verdict(process, exit, closed)
         kernel.die(process, reason)
-        return reason._tag === "Crash" && settings.reportsItself !== true
+        // A crash the process was to end with is another's, come along a link, or a server's, which has reported it.
+        return reason._tag === "Crash" && !Equal.equals(reason, process.ending)
           ? Effect.annotateLogs(Effect.logError("process crashed", reason.cause), { pid: process.pid.label })
           : Effect.void
       })
     // The end may have been decided between the spawn and this first step.
     if (process.ending !== undefined) return over(Exit.interrupt(fiber.id()))
     const context = Context.add(fiber.getFiberRef(FiberRef.currentContext), Scope.Scope, scope)
-    return FiberRef.set(currentProcess, process).pipe(
-      Effect.zipRight(FiberRef.set(FiberRef.currentContext, context)),
+    return Effect.updateFiberRefs((forkAs, refs) =>
+      FiberRefs.updateManyAs(refs, {
+        forkAs,
+        entries: [
+          [currentProcess, [[forkAs, process]]],
+          [FiberRef.currentContext, [[forkAs, context]]]
+        ]
+      })
+    ).pipe(
       Effect.zipRight(
         Effect.matchCauseEffect(Effect.interruptible(withScope(body(process))), {
           onFailure: cause => over(Exit.failCause(cause)),

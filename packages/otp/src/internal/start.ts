@@ -47,8 +47,7 @@ export const startOn = <Rpcs extends Rpc.Any, Info, R = never>(
         link,
         kind,
         onCreated,
-        starting: true,
-        reportsItself: true
+        starting: true
       }
     ).pipe(Effect.mapError(pid => new AlreadyStarted({ name: labelOf(options.name ?? ""), pid })))
     return Effect.flatMap(spawned, process => {

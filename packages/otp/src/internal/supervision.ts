@@ -10,6 +10,7 @@ import * as GenServer from "../GenServer.js"
 import { infoOf, Protocol, specOf, stateError } from "./administration.js"
 import { alreadyStarted, type Booted, type Child, type ChildPlan, Retry } from "./child.js"
 import { current } from "./current.js"
+import { ExitSignal } from "./signal.js"
 import { Tree, type TreeSettings, type Verdict } from "./tree.js"
 
 const settingsOf = (spec: ChildSpec.Spec): TreeSettings => ({
@@ -33,13 +34,13 @@ export const serverOf = (spec: ChildSpec.Spec, plans: ReadonlyArray<ChildPlan>) 
     handlers: {
       StartChild: ({ plan, spec }, tree) =>
         Effect.gen(function* () {
+          const checked = yield* Effect.either(ChildSpec.check([spec], tree.settings.autoShutdown))
+          if (checked._tag === "Left") return GenServer.fail(checked.left, tree)
           const known = tree.find(spec.id)
           if (known?.pid !== undefined) {
             return GenServer.fail(new ChildAlreadyStarted({ id: spec.id, pid: known.pid }), tree)
           }
           if (known !== undefined) return GenServer.fail(stateError(spec.id, "already_present"), tree)
-          const checked = yield* Effect.either(ChildSpec.check([spec], tree.settings.autoShutdown))
-          if (checked._tag === "Left") return GenServer.fail(checked.left, tree)
           return answerStart(yield* tree.add(plan, "debug"), spec.id, tree)
         }),
       StartDynamic: (_, tree) => GenServer.fail(stateError("", "not_simple_one_for_one"), tree),
@@ -92,16 +93,14 @@ export const serverOf = (spec: ChildSpec.Spec, plans: ReadonlyArray<ChildPlan>) 
         }
         return GenServer.reply(counts, tree)
       },
-      Reconfigure: ({ plans, spec }, tree) =>
-        Effect.map(Effect.either(ChildSpec.checkSpec(spec)), checked => {
-          if (checked._tag === "Left") return GenServer.fail(checked.left, tree)
-          tree.reconfigure(settingsOf(spec), plans)
-          return GenServer.reply(undefined, tree)
-        }),
+      Reconfigure: ({ plans, spec }, tree) => {
+        tree.reconfigure(settingsOf(spec), plans)
+        return GenServer.reply(undefined, tree)
+      },
       ReconfigureDynamic: (_, tree) => GenServer.fail(stateError("", "not_simple_one_for_one"), tree)
     },
     info: (message, tree) => {
-      if (message._tag === "ExitSignal") return follow(tree, tree.exited(message.from, message.reason))
+      if (message instanceof ExitSignal) return follow(tree, tree.exited(message.from, message.reason))
       if (message instanceof Retry) return follow(tree, tree.retry(message))
       return Effect.as(Effect.logWarning("unexpected message to a supervisor"), GenServer.noReply(tree))
     },
