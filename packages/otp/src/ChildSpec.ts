@@ -165,6 +165,7 @@ export const Problem = Schema.Literal(
   "invalid_intensity",
   "invalid_period",
   "invalid_auto_shutdown",
+  "invalid_max_children",
   "invalid_child_spec",
   "missing_id",
   "missing_start",

@@ -34,6 +34,8 @@ type Args<Payload, Options> = undefined extends Payload
  * @category models
  */
 export interface Client<Rpcs extends Rpc.Any, in Info = never, out R = never> {
+  /** Never there: from it the compiler tells the protocol of a client that is passed to a function. */
+  readonly _Rpcs?: (_: Rpcs) => void
   /** For people and logs. */
   readonly label: string
   /** Sends a request and waits for the reply. The protocol's errors come as they are; all else is a `CallError`. */

@@ -174,6 +174,9 @@ const templateOf = <Args, A extends { readonly pid: Pid }, E, R>(
   Effect.gen(function* () {
     const { intensity = 1, maxChildren = 65_536, period = "5 seconds", restart, shutdown, type } = definition
     const settings = { restart, shutdown, type }
+    if (!Number.isInteger(maxChildren) || maxChildren < 0) {
+      return yield* new ChildSpec.InvalidSpec({ problem: "invalid_max_children", detail: String(maxChildren) })
+    }
     yield* ChildSpec.checkSpec({
       intensity,
       period,
@@ -261,7 +264,8 @@ export const countChildren = administration.countChildren
 
 /**
  * Gives a running dynamic supervisor another template: it counts for all starts, restarts and stops from now on, also of children
- * that live already. Their arguments stay, so the new start must understand them.
+ * that live already. Their arguments stay, so the new start must understand them; a child that was started as temporary has none
+ * any more, and stays temporary.
  *
  * @since 0.1.0
  * @category administration

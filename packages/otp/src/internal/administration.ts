@@ -55,7 +55,7 @@ export const Protocol = RpcGroup.make(
   Rpc.make("CountChildren", { success: local<ChildSpec.Counts>() }),
   Rpc.make("Reconfigure", {
     payload: local<{ readonly spec: ChildSpec.Spec; readonly plans: ReadonlyArray<ChildPlan> }>(),
-    error: Schema.Union(ChildStateError, ChildSpec.InvalidSpec)
+    error: ChildStateError
   }),
   Rpc.make("ReconfigureDynamic", { payload: { template: local<Template>() }, error: ChildStateError })
 )
@@ -106,7 +106,7 @@ export const countChildren = (target: Address): Effect.Effect<ChildSpec.Counts, 
   ask(target, client => client.call("CountChildren", undefined, patient))
 
 export const stateError = (child: string | Pid, state: ChildStateError["state"]): ChildStateError =>
-  new ChildStateError({ id: typeof child === "string" ? child : child.label, state })
+  new ChildStateError({ id: String(child), state })
 
 export const infoOf = (child: Child, id: string | undefined): ChildSpec.ChildInfo => ({
   id,

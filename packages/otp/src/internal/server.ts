@@ -69,7 +69,8 @@ export class Call extends TimerEntry implements Envelope, Waiting {
   }
 
   abandoned(reason: ExitReason.ExitReason): void {
-    this.settle(Exit.fail(new ServerExited({ server: this.server, request: this.request, reason })))
+    // Unchecked: to look through the same cause again for each of thousands of callers would hold up the whole node.
+    this.settle(Exit.fail(new ServerExited({ server: this.server, request: this.request, reason }, true)))
   }
 }
 

@@ -98,9 +98,14 @@ export class Tree {
       child.pid = pid
       child.process = booted.process
       this.byPid.set(pid, child)
-      if (child.plan.restart === "temporary") child.plan = { ...child.plan, start: undefined }
+      this.letGo(child)
       return Effect.as(this.reporter.progress(level, offenderOf(child)), booted)
     })
+  }
+
+  /** A temporary child that runs is never started again, so what its start holds on to is let go. */
+  private letGo(child: Child): void {
+    if (child.pid !== undefined && child.plan.restart === "temporary") child.plan = { ...child.plan, start: undefined }
   }
 
   /** The child has no process, and no retry waits for it. */
@@ -270,8 +275,10 @@ export class Tree {
     for (const plan of plans) {
       const known = left.get(plan.id)
       left.delete(plan.id)
-      if (known !== undefined) known.plan = plan
-      this.byId.set(plan.id, known ?? childOf(plan))
+      const child = known ?? childOf(plan)
+      child.plan = plan
+      this.letGo(child)
+      this.byId.set(plan.id, child)
     }
     for (const [id, child] of left) this.byId.set(id, child)
   }
