@@ -1,6 +1,6 @@
 /**
  * What one writes on Effect alone: a fiber that takes requests from a queue and completes a deferred for each. It has no
- * time limits, no bound, no links and no supervisor; its callers hang if it dies.
+ * time limits, no links and no supervisor; its callers hang if it dies.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -14,17 +14,18 @@ interface Request {
   readonly replied: Deferred.Deferred<number> | undefined
 }
 
-/** A counter; it ends with the scope it is started in. */
-const counter = Effect.gen(function* () {
-  const requests = yield* Queue.unbounded<Request>()
-  let count = 0
-  const serve = Effect.flatMap(Queue.take(requests), ({ by, replied }) => {
-    count += by
-    return replied === undefined ? Effect.void : Deferred.succeed(replied, count)
+/** A counter; it ends with the scope it is started in. Its queue has all its slots from the start. */
+const counter = (capacity: number) =>
+  Effect.gen(function* () {
+    const requests = yield* Queue.bounded<Request>(capacity)
+    let count = 0
+    const serve = Effect.flatMap(Queue.take(requests), ({ by, replied }) => {
+      count += by
+      return replied === undefined ? Effect.void : Deferred.succeed(replied, count)
+    })
+    yield* Effect.forkScoped(Effect.forever(serve))
+    return requests
   })
-  yield* Effect.forkScoped(Effect.forever(serve))
-  return requests
-})
 
 const call = (requests: Queue.Enqueue<Request>, by: number): Effect.Effect<number> =>
   Effect.gen(function* () {
@@ -35,7 +36,7 @@ const call = (requests: Queue.Enqueue<Request>, by: number): Effect.Effect<numbe
 
 export const calls = (callers: number) =>
   Effect.gen(function* () {
-    const requests = yield* counter
+    const requests = yield* counter(callers)
     const caller = Effect.gen(function* () {
       for (let i = 0; i < callsEach; i++) yield* call(requests, 1)
     })
@@ -44,7 +45,7 @@ export const calls = (callers: number) =>
   }).pipe(Effect.scoped)
 
 export const casts = Effect.gen(function* () {
-  const requests = yield* counter
+  const requests = yield* counter(castBurst)
   const burst = Effect.gen(function* () {
     for (let i = 0; i < castBurst; i++) yield* Queue.offer(requests, { by: 1, replied: undefined })
     yield* call(requests, 0)
@@ -65,4 +66,4 @@ const forking = (count: number) =>
 /** Bare fibers. */
 export const spawns = perSecond(forking(spawned), forking(few))
 
-export const idleBytes = bytesEach(idle, counter)
+export const idleBytes = bytesEach(idle, counter(16))

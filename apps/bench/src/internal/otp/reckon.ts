@@ -86,7 +86,7 @@ const kill = (pid: Process.Pid) => Process.exit(pid, ExitReason.killed)
 
 export const restartsOfOne = perSecond(
   Effect.gen(function* () {
-    const announced = yield* Queue.unbounded<Process.Pid>()
+    const announced = yield* Queue.bounded<Process.Pid>(children)
     const supervisor = yield* Supervisor.start({
       intensity: restarts,
       children: workers(1, GenServer.startLink(announcing(announced)))
@@ -106,7 +106,7 @@ export const restartsOfOne = perSecond(
 
 const restarting = (count: number) =>
   Effect.gen(function* () {
-    const announced = yield* Queue.unbounded<Process.Pid>()
+    const announced = yield* Queue.bounded<Process.Pid>(children)
     const everybody = Queue.takeN(announced, count)
     const supervisor = yield* Supervisor.start({
       intensity: count,
