@@ -22,8 +22,13 @@ export interface CallOptions {
   readonly timeout?: Duration.DurationInput | undefined
 }
 
-/** The payload may be left out where the Rpc has none. */
-type Args<Payload, Options> = undefined extends Payload
+/**
+ * What follows the tag of a request: its payload, which may be left out where the Rpc has none, and options.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Args<Payload, Options> = undefined extends Payload
   ? readonly [payload?: Payload, options?: Options]
   : readonly [payload: Payload, options?: Options]
 

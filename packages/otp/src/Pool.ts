@@ -38,7 +38,7 @@ import * as Schema from "effect/Schema"
 import type { CallError, CallingSelf, CallTimeout, NoProcess } from "./CallError.js"
 import type { ChildStartFailed } from "./ChildError.js"
 import * as ChildSpec from "./ChildSpec.js"
-import type { CallOptions } from "./Client.js"
+import type { Args, CallOptions } from "./Client.js"
 import type * as GenServer from "./GenServer.js"
 import * as hashing from "./internal/hash.js"
 import { labelOf, lookup } from "./internal/place.js"
@@ -133,11 +133,6 @@ export class InvalidPool extends Schema.TaggedError<InvalidPool>("@reckon/otp/In
 // -----------------------------------------------------------------------------------------------------------------
 // clients
 // -----------------------------------------------------------------------------------------------------------------
-
-/** The payload may be left out where the Rpc has none. */
-type Args<Payload, Options> = undefined extends Payload
-  ? readonly [payload?: Payload, options?: Options]
-  : readonly [payload: Payload, options?: Options]
 
 /** What a call answers: the protocol's errors as they are, and what can go wrong on the way. */
 type Answer<Current extends Rpc.Any, R> = Effect.Effect<

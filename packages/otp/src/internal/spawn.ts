@@ -96,15 +96,15 @@ const living = <R>(
     // The end may have been decided between the spawn and this first step.
     if (process.ending !== undefined) return over(Exit.interrupt(fiber.id()))
     const context = Context.add(fiber.getFiberRef(FiberRef.currentContext), Scope.Scope, scope)
-    return Effect.updateFiberRefs((forkAs, refs) =>
-      FiberRefs.updateManyAs(refs, {
-        forkAs,
-        entries: [
-          [currentProcess, [[forkAs, process]]],
-          [FiberRef.currentContext, [[forkAs, context]]]
-        ]
-      })
-    ).pipe(
+    return Effect.updateFiberRefs((id, refs) => {
+      const locals = new Map(refs.locals)
+      // Who set what before is of use to a fiber that is joined, and nobody joins this one. Along a chain of processes, each
+      // started by the one before, it would grow with every link.
+      for (const [ref, stack] of locals) if (stack.length > 1) locals.set(ref, [[id, stack[0][1]]])
+      locals.set(currentProcess, [[id, process]])
+      locals.set(FiberRef.currentContext, [[id, context]])
+      return FiberRefs.unsafeMake(locals)
+    }).pipe(
       Effect.zipRight(
         Effect.matchCauseEffect(Effect.interruptible(withScope(body(process))), {
           onFailure: cause => over(Exit.failCause(cause)),
