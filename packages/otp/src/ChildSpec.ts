@@ -6,7 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { Pid } from "./Process.js"
+import type { Pid } from "./internal/signal.js"
 
 /**
  * Which ends of a child are followed by a restart: all of them, only abnormal ones, or none.

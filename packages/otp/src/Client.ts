@@ -8,8 +8,8 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { CallError } from "./CallError.js"
+import type { Request } from "./internal/request.js"
 import type { Name, Pid, ProcessTable } from "./Process.js"
-import type { Request } from "./Request.js"
 
 /**
  * How a call is made.

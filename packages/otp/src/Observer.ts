@@ -11,7 +11,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Change } from "./internal/changes.js"
-import type { Kernel, Kind, Process } from "./internal/kernel.js"
+import type { Kernel, Process } from "./internal/kernel.js"
+import type { Kind } from "./internal/signal.js"
 import { type Pid, ProcessTable } from "./Process.js"
 
 /**

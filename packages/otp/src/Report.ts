@@ -10,7 +10,7 @@ import * as Data from "effect/Data"
 import * as Metric from "effect/Metric"
 import type { Restart, Shutdown } from "./ChildSpec.js"
 import type * as ExitReason from "./ExitReason.js"
-import type { Pid } from "./Process.js"
+import type { Pid } from "./internal/signal.js"
 
 /**
  * What went wrong: a start or restart failed, a child ended by itself, a child did not end as it was told to, or the

@@ -23,20 +23,15 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { type CallError, CallTimeout } from "./CallError.js"
 import type { CallOptions, Client } from "./Client.js"
-import type { Pending } from "./internal/request.js"
+import type { Pending, Request } from "./internal/request.js"
 
 /**
- * A request that was sent. `A` is its answer, `E` the protocol's own error.
+ * A request that was sent.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Request<out A, out E = never> {
-  readonly server: string
-  readonly tag: string
-  readonly _A?: (_: never) => A
-  readonly _E?: (_: never) => E
-}
+export type { Request } from "./internal/request.js"
 
 // -----------------------------------------------------------------------------------------------------------------
 // one request

@@ -7,8 +7,8 @@ import * as Effect from "effect/Effect"
 import { type CallError, NoProcess, type ReplacerFailed } from "./CallError.js"
 import type { CallOptions } from "./Client.js"
 import { replaceStateOf, stateOf } from "./internal/client.js"
-import type { Kind } from "./internal/kernel.js"
 import { type Address, describe, find } from "./internal/place.js"
+import type { Kind } from "./internal/signal.js"
 import { type Pid, ProcessTable } from "./Process.js"
 
 /**

@@ -14,9 +14,8 @@ import type { BoundClient } from "../Client.js"
 import type { Pid } from "../Process.js"
 import { ProcessTable } from "../Process.js"
 import { AlreadyStarted } from "../StartError.js"
-import type { Child, ChildPlan, Retry, Value } from "./child.js"
+import type { Child, ChildPlan, Retry, Template, Value } from "./child.js"
 import { clientOf } from "./client.js"
-import type { Template } from "./dynamic.js"
 import { type Address, describe, find } from "./place.js"
 
 /** The protocol never leaves the node, so its schemas only name the types. */

@@ -4,8 +4,7 @@
 
 import type * as ExitReason from "../ExitReason.js"
 import type { ErrorReport, ProgressReport } from "../Report.js"
-import type { Kind } from "./kernel.js"
-import type { Pid } from "./signal.js"
+import type { Kind, Pid } from "./signal.js"
 
 /**
  * One change of the process tree, in the order in which they happened.

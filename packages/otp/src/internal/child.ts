@@ -29,6 +29,16 @@ export interface ChildPlan {
   readonly significant: boolean
 }
 
+/** What all children of a dynamic supervisor are made from, with its environment provided. */
+export interface Template {
+  readonly start: (args: unknown) => Effect.Effect<Value, unknown>
+  /** Shared by all children; what differs is their arguments. */
+  readonly plan: ChildPlan
+  readonly intensity: number
+  readonly periodMillis: number
+  readonly maxChildren: number
+}
+
 export interface Child {
   plan: ChildPlan
   pid: Pid | undefined

@@ -10,14 +10,13 @@ import {
   type Booted,
   boot,
   type Child,
-  type ChildPlan,
   childOf,
   end,
   expectedEnd,
   limitOf,
   offenderOf,
   Retry,
-  type Value
+  type Template
 } from "./child.js"
 import { current } from "./current.js"
 import { Intensity } from "./intensity.js"
@@ -26,16 +25,6 @@ import { Reporter } from "./reporter.js"
 import { ExitSignal, Message, type Pid } from "./signal.js"
 import { follow } from "./supervision.js"
 import { gaveUp, goOn, type Verdict } from "./tree.js"
-
-/** What all children are made from, with its environment provided. */
-export interface Template {
-  readonly start: (args: unknown) => Effect.Effect<Value, unknown>
-  /** Shared by all children; what differs is their arguments. */
-  readonly plan: ChildPlan
-  readonly intensity: number
-  readonly periodMillis: number
-  readonly maxChildren: number
-}
 
 interface Member extends Child {
   /** Given to the template's start. Let go once a temporary child runs. */

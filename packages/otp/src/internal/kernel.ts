@@ -18,7 +18,7 @@ import type * as Scope from "effect/Scope"
 import * as ExitReason from "../ExitReason.js"
 import { Changes } from "./changes.js"
 import { Mailbox } from "./mailbox.js"
-import { Down, ExitSignal, type Message, MonitorRef, Pid } from "./signal.js"
+import { Down, ExitSignal, type Kind, type Message, MonitorRef, Pid } from "./signal.js"
 import { TimerEntry, Timers } from "./timers.js"
 
 /** A message of a process kind of its own (a server's calls and casts), told apart by class. */
@@ -46,14 +46,6 @@ interface Watcher {
 export interface Holding {
   release(process: Process): void
 }
-
-/**
- * What a process is, for people and the observer.
- *
- * @since 0.1.0
- * @category models
- */
-export type Kind = "process" | "server" | "supervisor"
 
 /** One child as its supervisor sees it. */
 export interface ChildView {

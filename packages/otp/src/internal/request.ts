@@ -4,6 +4,19 @@
 import type * as Exit from "effect/Exit"
 import type { Call } from "./server.js"
 
+/**
+ * A request that was sent. `A` is its answer, `E` the protocol's own error.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Request<out A, out E = never> {
+  readonly server: string
+  readonly tag: string
+  readonly _A?: (_: never) => A
+  readonly _E?: (_: never) => E
+}
+
 export class Pending {
   exit: Exit.Exit<unknown, unknown> | undefined = undefined
   /** The request in the server's mailbox; undefined if it did not get there. */

@@ -34,6 +34,14 @@ export class Pid extends Inspectable.Class {
 }
 
 /**
+ * What a process is, for people and the observer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Kind = "process" | "server" | "supervisor"
+
+/**
  * One monitor. Each `monitor` call makes its own, and each is answered by exactly one `Down` unless it is removed first.
  *
  * @since 0.1.0

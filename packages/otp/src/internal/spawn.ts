@@ -8,9 +8,9 @@ import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
 import * as Scope from "effect/Scope"
-import { currentProcess, Kernel, type Kind, type Process } from "./kernel.js"
+import { currentProcess, Kernel, type Process } from "./kernel.js"
 import { claim, labelOf, type Name } from "./place.js"
-import type { Pid } from "./signal.js"
+import type { Kind, Pid } from "./signal.js"
 
 export interface SpawnSettings {
   readonly name?: Name | undefined

@@ -15,9 +15,10 @@ import {
   StartTimeout
 } from "../StartError.js"
 import { refOf, selfOf } from "./client.js"
-import type { Kernel, Kind, Process } from "./kernel.js"
+import type { Kernel, Process } from "./kernel.js"
 import { labelOf } from "./place.js"
 import { type Ack, type Definition, Loop } from "./server.js"
+import type { Kind } from "./signal.js"
 import { spawn } from "./spawn.js"
 
 /** What of a server's definition its start needs. */

@@ -3,16 +3,20 @@
  *
  * All entries with the same duration form one queue, which is in deadline order for free, so arming and disarming are
  * two pointer writes each. One sleeping fiber per duration in use watches the head of its queue; a cancelled entry
- * costs it nothing. Time is read from the node's `Clock`, so a test clock drives it: from its nanoseconds, because the
+ * costs it nothing. Should there be very many durations, queues that ran empty are let go before their time. Time is read from the node's `Clock`, so a test clock drives it: from its nanoseconds, because the
  * milliseconds follow the wall clock, and a machine whose clock is set back must not wait an hour for a timeout.
  */
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 
 const nanosPerMilli = 1_000_000
+
+/** So many durations may be in use before anybody looks for queues that have run empty. */
+const queuesMin = 256
 
 export abstract class TimerEntry {
   deadlineMillis = 0
@@ -57,7 +61,8 @@ export class TimerQueue {
 
 export class Timers {
   private readonly queues = new Map<number, TimerQueue>()
-  private readonly watchers = new Set<Fiber.RuntimeFiber<void>>()
+  private readonly watchers = new Map<TimerQueue, Fiber.RuntimeFiber<void>>()
+  private queuesMax = queuesMin
   private closed = false
 
   constructor(
@@ -74,6 +79,7 @@ export class Timers {
     if (this.closed || durationMillis === Number.POSITIVE_INFINITY) return
     let queue = this.queues.get(durationMillis)
     if (queue === undefined) {
+      if (this.queues.size >= this.queuesMax) this.prune()
       queue = new TimerQueue(durationMillis)
       this.queues.set(durationMillis, queue)
     }
@@ -85,7 +91,7 @@ export class Timers {
   close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.closed = true
-      const fibers = Array.from(this.watchers)
+      const fibers = Array.from(this.watchers.values())
       return Effect.forEach(fibers, fiber => fiber.interruptAsFork(fiber.id()), { discard: true })
     })
   }
@@ -94,8 +100,18 @@ export class Timers {
     queue.watched = true
     // The table may have been made in a region that cannot be interrupted; whoever closes it must not wait for the longest timer.
     const fiber = Runtime.runFork(this.runtime)(Effect.interruptible(this.watching(queue)))
-    this.watchers.add(fiber)
-    fiber.addObserver(() => this.watchers.delete(fiber))
+    this.watchers.set(queue, fiber)
+    fiber.addObserver(() => this.watchers.delete(queue))
+  }
+
+  /** Whoever computes its limits has a new one for each call; a fiber for each, until it would have been due, is too many. */
+  private prune(): void {
+    for (const queue of this.queues.values()) {
+      if (queue.head !== undefined) continue
+      this.queues.delete(queue.durationMillis)
+      this.watchers.get(queue)?.unsafeInterruptAsFork(FiberId.none)
+    }
+    this.queuesMax = Math.max(queuesMin, 2 * this.queues.size)
   }
 
   /** Sleeps until the head is due, expires what is, and ends when a wake-up finds the queue empty. */
