@@ -14,7 +14,7 @@ const echo = GenServer.make(Echo, {
 /** How many fibers sleep for timers; no public function tells. */
 const sleepers = (table: Process.ProcessTable["Type"]): number => {
   const watchers: unknown = Reflect.get(table.timers, "watchers")
-  return watchers instanceof Set ? watchers.size : Number.NaN
+  return watchers instanceof Map ? watchers.size : Number.NaN
 }
 
 describe("the process table", () => {

@@ -3,8 +3,10 @@
  *
  * All entries with the same duration form one queue, which is in deadline order for free, so arming and disarming are
  * two pointer writes each. One sleeping fiber per duration in use watches the head of its queue; a cancelled entry
- * costs it nothing. Should there be very many durations, queues that ran empty are let go before their time. Time is read from the node's `Clock`, so a test clock drives it: from its nanoseconds, because the
- * milliseconds follow the wall clock, and a machine whose clock is set back must not wait an hour for a timeout.
+ * costs it nothing. Should there be very many durations, queues that ran empty are let go before their time.
+ *
+ * Time is read from the node's `Clock`, so a test clock drives it: from its nanoseconds, because the milliseconds follow the
+ * wall clock, and a machine whose clock is set back must not wait an hour for a timeout.
  */
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
