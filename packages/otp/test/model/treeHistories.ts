@@ -1,0 +1,343 @@
+/**
+ * Random histories of a tree. A history is a list of drafts, small records that name children by numbers; what they stand for is
+ * decided when their turn comes, from what the model knows, so a history that was cut down still makes sense.
+ */
+import * as fc from "fast-check"
+import { drafts, edge, nextStarts, own, passesMillis, periodsMillis, pick, troubles } from "./drafts.js"
+import type { TreeModel } from "./treeModel.js"
+import {
+  type AutoShutdown,
+  type ChildSpec,
+  type Flags,
+  type Outcome,
+  type OwnReason,
+  type Restart,
+  type Shutdown,
+  type Strategy,
+  type TreeMove,
+  top
+} from "./vocabulary.js"
+
+/** What is wrong with a spec on purpose. */
+type Flaw = "none" | "significant_but_never" | "significant_but_permanent" | "negative_intensity" | "duplicate"
+
+export type Draft =
+  | { readonly _: "exit"; readonly who: number; readonly reason: OwnReason; readonly next: ReadonlyArray<Outcome> }
+  /** A child ends, does not come back at once, and is asked about. */
+  | {
+      readonly _: "pursue"
+      readonly who: number
+      readonly reason: OwnReason
+      readonly next: ReadonlyArray<Outcome>
+      readonly what: AboutOne
+    }
+  | { readonly _: "fault"; readonly who: number; readonly outcomes: ReadonlyArray<Outcome> }
+  | { readonly _: "startChild"; readonly at: number; readonly child: ChildSpec; readonly next: ReadonlyArray<Outcome> }
+  | { readonly _: "ask"; readonly at: number; readonly who: number; readonly what: AboutOne }
+  | { readonly _: "askPid"; readonly at: number; readonly who: number; readonly what: AboutPid }
+  | { readonly _: "list"; readonly at: number; readonly what: AboutAll }
+  | { readonly _: "reconfigure"; readonly at: number; readonly flags: Flags; readonly flaw: Flaw }
+  | { readonly _: "pass"; readonly millis: number }
+  /** A crash when the oldest restart that counts is a period old, more or less. */
+  | { readonly _: "edge"; readonly at: number; readonly who: number; readonly offset: number }
+  | { readonly _: "together"; readonly at: number; readonly drafts: ReadonlyArray<Draft> }
+
+type AboutOne = "TerminateChild" | "RestartChild" | "DeleteChild" | "WhichChild" | "GetChildSpec"
+type AboutPid = "TerminateByPid" | "GetChildSpecByPid"
+type AboutAll = "WhichChildren" | "CountChildren" | "Stop"
+
+export interface History {
+  readonly flags: Flags
+  readonly drafts: ReadonlyArray<Draft>
+}
+
+// -----------------------------------------------------------------------------------------------------------------
+// specs
+// -----------------------------------------------------------------------------------------------------------------
+
+/** How many supervisors may stand above each other. */
+const depthMax = 3
+/** Supervisors have ids of their own, so that a new spec never makes a worker of a running supervisor. */
+const workerIds = ["a", "b", "c", "d"] as const
+const supervisorIds = ["s", "t"] as const
+const restart = fc.constantFrom<Restart | undefined>(undefined, "permanent", "transient", "transient", "temporary")
+
+const worker: fc.Arbitrary<ChildSpec> = fc.record({
+  id: fc.constantFrom<string>(...workerIds),
+  restart,
+  shutdown: fc.constantFrom<Shutdown | undefined>(undefined, undefined, 100, "infinity", "brutal_kill"),
+  significant: fc.boolean(),
+  work: fc.constantFrom<"prompt" | "slow">("prompt", "prompt", "prompt", "slow")
+})
+
+const supervisor = (depth: number): fc.Arbitrary<ChildSpec> =>
+  fc.record({
+    id: fc.constantFrom<string>(...supervisorIds),
+    restart,
+    shutdown: fc.constantFrom<Shutdown | undefined>(undefined, undefined, "infinity", "brutal_kill"),
+    significant: fc.boolean(),
+    work: flags(depth - 1)
+  })
+
+const child = (depth: number): fc.Arbitrary<ChildSpec> =>
+  depth <= 1 ? worker : fc.oneof({ weight: 4, arbitrary: worker }, { weight: 1, arbitrary: supervisor(depth) })
+
+/** `depth` counts the supervisors from this one down. In some the children are significant, more than chance would have it. */
+const flags = (depth: number): fc.Arbitrary<Flags> => {
+  const any = fc.record({
+    strategy: fc.constantFrom<Strategy>("one_for_one", "one_for_all", "rest_for_one"),
+    intensity: fc.constantFrom(0, 1, 1, 2, 2, 3, 4),
+    periodMillis: fc.constantFrom(...periodsMillis),
+    autoShutdown: fc.constantFrom<AutoShutdown>("never", "never", "any_significant", "all_significant"),
+    children: fc.uniqueArray(child(depth), { maxLength: 4, selector: ({ id }) => id })
+  })
+  const sounds = any.map(flags => ({ ...flags, children: flags.children.map(each => sound(each, flags.autoShutdown)) }))
+  return fc.oneof({ weight: 2, arbitrary: sounds }, { weight: 1, arbitrary: any.map(significant) })
+}
+
+const significant = (flags: Flags): Flags => ({
+  ...flags,
+  autoShutdown: flags.autoShutdown === "never" ? "all_significant" : flags.autoShutdown,
+  children: flags.children.map(child => ({
+    ...child,
+    restart: child.restart === "temporary" ? "temporary" : "transient",
+    significant: true
+  }))
+})
+
+/** The child as it may be significant at all. */
+const sound = (child: ChildSpec, autoShutdown: AutoShutdown): ChildSpec => ({
+  ...child,
+  significant: child.significant === true && autoShutdown !== "never" && (child.restart ?? "permanent") !== "permanent"
+})
+
+const flawed = (flags: Flags, flaw: Flaw): Flags => {
+  const [first, ...others] = flags.children
+  if (flaw === "negative_intensity") return { ...flags, intensity: -1 }
+  if (first === undefined) return flags
+  switch (flaw) {
+    case "none":
+      return flags
+    case "duplicate":
+      return { ...flags, children: [first, ...others, first] }
+    case "significant_but_never":
+      return {
+        ...flags,
+        autoShutdown: "never",
+        children: [{ ...first, restart: "transient", significant: true }]
+      }
+    case "significant_but_permanent":
+      return {
+        ...flags,
+        autoShutdown: "any_significant",
+        children: [...others, { ...first, restart: "permanent", significant: true }]
+      }
+  }
+}
+
+// -----------------------------------------------------------------------------------------------------------------
+// drafts
+// -----------------------------------------------------------------------------------------------------------------
+
+const exit = fc.record({
+  _: fc.constant("exit" as const),
+  who: pick,
+  reason: own,
+  next: nextStarts
+})
+
+const aboutOne = fc.constantFrom<AboutOne>(
+  "TerminateChild",
+  "TerminateChild",
+  "TerminateChild",
+  "RestartChild",
+  "RestartChild",
+  "DeleteChild",
+  "WhichChild",
+  "GetChildSpec"
+)
+
+const single: fc.Arbitrary<Draft> = fc.oneof(
+  { weight: 12, arbitrary: exit },
+  { weight: 3, arbitrary: fc.record({ _: fc.constant("fault" as const), who: pick, outcomes: troubles }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ _: fc.constant("startChild" as const), at: pick, child: child(2), next: nextStarts })
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      _: fc.constant("ask" as const),
+      at: pick,
+      who: pick,
+      what: aboutOne
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      _: fc.constant("askPid" as const),
+      at: pick,
+      who: pick,
+      what: fc.constantFrom<AboutPid>("TerminateByPid", "GetChildSpecByPid")
+    })
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      _: fc.constant("list" as const),
+      at: pick,
+      what: fc.constantFrom<AboutAll>("WhichChildren", "CountChildren", "Stop")
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      _: fc.constant("reconfigure" as const),
+      at: pick,
+      flags: flags(2),
+      flaw: fc.constantFrom<Flaw>(
+        "none",
+        "none",
+        "none",
+        "none",
+        "significant_but_never",
+        "significant_but_permanent",
+        "negative_intensity",
+        "duplicate"
+      )
+    })
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ _: fc.constant("pass" as const), millis: fc.constantFrom(...passesMillis) })
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ _: fc.constant("edge" as const), at: pick, who: pick, offset: edge })
+  }
+)
+
+/** What happens to a supervisor that is held: more often than otherwise, children that do not come back at once. */
+const crowded: fc.Arbitrary<Draft> = fc.oneof(
+  {
+    weight: 1,
+    arbitrary: fc.record({ _: fc.constant("pursue" as const), who: pick, reason: own, next: troubles, what: aboutOne })
+  },
+  { weight: 1, arbitrary: fc.record({ _: fc.constant("exit" as const), who: pick, reason: own, next: troubles }) },
+  { weight: 1, arbitrary: exit },
+  { weight: 2, arbitrary: single }
+)
+
+const draft: fc.Arbitrary<Draft> = fc.oneof(
+  { weight: 3, arbitrary: single },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      _: fc.constant("together" as const),
+      at: pick,
+      drafts: fc.array(crowded, { minLength: 2, maxLength: 6 })
+    })
+  }
+)
+
+export const history: fc.Arbitrary<History> = fc.record({ flags: flags(depthMax), drafts: drafts(draft) })
+
+// -----------------------------------------------------------------------------------------------------------------
+// from drafts to moves
+// -----------------------------------------------------------------------------------------------------------------
+
+/** The moves of a history, each made when those before it have been applied to the model. */
+export function* movesOf({ drafts, flags }: History, model: TreeModel): Generator<TreeMove, void> {
+  for (const draft of drafts) {
+    if (model.root === undefined) yield { _: "Start", spec: flags }
+    // It may not have started.
+    if (model.root !== undefined) yield* movesOfDraft(draft, model, top)
+  }
+  if (model.root !== undefined) yield { _: "Call", to: top, call: { _: "Stop" } }
+  if (model.hasStarted) yield { _: "Call", to: top, call: { _: "CountChildren" } }
+}
+
+/** `above` is the path of the supervisor that is held, or of the root: nothing outside of its subtree is touched. */
+function* movesOfDraft(draft: Draft, model: TreeModel, above: string): Generator<TreeMove, void> {
+  const supervisors = model.supervisors.filter(({ instance: { path } }) => isBelow(path, above))
+  const at = "at" in draft ? supervisors[draft.at % supervisors.length] : undefined
+  const to = at?.instance.path ?? above
+  switch (draft._) {
+    case "exit":
+    case "pursue": {
+      const all = supervisors.flatMap(({ children }) =>
+        children.flatMap(({ instance }) => (instance?.alive === true ? [instance] : []))
+      )
+      const who = all[draft.who % Math.max(all.length, 1)]
+      if (who === undefined) return
+      if (draft.next.length > 0) yield { _: "Fault", path: who.path, outcomes: draft.next }
+      yield { _: "Exit", instance: who.tag, reason: draft.reason }
+      const parent = who.path.slice(0, who.path.lastIndexOf("/"))
+      const id = who.path.slice(parent.length + 1)
+      if (draft._ === "pursue") yield { _: "Call", to: parent, call: { _: draft.what, id } }
+      return
+    }
+    case "fault": {
+      const places = supervisors.flatMap(({ children, instance }) =>
+        children.map(({ spec }) => `${instance.path}/${spec.id}`)
+      )
+      const path = places[draft.who % Math.max(places.length, 1)]
+      if (path !== undefined) yield { _: "Fault", path, outcomes: draft.outcomes }
+      return
+    }
+    case "startChild": {
+      const path = `${to}/${draft.child.id}`
+      const depth = path.split("/").length
+      // A supervisor may stand no deeper than the limit.
+      if (typeof draft.child.work !== "string" && depth > depthMax) return
+      if (draft.next.length > 0) yield { _: "Fault", path, outcomes: draft.next }
+      yield { _: "Call", to, call: { _: "StartChild", child: draft.child } }
+      return
+    }
+    case "ask": {
+      // One number too many stands for an id that is unknown.
+      const ids = at?.children.map(({ spec }) => spec.id) ?? []
+      yield { _: "Call", to, call: { _: draft.what, id: ids[draft.who % (ids.length + 1)] ?? "nobody" } }
+      return
+    }
+    case "askPid": {
+      const known = supervisors.flatMap(({ children }) => children.flatMap(({ instance }) => instance?.tag ?? []))
+      const instance = known[draft.who % Math.max(known.length, 1)]
+      if (instance !== undefined) yield { _: "Call", to, call: { _: draft.what, instance } }
+      return
+    }
+    case "list":
+      yield { _: "Call", to, call: { _: draft.what } }
+      return
+    case "reconfigure": {
+      const isDeepest = to.split("/").length >= depthMax
+      const children = draft.flags.children.filter(({ work }) => typeof work === "string" || !isDeepest)
+      // Whether a wrong spec is refused at once or in its turn is not said.
+      const flaw = at?.isHeld === true ? "none" : draft.flaw
+      yield { _: "Call", to, call: { _: "Reconfigure", flags: flawed({ ...draft.flags, children }, flaw) } }
+      return
+    }
+    case "pass":
+      yield { _: "Pass", millis: draft.millis }
+      return
+    case "edge": {
+      const counting = supervisors.filter(({ instants }) => instants.length > 0)
+      const chosen = counting[draft.at % Math.max(counting.length, 1)]
+      if (chosen === undefined) return
+      const { children, flags, instants } = chosen
+      const millis = (instants[0] ?? 0) + flags.periodMillis + draft.offset - model.nowMillis
+      if (millis > 0) yield { _: "Pass", millis }
+      const living = children.flatMap(({ instance }) => (instance?.alive === true ? [instance.tag] : []))
+      const instance = living[draft.who % Math.max(living.length, 1)]
+      if (instance !== undefined) yield { _: "Exit", instance, reason: "crash" }
+      return
+    }
+    case "together":
+      yield { _: "Hold", to }
+      for (const each of draft.drafts) yield* movesOfDraft(each, model, to)
+      yield { _: "Release", to }
+  }
+}
+
+const isBelow = (path: string, above: string): boolean => path === above || path.startsWith(`${above}/`)
