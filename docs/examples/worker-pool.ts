@@ -34,7 +34,10 @@ const render = (file: string) =>
     Effect.flatMap(Console.log)
   )
 
-const tree = Supervisor.layer({ intensity: 0, children: [Pool.supervisor("renderers", renderers, { name: "renderers" })] })
+const tree = Supervisor.layer({
+  intensity: 0,
+  children: [Pool.supervisor("renderers", renderers, { name: "renderers" })]
+})
 
 const program = Effect.gen(function* () {
   yield* Effect.forEach(["a.png", "b.png", "c.png", "d.png"], render)
