@@ -8,10 +8,12 @@
 import type { NodeStatus } from "@reckon/client/StoreRpcs"
 import { Members } from "@reckon/cluster/Members"
 import type { StoreBackend } from "@reckon/gater/StoreBackend"
+import * as Pool from "@reckon/otp/Pool"
 import { ProcessTable } from "@reckon/otp/Process"
 import * as ServiceHandle from "@reckon/otp/ServiceHandle"
 import * as RaftClient from "@reckon/raft/RaftClient"
 import type { RoleChanged } from "@reckon/raft/RaftCore"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as CommitSignal from "./CommitSignal.js"
 import * as LeaderTracker from "./LeaderTracker.js"
@@ -34,10 +36,33 @@ export interface Store {
   readonly engine: ServiceHandle.ServiceHandle<Engine>
   readonly signal: CommitSignal.CommitSignal
   readonly raft: RaftClient.RaftClient
+  readonly writers: ReturnType<typeof StoreWriter.pool>
+  readonly readers: ReturnType<typeof StoreReader.pool>
   /** Passes a change of role on to those who follow it. */
   readonly onRoleChanged: (change: RoleChanged) => Effect.Effect<void>
   readonly backend: StoreBackend
 }
+
+/**
+ * How many processes write to and read from a store on one node.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Pools {
+  /** Writers, 1 to 65,536, each with streams of its own. Default 4. */
+  readonly writers: number
+  /** Readers, 1 to 65,536, which take turns. Default 4. */
+  readonly readers: number
+  /** How long one stays without work before it is stopped until it is needed again. Default 1 minute. */
+  readonly idleStop: Duration.DurationInput
+}
+
+/**
+ * @since 0.1.0
+ * @category constants
+ */
+export const poolsDefaults: Pools = { writers: 4, readers: 4, idleStop: "1 minute" }
 
 /**
  * The store's Raft group. A store has a log of its own, so that no store waits for another's.
@@ -51,7 +76,11 @@ export const raftGroup = (id: string): string => `store/${id}`
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: { readonly id: string; readonly dataDir: string }) =>
+export const make = (options: {
+  readonly id: string
+  readonly dataDir: string
+  readonly pools?: Partial<Pools> | undefined
+}) =>
   Effect.gen(function* () {
     const members = yield* Members
     const table = yield* ProcessTable
@@ -60,7 +89,12 @@ export const make = (options: { readonly id: string; readonly dataDir: string })
     const engine = yield* ServiceHandle.make<Engine>(`engine of store ${id}`)
     const signal = CommitSignal.make()
     const raft = yield* RaftClient.make({ group: raftGroup(id), self: node, processName: StoreNames.store(id) })
-    const append = StoreWriter.append(id, StoreNames.streamsWriter(id))
+
+    const pools = { ...poolsDefaults, ...options.pools }
+    const writers = StoreWriter.pool({ store: id, raft, size: pools.writers, idleStop: pools.idleStop })
+    const readers = StoreReader.pool({ store: id, engine, size: pools.readers, idleStop: pools.idleStop })
+    const writing = yield* Pool.named(writers, StoreNames.streamsWriter(id)).bind
+    const reading = yield* Pool.named(readers, StoreNames.streamsReader(id)).bind
 
     const status: Effect.Effect<NodeStatus> = Effect.map(raft.status, member => ({
       node,
@@ -76,8 +110,8 @@ export const make = (options: { readonly id: string; readonly dataDir: string })
     }))
 
     const backend: StoreBackend = {
-      ...StoreReader.make({ store: id, raft, engine, signal }),
-      append: appends => Effect.provideService(append(appends), ProcessTable, table),
+      ...StoreReader.make({ store: id, readers: reading, raft, engine, signal }),
+      append: StoreWriter.append(id, writing),
       status
     }
     const store: Store = {
@@ -88,6 +122,8 @@ export const make = (options: { readonly id: string; readonly dataDir: string })
       engine,
       signal,
       raft,
+      writers,
+      readers,
       onRoleChanged: LeaderTracker.notify(id, table),
       backend
     }

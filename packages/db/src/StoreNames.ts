@@ -51,10 +51,20 @@ export const store = named("store")
 export const streamsSup = named("streams_sup")
 
 /**
+ * The pool of the store's writers.
+ *
  * @since 0.1.0
  * @category names
  */
 export const streamsWriter = named("streams_writer")
+
+/**
+ * The pool of the store's readers.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const streamsReader = named("streams_reader")
 
 /**
  * @since 0.1.0

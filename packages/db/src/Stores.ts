@@ -33,11 +33,16 @@ export class Stores extends Context.Tag("@reckon/db/Stores")<
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: { readonly dataDir: string; readonly stores: ReadonlyArray<string> }) =>
+export const layer = (options: {
+  readonly dataDir: string
+  readonly stores: ReadonlyArray<string>
+  /** The same for each store. */
+  readonly pools?: Partial<Store.Pools> | undefined
+}) =>
   Layer.unwrapScoped(
     Effect.gen(function* () {
       const stores = yield* Effect.forEach([...new Set(options.stores)], id =>
-        Store.make({ id, dataDir: path.join(options.dataDir, "stores", id) })
+        Store.make({ id, dataDir: path.join(options.dataDir, "stores", id), pools: options.pools })
       )
       const byId = new Map(stores.map(store => [store.id, store]))
       return Layer.merge(

@@ -1,5 +1,5 @@
 /**
- * `persistence_sup`: the store itself, as a member of its Raft group, and the streams' writers.
+ * `persistence_sup`: the store itself, as a member of its Raft group, and the streams' writers and readers.
  *
  * @since 0.1.0
  */

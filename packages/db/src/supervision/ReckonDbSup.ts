@@ -8,7 +8,8 @@
  *    │  ├─ persistence_sup           one_for_one
  *    │  │  ├─ store                  the Raft member with log and events
  *    │  │  └─ streams_sup            one_for_one
- *    │  │     └─ streams_writer
+ *    │  │     ├─ streams_writer      one_for_one, a pool: the writer of each partition, while it is needed
+ *    │  │     └─ streams_reader      one_for_one, a pool: readers that take turns, while they are needed
  *    │  ├─ notification_sup          rest_for_one
  *    │  │  ├─ leader_sup             rest_for_one
  *    │  │  │  └─ leader_tracker

@@ -1,12 +1,12 @@
 /**
- * `streams_sup`: the processes that write to the store's streams.
+ * `streams_sup`: the processes that write to the store's streams and read from them, two pools.
  *
  * @since 0.1.0
  */
+import * as Pool from "@reckon/otp/Pool"
 import * as Supervisor from "@reckon/otp/Supervisor"
 import type { Store } from "../Store.js"
 import * as StoreNames from "../StoreNames.js"
-import * as StoreWriter from "../StoreWriter.js"
 
 /**
  * @since 0.1.0
@@ -19,13 +19,7 @@ export const streamsSup = (store: Store) =>
     intensity: 10,
     period: "60 seconds",
     children: [
-      Supervisor.worker(
-        StoreNames.streamsWriter(store.id),
-        StoreWriter.startLink({
-          store: store.id,
-          processName: StoreNames.streamsWriter(store.id),
-          raft: store.raft
-        })
-      )
+      Pool.supervisor(StoreNames.streamsWriter(store.id), store.writers, { name: StoreNames.streamsWriter(store.id) }),
+      Pool.supervisor(StoreNames.streamsReader(store.id), store.readers, { name: StoreNames.streamsReader(store.id) })
     ]
   })

@@ -18,7 +18,7 @@ import { type Outcome, type OwnReason, type Restart, type Shutdown, top } from "
 type Draft =
   | { readonly _: "exit"; readonly who: number; readonly reason: OwnReason; readonly next: ReadonlyArray<Outcome> }
   /** A child ends, does not come back at once, and is asked about. */
-  | { readonly _: "pursue"; readonly who: number; readonly next: ReadonlyArray<Outcome>; readonly what: AboutPid }
+  | { readonly _: "pursue"; readonly who: number; readonly next: ReadonlyArray<Outcome>; readonly what: Pursuit }
   | { readonly _: "fault"; readonly letter: Letter; readonly outcomes: ReadonlyArray<Outcome> }
   | { readonly _: "startChild"; readonly letter: Letter; readonly next: ReadonlyArray<Outcome> }
   | { readonly _: "askPid"; readonly who: number; readonly what: AboutPid }
@@ -30,6 +30,7 @@ type Draft =
   | { readonly _: "edge"; readonly who: number; readonly offset: number }
   | { readonly _: "together"; readonly drafts: ReadonlyArray<Draft> }
 
+type Pursuit = AboutPid | "WhichChildren" | "CountChildren"
 type AboutPid = "TerminateChild" | "WhichChild" | "GetChildSpec"
 
 export interface History {
@@ -49,6 +50,8 @@ const template: fc.Arbitrary<Template> = fc.record({
 const letter = fc.constantFrom<Letter>(...letters)
 
 const aboutPid = fc.constantFrom<AboutPid>("TerminateChild", "TerminateChild", "WhichChild", "GetChildSpec")
+
+const pursuit = fc.oneof(aboutPid, fc.constantFrom<Pursuit>("WhichChildren", "CountChildren"))
 
 const single: fc.Arbitrary<Draft> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ _: fc.constant("startChild" as const), letter, next: nextStarts }) },
@@ -79,7 +82,7 @@ const single: fc.Arbitrary<Draft> = fc.oneof(
     })
   },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc.record({
       _: fc.constant("reconfigure" as const),
       template,
@@ -97,7 +100,7 @@ const single: fc.Arbitrary<Draft> = fc.oneof(
 const crowded: fc.Arbitrary<Draft> = fc.oneof(
   {
     weight: 1,
-    arbitrary: fc.record({ _: fc.constant("pursue" as const), who: pick, next: troubles, what: aboutPid })
+    arbitrary: fc.record({ _: fc.constant("pursue" as const), who: pick, next: troubles, what: pursuit })
   },
   { weight: 3, arbitrary: single }
 )
@@ -134,7 +137,10 @@ function* movesOfDraft(draft: Draft, model: DynamicModel): Generator<DynamicMove
       const path = who.slice(0, who.indexOf("#"))
       if (draft.next.length > 0) yield { _: "Fault", path, outcomes: draft.next }
       yield { _: "Exit", instance: who, reason: draft._ === "exit" ? draft.reason : "crash" }
-      if (draft._ === "pursue") yield { _: "Call", to: top, call: { _: draft.what, instance: who } }
+      if (draft._ === "exit") return
+      if (draft.what === "WhichChildren" || draft.what === "CountChildren") {
+        yield { _: "Call", to: top, call: { _: draft.what } }
+      } else yield { _: "Call", to: top, call: { _: draft.what, instance: who } }
       return
     }
     case "fault":
@@ -158,11 +164,9 @@ function* movesOfDraft(draft: Draft, model: DynamicModel): Generator<DynamicMove
       yield { _: "Call", to: top, call: { _: draft.what } }
       return
     case "reconfigure": {
-      // The arguments of temporary children are not kept, so a template that is temporary stays so, and no other becomes it.
-      const isKept = draft.template.restart === "temporary" || model.template?.restart === "temporary"
-      const restart = isKept ? (model.template?.restart ?? "permanent") : draft.template.restart
+      // Whether a wrong template is refused at once or in its turn is not said.
       const intensity = draft.isFlawed && !model.isHeld ? -1 : draft.template.intensity
-      yield { _: "Call", to: top, call: { _: "Reconfigure", template: { ...draft.template, restart, intensity } } }
+      yield { _: "Call", to: top, call: { _: "Reconfigure", template: { ...draft.template, intensity } } }
       return
     }
     case "pass":

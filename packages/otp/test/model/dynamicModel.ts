@@ -70,6 +70,8 @@ interface Member {
   tag: string
   retry: Signal | undefined
   restarts: number
+  /** The template's, unless it was started as temporary: then it stays so, because its arguments are gone. */
+  restart: Restart
 }
 
 type Signal =
@@ -137,7 +139,8 @@ export class DynamicModel {
         break
     }
     this.run()
-    const listing = this.template === undefined || this.isHeld ? [] : [this.whichChildren(), this.counts(this.template)]
+    const listing =
+      this.template === undefined || this.isHeld ? [] : [this.whichChildren(this.template), this.counts(this.template)]
     return { answers: this.answers, journal: this.journal, ends: this.ends, listing }
   }
 
@@ -195,7 +198,7 @@ export class DynamicModel {
   private exited(template: Template, tag: string, reason: Reason): void {
     const member = this.members.find(each => each.tag === tag && each.retry === undefined)
     if (member === undefined) return
-    const isWanted = template.restart === "permanent" || (template.restart === "transient" && !isClean(reason))
+    const isWanted = member.restart === "permanent" || (member.restart === "transient" && !isClean(reason))
     if (isWanted) this.restart(template, member)
     else this.remove(member)
   }
@@ -275,17 +278,23 @@ export class DynamicModel {
       }
       case "WhichChild": {
         const member = this.find(call.instance)
-        return member === undefined ? "not_found" : this.info(member)
+        return member === undefined ? "not_found" : this.info(template, member)
       }
-      case "GetChildSpec":
-        return this.find(call.instance) === undefined ? "not_found" : describe(template)
+      case "GetChildSpec": {
+        const member = this.find(call.instance)
+        return member === undefined ? "not_found" : describe({ ...template, restart: member.restart })
+      }
       case "WhichChildren":
-        return this.whichChildren()
+        return this.whichChildren(template)
       case "CountChildren":
         return this.counts(template)
       case "Reconfigure":
         if (call.template.intensity < 0) return "invalid_intensity"
         this.template = call.template
+        for (const member of this.members) {
+          const isKept = member.retry === undefined && member.restart === "temporary"
+          if (!isKept) member.restart = call.template.restart
+        }
         return "ok"
       default:
         return "simple_one_for_one"
@@ -296,7 +305,7 @@ export class DynamicModel {
     if (this.members.length >= template.childrenMax) return "max_children"
     const started = this.start(letter)
     if (typeof started === "object") {
-      this.members.push({ letter, tag: started.tag, retry: undefined, restarts: 0 })
+      this.members.push({ letter, tag: started.tag, retry: undefined, restarts: 0, restart: template.restart })
       return `ok ${started.tag}`
     }
     if (started === "ignored") return started
@@ -307,16 +316,16 @@ export class DynamicModel {
     return this.members.find(member => member.tag === tag)
   }
 
-  private whichChildren(): string {
+  private whichChildren(template: Template): string {
     return `[${this.members
-      .map(member => this.info(member))
+      .map(member => this.info(template, member))
       .sort()
       .join("; ")}]`
   }
 
-  private info({ restarts, retry, tag }: Member): string {
-    const { restart, type } = this.template ?? { restart: "permanent", type: "worker" }
-    return showInfo({ id: undefined, pid: retry === undefined ? tag : "restarting", type, restart, restarts })
+  private info(template: Template, { restart, restarts, retry, tag }: Member): string {
+    const pid = retry === undefined ? tag : "restarting"
+    return showInfo({ id: undefined, pid, type: template.type, restart, restarts })
   }
 
   private counts(template: Template): string {

@@ -5,6 +5,7 @@
 import * as fc from "fast-check"
 import { drafts, edge, nextStarts, own, passesMillis, periodsMillis, pick, troubles } from "./drafts.js"
 import type { TreeModel } from "./treeModel.js"
+import type { Instance } from "./treeState.js"
 import {
   type AutoShutdown,
   type ChildSpec,
@@ -22,14 +23,21 @@ import {
 type Flaw = "none" | "significant_but_never" | "significant_but_permanent" | "negative_intensity" | "duplicate"
 
 export type Draft =
-  | { readonly _: "exit"; readonly who: number; readonly reason: OwnReason; readonly next: ReadonlyArray<Outcome> }
-  /** A child ends, does not come back at once, and is asked about. */
+  /** A child ends; then its next starts go wrong, or those of a sibling that may be restarted with it. */
+  | {
+      readonly _: "exit"
+      readonly who: number
+      readonly reason: OwnReason
+      readonly next: ReadonlyArray<Outcome>
+      readonly whose: "own" | "sibling"
+    }
+  /** A child ends and does not come back at once; it is asked about meanwhile, or a sibling ends as well. */
   | {
       readonly _: "pursue"
       readonly who: number
       readonly reason: OwnReason
       readonly next: ReadonlyArray<Outcome>
-      readonly what: AboutOne
+      readonly what: Pursuit
     }
   | { readonly _: "fault"; readonly who: number; readonly outcomes: ReadonlyArray<Outcome> }
   | { readonly _: "startChild"; readonly at: number; readonly child: ChildSpec; readonly next: ReadonlyArray<Outcome> }
@@ -37,12 +45,16 @@ export type Draft =
   | { readonly _: "askPid"; readonly at: number; readonly who: number; readonly what: AboutPid }
   | { readonly _: "list"; readonly at: number; readonly what: AboutAll }
   | { readonly _: "reconfigure"; readonly at: number; readonly flags: Flags; readonly flaw: Flaw }
+  /** A supervisor gets other settings for the children it was told of. */
+  | ({ readonly _: "retune"; readonly at: number } & Settings)
   | { readonly _: "pass"; readonly millis: number }
   /** A crash when the oldest restart that counts is a period old, more or less. */
   | { readonly _: "edge"; readonly at: number; readonly who: number; readonly offset: number }
   | { readonly _: "together"; readonly at: number; readonly drafts: ReadonlyArray<Draft> }
 
 type AboutOne = "TerminateChild" | "RestartChild" | "DeleteChild" | "WhichChild" | "GetChildSpec"
+type Settings = Pick<Flags, "strategy" | "intensity" | "periodMillis">
+type Pursuit = AboutOne | "WhichChildren" | "CountChildren" | "sibling"
 type AboutPid = "TerminateByPid" | "GetChildSpecByPid"
 type AboutAll = "WhichChildren" | "CountChildren" | "Stop"
 
@@ -82,12 +94,16 @@ const supervisor = (depth: number): fc.Arbitrary<ChildSpec> =>
 const child = (depth: number): fc.Arbitrary<ChildSpec> =>
   depth <= 1 ? worker : fc.oneof({ weight: 4, arbitrary: worker }, { weight: 1, arbitrary: supervisor(depth) })
 
+const settings = {
+  strategy: fc.constantFrom<Strategy>("one_for_one", "one_for_all", "rest_for_one"),
+  intensity: fc.constantFrom(0, 1, 1, 2, 2, 3, 4),
+  periodMillis: fc.constantFrom<number>(...periodsMillis)
+}
+
 /** `depth` counts the supervisors from this one down. In some the children are significant, more than chance would have it. */
 const flags = (depth: number): fc.Arbitrary<Flags> => {
   const any = fc.record({
-    strategy: fc.constantFrom<Strategy>("one_for_one", "one_for_all", "rest_for_one"),
-    intensity: fc.constantFrom(0, 1, 1, 2, 2, 3, 4),
-    periodMillis: fc.constantFrom(...periodsMillis),
+    ...settings,
     autoShutdown: fc.constantFrom<AutoShutdown>("never", "never", "any_significant", "all_significant"),
     children: fc.uniqueArray(child(depth), { maxLength: 4, selector: ({ id }) => id })
   })
@@ -143,7 +159,8 @@ const exit = fc.record({
   _: fc.constant("exit" as const),
   who: pick,
   reason: own,
-  next: nextStarts
+  next: nextStarts,
+  whose: fc.constantFrom<"own" | "sibling">("own", "own", "sibling")
 })
 
 const aboutOne = fc.constantFrom<AboutOne>(
@@ -208,6 +225,7 @@ const single: fc.Arbitrary<Draft> = fc.oneof(
       )
     })
   },
+  { weight: 2, arbitrary: fc.record({ _: fc.constant("retune" as const), at: pick, ...settings }) },
   {
     weight: 2,
     arbitrary: fc.record({ _: fc.constant("pass" as const), millis: fc.constantFrom(...passesMillis) })
@@ -222,9 +240,24 @@ const single: fc.Arbitrary<Draft> = fc.oneof(
 const crowded: fc.Arbitrary<Draft> = fc.oneof(
   {
     weight: 1,
-    arbitrary: fc.record({ _: fc.constant("pursue" as const), who: pick, reason: own, next: troubles, what: aboutOne })
+    arbitrary: fc.record({
+      _: fc.constant("pursue" as const),
+      who: pick,
+      reason: own,
+      next: troubles,
+      what: fc.oneof(aboutOne, fc.constantFrom("WhichChildren" as const, "CountChildren" as const, "sibling" as const))
+    })
   },
-  { weight: 1, arbitrary: fc.record({ _: fc.constant("exit" as const), who: pick, reason: own, next: troubles }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      _: fc.constant("exit" as const),
+      who: pick,
+      reason: own,
+      next: troubles,
+      whose: fc.constant("own" as const)
+    })
+  },
   { weight: 1, arbitrary: exit },
   { weight: 2, arbitrary: single }
 )
@@ -271,11 +304,12 @@ function* movesOfDraft(draft: Draft, model: TreeModel, above: string): Generator
       )
       const who = all[draft.who % Math.max(all.length, 1)]
       if (who === undefined) return
-      if (draft.next.length > 0) yield { _: "Fault", path: who.path, outcomes: draft.next }
+      const siblings = who.parent?.children.map(({ spec }) => `${who.parent?.instance.path}/${spec.id}`) ?? []
+      const isOwn = draft._ === "pursue" || draft.whose === "own"
+      const path = isOwn ? who.path : (siblings[draft.who % siblings.length] ?? who.path)
+      if (draft.next.length > 0) yield { _: "Fault", path, outcomes: draft.next }
       yield { _: "Exit", instance: who.tag, reason: draft.reason }
-      const parent = who.path.slice(0, who.path.lastIndexOf("/"))
-      const id = who.path.slice(parent.length + 1)
-      if (draft._ === "pursue") yield { _: "Call", to: parent, call: { _: draft.what, id } }
+      if (draft._ === "pursue") yield* pursuit(draft.what, who)
       return
     }
     case "fault": {
@@ -318,6 +352,12 @@ function* movesOfDraft(draft: Draft, model: TreeModel, above: string): Generator
       yield { _: "Call", to, call: { _: "Reconfigure", flags: flawed({ ...draft.flags, children }, flaw) } }
       return
     }
+    case "retune": {
+      if (at === undefined) return
+      const { intensity, periodMillis, strategy } = draft
+      yield { _: "Call", to, call: { _: "Reconfigure", flags: { ...at.flags, strategy, intensity, periodMillis } } }
+      return
+    }
     case "pass":
       yield { _: "Pass", millis: draft.millis }
       return
@@ -338,6 +378,16 @@ function* movesOfDraft(draft: Draft, model: TreeModel, above: string): Generator
       for (const each of draft.drafts) yield* movesOfDraft(each, model, to)
       yield { _: "Release", to }
   }
+}
+
+function* pursuit(what: Pursuit, { parent, path }: Instance): Generator<TreeMove, void> {
+  if (parent === undefined) return
+  const to = parent.instance.path
+  if (what === "sibling") {
+    const sibling = parent.children.find(({ instance }) => instance?.alive === true)?.instance
+    if (sibling !== undefined) yield { _: "Exit", instance: sibling.tag, reason: "shutdown" }
+  } else if (what === "WhichChildren" || what === "CountChildren") yield { _: "Call", to, call: { _: what } }
+  else yield { _: "Call", to, call: { _: what, id: path.slice(to.length + 1) } }
 }
 
 const isBelow = (path: string, above: string): boolean => path === above || path.startsWith(`${above}/`)

@@ -1,0 +1,31 @@
+/** What tests of processes have in common. */
+
+import type { RequestError, StreamNotFound } from "@reckon/client/StoreError"
+import * as Process from "@reckon/otp/Process"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import * as SqliteStoreEngine from "../../src/SqliteStoreEngine.js"
+
+/** A process table, an engine in memory, and no logs of the crashes that a test wants. */
+export const provided = Effect.provide(
+  Layer.mergeAll(Process.layer, SqliteStoreEngine.layerMemory, Logger.minimumLogLevel(LogLevel.None))
+)
+
+/** Lets everything that can run do so; no time passes. */
+export const settle = TestClock.adjust(0)
+
+/** The process of this name; a defect if there is none. */
+export const processOf = (name: string) => Effect.map(Process.whereis(name), Option.getOrThrow)
+
+export const isRunning = (name: string) => Effect.map(Process.whereis(name), Option.isSome)
+
+export const kill = (name: string) =>
+  Effect.flatMap(processOf(name), pid => Effect.zipRight(Process.exit(pid, { _tag: "Killed" }), Process.awaitExit(pid)))
+
+/** An error by its tag, and whether it may be tried again. */
+export const failed = <A, R>(effect: Effect.Effect<A, RequestError | StreamNotFound, R>) =>
+  Effect.map(Effect.flip(effect), error => [error._tag, error.retryable] as const)
