@@ -1,21 +1,23 @@
 /**
  * One entry of the replicated log.
  *
- * The payload is opaque here: nobody between the proposer and the state machine decodes it, and no part of the
- * consensus core looks into it.
+ * The payload of a command is opaque: nobody between the proposer and the state machine decodes it, and no part of the
+ * consensus core looks into it. That of a configuration is the core's own.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as Membership from "./Membership.js"
 
 /**
  * What an entry is for. A `noop` is the first entry of every leader's term: it carries nothing, and committing it
- * is what commits everything before it. A `command` goes to the state machine.
+ * is what commits everything before it. A `command` goes to the state machine. A `configuration` says who is a member from
+ * here on, see {@link Membership}.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Kind = Schema.Literal("noop", "command")
+export const Kind = Schema.Literal("noop", "command", "configuration")
 
 /**
  * @since 0.1.0
@@ -80,6 +82,19 @@ export const command = (index: number, term: number, payload: Uint8Array): LogEn
   term,
   kind: "command",
   payload
+})
+
+/**
+ * An entry that puts a configuration in force.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const configuration = (index: number, term: number, next: Membership.Configuration): LogEntry => ({
+  index,
+  term,
+  kind: "configuration",
+  payload: Membership.encode(next)
 })
 
 /**

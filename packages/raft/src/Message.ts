@@ -10,22 +10,10 @@
  *
  * @since 0.1.0
  */
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Index, LogEntry, Term } from "./LogEntry.js"
-
-/**
- * The name of a member, unique in its group for ever: a replaced machine gets a new one.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const MemberId = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(255))
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type MemberId = typeof MemberId.Type
+import * as Membership from "./Membership.js"
 
 /**
  * A leader's counter of read rounds, unique within its term. The first round is 1; 0 confirms nothing.
@@ -35,7 +23,7 @@ export type MemberId = typeof MemberId.Type
  */
 export const Round = Schema.Int.pipe(Schema.nonNegative())
 
-const envelope = { from: MemberId, to: MemberId, term: Term }
+const envelope = { from: Membership.MemberId, to: Membership.MemberId, term: Term }
 
 const ballot = { ...envelope, askedTerm: Term, lastIndex: Index, lastTerm: Term }
 
@@ -69,12 +57,12 @@ export interface PreVoteReply extends Schema.Schema.Type<typeof PreVoteReply> {}
 
 /**
  * "Vote for me in `askedTerm`", which is the sender's own term. Leaves the candidate only after its vote for itself
- * is durable.
+ * is durable. `transfer` says that the leader itself sent the candidate forward: then nobody refuses for the leader's sake.
  *
  * @since 0.1.0
  * @category messages
  */
-export const RequestVote = Schema.TaggedStruct("RequestVote", ballot)
+export const RequestVote = Schema.TaggedStruct("RequestVote", { ...ballot, transfer: Schema.Boolean })
 
 /**
  * @since 0.1.0
@@ -98,7 +86,8 @@ export interface VoteReply extends Schema.Schema.Type<typeof VoteReply> {}
 
 /**
  * Entries `prevIndex + 1 …` of the leader's log, without a gap; without entries it only asks whether the follower has
- * `prevIndex` with `prevTerm`. A message whose entries do not follow each other does not decode.
+ * `prevIndex` with `prevTerm`. A message whose entries do not follow each other, or with a configuration that is none,
+ * does not decode.
  *
  * @since 0.1.0
  * @category messages
@@ -117,6 +106,9 @@ export const AppendEntries = Schema.TaggedStruct("AppendEntries", {
     for (const entry of message.entries) {
       if (entry.index !== index + 1) return `entry ${entry.index} does not follow ${index}`
       if (entry.term < term) return `entry ${entry.index} of term ${entry.term} follows one of term ${term}`
+      if (entry.kind === "configuration" && Option.isNone(Membership.decode(entry.payload))) {
+        return `entry ${entry.index} is no configuration`
+      }
       index = entry.index
       term = entry.term
     }
@@ -182,6 +174,35 @@ export const HeartbeatReply = Schema.TaggedStruct("HeartbeatReply", { ...envelop
 export interface HeartbeatReply extends Schema.Schema.Type<typeof HeartbeatReply> {}
 
 /**
+ * "Ask for an election, now, and without a pre-vote": from a leader that hands over to a voter with all of its log.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const TimeoutNow = Schema.TaggedStruct("TimeoutNow", envelope)
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export interface TimeoutNow extends Schema.Schema.Type<typeof TimeoutNow> {}
+
+/**
+ * "You are a member no more", from one who knows that the removal is committed. Whoever was removed gets no more
+ * entries, and so would never learn it from its own log, and ask for elections for ever.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const Removed = Schema.TaggedStruct("Removed", envelope)
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export interface Removed extends Schema.Schema.Type<typeof Removed> {}
+
+/**
  * Every message between peers.
  *
  * @since 0.1.0
@@ -194,7 +215,9 @@ export const Message = Schema.Union(
   HeartbeatReply,
   PreVote,
   PreVoteReply,
+  Removed,
   RequestVote,
+  TimeoutNow,
   VoteReply
 ).annotations({ identifier: "RaftMessage" })
 
@@ -209,5 +232,7 @@ export type Message =
   | HeartbeatReply
   | PreVote
   | PreVoteReply
+  | Removed
   | RequestVote
+  | TimeoutNow
   | VoteReply

@@ -13,6 +13,8 @@
  * 4. A {@link Send} may be lost, delayed, doubled or overtaken. So may everything else on the way to a peer.
  * 5. A restart makes a new state from what is durable, see {@link make}, with a fresh seed.
  *
+ * Who belongs to the group is part of the log, and in force from the moment it is appended: see {@link Membership}.
+ *
  * PreVote and CheckQuorum are always on. Neither is safe company without the other: PreVote alone lets a partial
  * partition flap between leaders, CheckQuorum alone lets a returning member depose a healthy one.
  *
@@ -22,7 +24,9 @@ import * as invariant from "./internal/core/invariant.js"
 import * as jitter from "./internal/core/jitter.js"
 import * as core from "./internal/core/step.js"
 import type { LogEntry } from "./LogEntry.js"
-import type { MemberId, Message } from "./Message.js"
+import type { MemberId } from "./Membership.js"
+import * as Membership from "./Membership.js"
+import type { Message } from "./Message.js"
 
 /**
  * The limits of a member. All members of a group should have the same.
@@ -110,8 +114,22 @@ export interface Inflight {
 }
 
 /**
- * What a leader knows of a follower. `probe` finds where the logs agree, one message at a time; `replicate` streams,
- * as far as the window allows; `behind` needs entries that this leader no longer has.
+ * How a learner keeps up, by rounds: one lasts until the learner has what the leader's log had when the round began.
+ * When that took no longer than `electionTicks`, the learner lacks no more than came in within such a time, and may
+ * vote.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CatchUp {
+  /** Where the leader's log ended when the round began. */
+  readonly lastIndex: number
+  readonly ticks: number
+}
+
+/**
+ * What a leader knows of a follower, or of a learner. `probe` finds where the logs agree, one message at a time;
+ * `replicate` streams, as far as the window allows; `behind` needs entries that this leader no longer has.
  *
  * @since 0.1.0
  * @category models
@@ -133,6 +151,8 @@ export interface Progress {
   readonly ackedRound: number
   /** The newest commit index it was told of. */
   readonly sentCommit: number
+  /** The present round of a learner; `undefined` for a voter. */
+  readonly catchUp: CatchUp | undefined
 }
 
 /**
@@ -149,6 +169,29 @@ export interface PendingRead {
 }
 
 /**
+ * A change of the membership that its leader has appended: who asked for it, and where it stands.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PendingChange {
+  readonly id: number
+  readonly index: number
+}
+
+/**
+ * A leadership on its way to another, and for how many ticks.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Transfer {
+  readonly id: number
+  readonly target: MemberId
+  readonly ticks: number
+}
+
+/**
  * Everything a member remembers, entries apart. Small enough to print; treat it as immutable.
  *
  * @since 0.1.0
@@ -156,8 +199,12 @@ export interface PendingRead {
  */
 export interface State {
   readonly id: MemberId
-  readonly voters: ReadonlyArray<MemberId>
   readonly options: Options
+
+  /** The configuration in force, and before it those that a cut of the log can bring back. */
+  readonly configurations: Membership.History
+  /** Whether this member knows that it belongs to the group no more: it asks for no election ever again. */
+  readonly removed: boolean
 
   readonly role: Role
   readonly term: number
@@ -195,7 +242,7 @@ export interface State {
   /** The answers to the present (pre-)election, in order of arrival, the own one included. */
   readonly votes: ReadonlyArray<{ readonly id: MemberId; readonly granted: boolean }>
 
-  /** As a leader: the followers, in the order of `voters`. */
+  /** As a leader: all other members, voters first. */
   readonly progress: ReadonlyArray<Progress>
   /** As a leader: the index of the no-op with which the term began. */
   readonly termStartIndex: number
@@ -205,6 +252,10 @@ export interface State {
   /** The newest read round. Grows for the life of the process, over all terms. */
   readonly round: number
   readonly reads: ReadonlyArray<PendingRead>
+  /** As a leader: the change whose outcome somebody waits for. */
+  readonly change: PendingChange | undefined
+  /** The transfer whose outcome somebody waits for; as a leader, no proposals are taken meanwhile. */
+  readonly transfer: Transfer | undefined
 }
 
 /**
@@ -298,10 +349,35 @@ export interface Campaign {
 }
 
 /**
+ * Change who belongs to the group. Answered once: {@link ChangeCommitted}, {@link ChangeRefused} or {@link ChangeUnknown}.
+ *
  * @since 0.1.0
  * @category inputs
  */
-export type Input = Tick | Receive | Propose | Persisted | ReadIndex | Campaign
+export interface ChangeMembership {
+  readonly _tag: "ChangeMembership"
+  readonly id: number
+  readonly change: Membership.Change
+}
+
+/**
+ * Hand the leadership over. Answered once, after two election time-outs at the latest: {@link TransferRefused} or
+ * {@link TransferEnded}.
+ *
+ * @since 0.1.0
+ * @category inputs
+ */
+export interface TransferLeadership {
+  readonly _tag: "TransferLeadership"
+  readonly id: number
+  readonly target: MemberId
+}
+
+/**
+ * @since 0.1.0
+ * @category inputs
+ */
+export type Input = Tick | Receive | Propose | Persisted | ReadIndex | Campaign | ChangeMembership | TransferLeadership
 
 // -----------------------------------------------------------------------------
 // outputs
@@ -351,6 +427,20 @@ export interface Truncated {
 }
 
 /**
+ * Another configuration is in force: appended with this step's entries, or brought back by its cut. At most one a step.
+ * It may be taken back until {@link Commit} has reached its index. Whoever is in it must be reachable, and who is not
+ * soon needs to be no more.
+ *
+ * @since 0.1.0
+ * @category outputs
+ */
+export interface MembershipChanged {
+  readonly _tag: "MembershipChanged"
+  readonly index: number
+  readonly configuration: Membership.Configuration
+}
+
+/**
  * Entries up to here are committed and locally durable: apply them. The index only grows.
  *
  * @since 0.1.0
@@ -359,6 +449,17 @@ export interface Truncated {
 export interface Commit {
   readonly _tag: "Commit"
   readonly index: number
+}
+
+/**
+ * This member belongs to the group no more, and never will again: its removal is committed. It does nothing of its own
+ * from now on, and may be stopped. At most once for a state.
+ *
+ * @since 0.1.0
+ * @category outputs
+ */
+export interface MemberRemoved {
+  readonly _tag: "MemberRemoved"
 }
 
 /**
@@ -398,7 +499,7 @@ export interface ProposalsAppended {
 }
 
 /**
- * The proposals are in nobody's log and never will be.
+ * The proposals are in nobody's log and never will be. `transferring`: this leader hands over, ask again soon.
  *
  * @since 0.1.0
  * @category outputs
@@ -406,7 +507,7 @@ export interface ProposalsAppended {
 export interface ProposalsRefused {
   readonly _tag: "ProposalsRefused"
   readonly ids: ReadonlyArray<number>
-  readonly reason: "not_leader" | "overloaded"
+  readonly reason: "not_leader" | "overloaded" | "transferring"
   readonly leader: MemberId | undefined
 }
 
@@ -436,7 +537,82 @@ export interface ReadRefused {
 }
 
 /**
- * What a step asks for. Order: {@link Persist}, {@link RoleChanged}, {@link Truncated}, {@link Commit}, then the rest as it came about.
+ * The change is committed, at this index. For one that adds a member: as a learner, whose promotion is the leader's own
+ * next change.
+ *
+ * @since 0.1.0
+ * @category outputs
+ */
+export interface ChangeCommitted {
+  readonly _tag: "ChangeCommitted"
+  readonly id: number
+  readonly index: number
+}
+
+/**
+ * Why a leader refuses a change that the configuration would allow. `change_pending`: another one, a promotion perhaps,
+ * is not committed yet. `no_commit_in_term`: it does not know yet what is committed, and so not whether another change
+ * is pending elsewhere; two at once could each have a majority without a common member. Both pass by themselves.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Untimely = "not_leader" | "transferring" | "change_pending" | "no_commit_in_term"
+
+/**
+ * The change is in nobody's log and never will be.
+ *
+ * @since 0.1.0
+ * @category outputs
+ */
+export interface ChangeRefused {
+  readonly _tag: "ChangeRefused"
+  readonly id: number
+  readonly reason: Untimely | Membership.Impossible
+  readonly leader: MemberId | undefined
+}
+
+/**
+ * The leader stepped down with the change in its log, not committed: a later leader will commit it or cut it off.
+ *
+ * @since 0.1.0
+ * @category outputs
+ */
+export interface ChangeUnknown {
+  readonly _tag: "ChangeUnknown"
+  readonly id: number
+  readonly index: number
+}
+
+/**
+ * Nothing was done. `transferring`: one transfer at a time, and the first goes on. The others are about the target.
+ *
+ * @since 0.1.0
+ * @category outputs
+ */
+export interface TransferRefused {
+  readonly _tag: "TransferRefused"
+  readonly id: number
+  readonly reason: "not_leader" | "transferring" | "target_leads" | "target_is_learner" | "not_a_member"
+  readonly leader: MemberId | undefined
+}
+
+/**
+ * `transferred`: the target leads. `gave_up`: it did not take over within an election time-out; this member leads on
+ * and takes proposals again. `lost`: this member leads no more, but somebody else does, or nobody that it has heard of.
+ *
+ * @since 0.1.0
+ * @category outputs
+ */
+export interface TransferEnded {
+  readonly _tag: "TransferEnded"
+  readonly id: number
+  readonly outcome: "transferred" | "gave_up" | "lost"
+}
+
+/**
+ * What a step asks for. Order: {@link Persist}, {@link RoleChanged}, {@link Truncated}, {@link MembershipChanged},
+ * {@link Commit}, {@link MemberRemoved}, then the rest as it came about.
  *
  * @since 0.1.0
  * @category outputs
@@ -445,13 +621,20 @@ export type Output =
   | Persist
   | RoleChanged
   | Truncated
+  | MembershipChanged
   | Commit
+  | MemberRemoved
   | Send
   | SendAfterPersist
   | ProposalsAppended
   | ProposalsRefused
   | ReadReady
   | ReadRefused
+  | ChangeCommitted
+  | ChangeRefused
+  | ChangeUnknown
+  | TransferRefused
+  | TransferEnded
 
 /**
  * @since 0.1.0
@@ -467,18 +650,28 @@ export interface Step {
 // -----------------------------------------------------------------------------
 
 /**
+ * The configuration in force.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const configuration = (state: State): Membership.Configuration => state.configurations[0].configuration
+
+/**
  * A member as it starts or restarts: a follower that knows of no leader, with what its disk holds.
  *
- * `lastIndex` and `lastTerm` describe the durable log. `appliedIndex` is how far the state machine durably is: applied
- * entries were committed, so it is where the commit index starts. `seed` must differ between members and restarts,
- * or they ask for elections in lock-step.
+ * `configurations` are all that the durable log has, to its end, on top of the founding one or a snapshot's: a member
+ * that forgot one it had appended could leave the group without a majority that agrees who belongs to it. `lastIndex`
+ * and `lastTerm` describe the durable log. `appliedIndex` is how far the state machine durably is: applied entries were
+ * committed, so it is where the commit index starts. `seed` must differ between members and restarts, or they ask for
+ * elections in lock-step.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (init: {
   readonly id: MemberId
-  readonly voters: ReadonlyArray<MemberId>
+  readonly configurations: Membership.History
   readonly hardState: HardState
   readonly lastIndex: number
   readonly lastTerm: number
@@ -488,9 +681,10 @@ export const make = (init: {
 }): State => {
   const options = { ...defaults, ...init.options }
   invariant.checkOptions(options)
-  invariant.assertInvariant(new Set(init.voters).size === init.voters.length, "voters are distinct", {
+  invariant.assertInvariant(init.configurations[0].index <= init.lastIndex, "configurations are in the log", {
     id: init.id,
-    voters: init.voters.join(",")
+    configurationIndex: init.configurations[0].index,
+    lastIndex: init.lastIndex
   })
   invariant.assertInvariant(init.appliedIndex <= init.lastIndex, "applied entries are in the log", {
     id: init.id,
@@ -505,8 +699,9 @@ export const make = (init: {
   const draw = jitter.electionTimeout(jitter.scramble(init.seed), options.electionTicks)
   return {
     id: init.id,
-    voters: init.voters,
     options,
+    configurations: Membership.settle(init.configurations, init.appliedIndex),
+    removed: Membership.committed(init.configurations, init.appliedIndex).removed.includes(init.id),
     role: "follower",
     term: init.hardState.term,
     votedFor: init.hardState.votedFor,
@@ -533,7 +728,9 @@ export const make = (init: {
     uncommitted: [],
     uncommittedBytes: 0,
     round: 0,
-    reads: []
+    reads: [],
+    change: undefined,
+    transfer: undefined
   }
 }
 

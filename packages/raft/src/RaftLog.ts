@@ -51,6 +51,8 @@ export class RaftLog extends Context.Tag("@reckon/raft/RaftLog")<
     readonly term: (index: number) => number
     /** Entries `from`…`to` (both included), cut where `LogEntry.sizeBytes` together would exceed `bytesMax`, but at least one. */
     readonly entries: (from: number, to: number, bytesMax: number) => ReadonlyArray<LogEntry>
+    /** All entries of the kind `configuration`, in their order: what a member needs at its start. Flushes what is staged. */
+    readonly configurations: () => ReadonlyArray<LogEntry>
     /** Takes a change into the log as seen through this service. It is durable only after the next {@link flush}. */
     readonly stage: (write: Write) => void
     /** Makes everything staged durable in one synced transaction. Throws where the write or its sync failed. */
@@ -122,6 +124,11 @@ export const make = (options: {
       return database.entries(from, to, bytesMax)
     }
 
+    const configurations = () => {
+      flush()
+      return database.configurations()
+    }
+
     return RaftLog.of({
       filename: options.filename,
       hardState: () => hardState,
@@ -129,6 +136,7 @@ export const make = (options: {
       lastIndex: runs.lastIndex,
       term: runs.term,
       entries,
+      configurations,
       stage,
       flush
     })

@@ -6,7 +6,7 @@
 import * as Rpc from "@effect/rpc/Rpc"
 import * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as Schema from "effect/Schema"
-import { MemberId } from "./Message.js"
+import { MemberId } from "./Membership.js"
 import { ProposeError, ReadError } from "./RaftError.js"
 
 /**

@@ -3,20 +3,24 @@
  * seed: the seed is the run, on every machine.
  *
  * Every run first does its worst: messages lost, delayed, doubled and overtaken, links cut one way and groups parted,
- * disks that hang, processes that pause, crashes that take what was not synced and tear what was being written. Each seed
- * draws its own selection of these. All the while every promise of Raft is checked at each event: one leader a term,
- * one vote a term (also across restarts), log matching, leader completeness, state machine safety, nothing acknowledged
- * before it is durable, nothing acknowledged lost, reads linearizable, nothing that may only grow ever falling.
- * Then all is healed and the group must elect, converge, and serve within a bounded time.
+ * disks that hang, processes that pause, crashes that take what was not synced and tear what was being written, members
+ * that come and go, leaderships handed on. Each seed draws its own selection of these. All the while every promise of
+ * Raft is checked at each event: one leader a term, one vote a term (also across restarts), log matching, leader
+ * completeness, state machine safety, nothing acknowledged before it is durable on a majority of the configuration in
+ * force, nothing acknowledged lost, reads linearizable, one change of the membership at a time, no way back for who has
+ * left, nothing that may only grow ever falling. Then all is healed and the group must elect, converge, serve, hand
+ * over and take in a member within a bounded time.
  *
  * @since 0.1.0
  */
 import { Violation as Broken } from "./internal/sim/checker.js"
+import type { Group } from "./internal/sim/node.js"
 import * as randoms from "./internal/sim/random.js"
 import { drawFaults, Schedule } from "./internal/sim/schedule.js"
 import { settle } from "./internal/sim/settle.js"
 import { shrink } from "./internal/sim/shrink.js"
 import { World } from "./internal/sim/world.js"
+import type * as Membership from "./Membership.js"
 import * as RaftCore from "./RaftCore.js"
 
 /**
@@ -40,6 +44,13 @@ export type Event =
       readonly torn: number
       readonly forgotten: number
     }
+  | {
+      readonly _tag: "Change"
+      readonly node: string
+      readonly change: Membership.Change["_tag"]
+      readonly member: string
+    }
+  | { readonly _tag: "Transfer"; readonly node: string; readonly target: string }
   | {
       readonly _tag: "Deliver" | "Duplicate" | "Drop"
       readonly from: string
@@ -65,6 +76,11 @@ export interface Faults {
   readonly partition: boolean
   readonly skew: boolean
   readonly campaign: boolean
+  /** Time runs fast against the network, so that elections overlap. */
+  readonly haste: boolean
+  /** Members are added, from four spare ones, and removed. */
+  readonly membership: boolean
+  readonly transfer: boolean
 }
 
 /**
@@ -97,6 +113,10 @@ export interface Report {
   readonly committed: number
   readonly acknowledged: number
   readonly readsServed: number
+  /** Changes of the membership that somebody asked for and got. */
+  readonly changesCommitted: number
+  /** Leaderships that went where they were sent. */
+  readonly transfers: number
   readonly crashes: number
   readonly violations: ReadonlyArray<Violation>
 }
@@ -108,8 +128,10 @@ export interface Report {
 export interface RunOptions {
   /** The run. */
   readonly seed: number
-  /** Members; drawn from 3 and 5 when absent. */
+  /** Members in the beginning; drawn from 2, 3 and 5 when absent. */
   readonly nodes?: number | undefined
+  /** Troubles that are to be as said here; the others are drawn. */
+  readonly faults?: Partial<Faults> | undefined
   /** Events before the healing; 3,000 when absent. */
   readonly steps?: number | undefined
   /** Whether to search for a shorter history of a violation, which takes seconds; true when absent. */
@@ -130,12 +152,12 @@ const drawOptions = (random: randoms.Random): RaftCore.Options => ({
   pendingReadsMax: random.between(2, 20)
 })
 
-interface Setting {
-  readonly seed: number
-  readonly voters: ReadonlyArray<string>
-  readonly options: RaftCore.Options
+interface Setting extends Group {
   readonly step: typeof RaftCore.step
 }
+
+/** Members that a run may add. */
+const sparesCount = 4
 
 const failureOf = (cause: unknown): Broken => {
   if (cause instanceof Broken) return cause
@@ -207,12 +229,13 @@ const narrate = (setting: Setting, events: ReadonlyArray<Event>): ReadonlyArray<
  */
 export const run = (options: RunOptions): Report => {
   const random = randoms.make(options.seed)
-  const drawn = random.chance(0.6) ? 3 : 5
+  const drawn = random.pick([2, 3, 3, 3, 5, 5]) ?? 3
   const nodes = options.nodes ?? drawn
-  const faults = drawFaults(random)
+  const faults = { ...drawFaults(random), ...options.faults }
   const setting: Setting = {
     seed: options.seed,
     voters: Array.from({ length: nodes }, (_, at) => `n${at + 1}`),
+    spares: Array.from({ length: faults.membership ? sparesCount : 0 }, (_, at) => `n${nodes + at + 1}`),
     options: drawOptions(random),
     step: options.step ?? RaftCore.step
   }
@@ -247,6 +270,8 @@ export const run = (options: RunOptions): Report => {
     committed: world.checker.commitIndex,
     acknowledged: world.checker.acknowledged,
     readsServed: world.readsServed,
+    changesCommitted: world.changesCommitted,
+    transfers: world.transfersDone,
     crashes,
     violations: broken === undefined ? [] : [explain(setting, events, broken, healing, options.shrink ?? true)]
   }
@@ -275,10 +300,12 @@ const explain = (
  * @category rendering
  */
 export const render = (report: Report): string => {
-  const { acknowledged, committed, crashes, elections, events, nodes, readsServed, seed } = report
+  const { acknowledged, changesCommitted, committed, crashes, elections, events, nodes, readsServed, seed, transfers } =
+    report
   const head =
     `seed ${seed}: ${nodes} nodes, ${events} events, ${crashes} crashes, ${elections} elections, ` +
-    `${committed} entries committed, ${acknowledged} proposals acknowledged, ${readsServed} reads served`
+    `${committed} entries committed, ${acknowledged} proposals acknowledged, ${readsServed} reads served, ` +
+    `${changesCommitted} members changed, ${transfers} leaders handed over`
   if (report.violations.length === 0) return head
   const lines = report.violations.flatMap(({ detail, history, invariant }) => [
     `BROKEN ${invariant}: ${detail}`,

@@ -17,7 +17,7 @@ export class StateMachine extends Context.Tag("@reckon/raft/StateMachine")<
   {
     /** The last entry the machine has taken, kept by the machine atomically with its own data. */
     readonly appliedIndex: () => number
-    /** Takes the entries that follow `appliedIndex`, all or none, and answers one reply for each. Replies to no-ops are not looked at. */
+    /** Takes the entries that follow `appliedIndex`, all or none, and answers one reply for each. Replies to no-ops are not looked at, and a configuration comes as a no-op. */
     readonly apply: (entries: ReadonlyArray<LogEntry>) => ReadonlyArray<Uint8Array>
   }
 >() {}

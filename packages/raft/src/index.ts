@@ -2,6 +2,7 @@
  * @since 0.1.0
  */
 export * as LogEntry from "./LogEntry.js"
+export * as Membership from "./Membership.js"
 export * as Message from "./Message.js"
 export * as Quorum from "./Quorum.js"
 export * as Raft from "./Raft.js"

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Process from "@reckon/otp/Process"
+import * as LogEntry from "@reckon/raft/LogEntry"
 import * as Raft from "@reckon/raft/Raft"
 import * as RaftClient from "@reckon/raft/RaftClient"
 import { NotLeader, ProposalUnknown } from "@reckon/raft/RaftError"
@@ -26,6 +27,7 @@ const makeMachine = () => {
     apply: entries =>
       entries.map(entry => {
         assert.strictEqual(entry.index, index + 1)
+        assert.notStrictEqual(entry.kind, "configuration")
         index = entry.index
         if (entry.kind === "command") applied.push(decode(entry.payload))
         return encode(`${applied.length}`)
@@ -179,6 +181,24 @@ describe("Raft", () => {
       yield* leader.start
       yield* whileTimePasses(leader.client.readBarrier)
       assert.deepStrictEqual(leader.applied, ["one", "two"])
+    }).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped("a member goes by the configuration in its log, and its machine sees a no-op there", () =>
+    Effect.gen(function* () {
+      const network = yield* RaftTransport.makeNetwork
+      const survivor = yield* makeMember(network, "a", names)
+      survivor.log.stage({
+        hardState: { term: 1, votedFor: "a" },
+        entries: [
+          LogEntry.configuration(1, 1, { voters: ["a", "b"], learners: [], removed: ["c"] }),
+          LogEntry.configuration(2, 1, { voters: ["a"], learners: [], removed: ["c", "b"] })
+        ]
+      })
+      yield* survivor.start
+      assert.strictEqual(yield* whileTimePasses(propose(survivor, "alone")), "1")
+      assert.deepStrictEqual(survivor.applied, ["alone"])
+      assert.strictEqual(survivor.log.lastIndex(), 4)
     }).pipe(Effect.provide(Process.layer))
   )
 

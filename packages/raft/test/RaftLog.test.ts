@@ -3,7 +3,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import type { LogEntry } from "@reckon/raft/LogEntry"
+import { configuration, type LogEntry } from "@reckon/raft/LogEntry"
 import * as RaftLog from "@reckon/raft/RaftLog"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
@@ -125,6 +125,55 @@ describe("RaftLog", () => {
       const opened = yield* Effect.either(use(filename, log => log.lastIndex()))
       assert(Either.isLeft(opened))
       assert.match(opened.left.message, /term and vote is damaged/)
+    })
+  )
+
+  it.scoped("finds its configurations at a reopening, uncut ones and only them", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      const change = (index: number, ...learners: ReadonlyArray<string>) =>
+        configuration(index, 1, { voters: ["a"], learners, removed: [] })
+      yield* use(filename, log => {
+        log.stage({ entries: [entry(1, 1), change(2, "b"), entry(3, 1), change(4, "b", "c")] })
+        log.flush()
+        log.stage({ truncateFrom: 4, entries: [change(4, "b", "d")] })
+        assert.deepStrictEqual(
+          log.configurations().map(({ index }) => index),
+          [2, 4]
+        )
+      })
+      yield* use(filename, log => {
+        // bytes come back as a Buffer, which is one
+        const found = log.configurations().map(each => ({ ...each, payload: new Uint8Array(each.payload) }))
+        assert.deepStrictEqual(found, [change(2, "b"), change(4, "b", "d")])
+      })
+    })
+  )
+
+  it.scoped("a log of format 1 is read as it is, and takes configurations from then on", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      yield* use(filename, log => {
+        log.stage({ hardState: { term: 2, votedFor: "a" }, entries: [entry(1, 1), entry(2, 2)] })
+        log.flush()
+      })
+      const old = new Database(filename)
+      old.exec("DROP INDEX configurations")
+      old.pragma("user_version = 1")
+      old.close()
+      yield* use(filename, log => {
+        assert.deepStrictEqual(texts(log.entries(1, 2, 1e6)), ["entry 1", "entry 2"])
+        assert.deepStrictEqual(log.hardState(), { term: 2, votedFor: "a" })
+        assert.deepStrictEqual(log.configurations(), [])
+        log.stage({ entries: [configuration(3, 2, { voters: ["a"], learners: [], removed: ["b"] })] })
+        log.flush()
+      })
+      yield* use(filename, log => assert.lengthOf(log.configurations(), 1))
+      const newer = new Database(filename)
+      newer.pragma("user_version = 3")
+      newer.close()
+      const refused = yield* Effect.flip(use(filename, log => log.lastIndex()))
+      assert.match(refused.message, /has format 3, this program reads 2/)
     })
   )
 

@@ -5,7 +5,8 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { LogEntry } from "../LogEntry.js"
+import * as LogEntry from "../LogEntry.js"
+import * as Membership from "../Membership.js"
 import type { Message } from "../Message.js"
 import * as RaftCore from "../RaftCore.js"
 import { NotLeader, Overloaded, type ProposeError, type ReadError } from "../RaftError.js"
@@ -63,12 +64,19 @@ const readersMax = 16_384
 const applyBytesMax = 4 * 1024 * 1024
 const applyEntriesMax = 1024
 
+/** To the state machine an entry that concerns only the group is a no-op, which moves its applied index. */
+const forMachine = (entry: LogEntry.LogEntry): LogEntry.LogEntry =>
+  entry.kind === "configuration" ? LogEntry.noop(entry.index, entry.term) : entry
+
 export const makeDriver = (options: DriverOptions): Driver => {
   const { group, log, machine, transport, wake } = options
   const lastIndex = log.lastIndex()
   let core = RaftCore.make({
     id: options.self,
-    voters: options.voters,
+    configurations: Membership.fromLog(
+      { index: 0, configuration: Membership.founding(options.voters) },
+      log.configurations()
+    ),
     hardState: log.hardState(),
     lastIndex,
     lastTerm: log.term(lastIndex),
@@ -165,8 +173,14 @@ export const makeDriver = (options: DriverOptions): Driver => {
     return after
   }
 
-  const refusal = (refused: { readonly reason: "not_leader" | "overloaded"; readonly leader: string | undefined }) =>
-    refused.reason === "overloaded" ? new Overloaded() : new NotLeader({ leader: refused.leader ?? null })
+  const refusal = (refused: {
+    readonly reason: "not_leader" | "overloaded" | "transferring"
+    readonly leader: string | undefined
+  }) => {
+    if (refused.reason === "overloaded") return new Overloaded()
+    // One that hands over names no leader: the next is not known yet.
+    return new NotLeader({ leader: refused.reason === "transferring" ? null : (refused.leader ?? null) })
+  }
 
   const settle = (id: number, exit: Exit.Exit<Uint8Array, ProposeError>) => {
     const reply = proposers.get(id)
@@ -223,7 +237,7 @@ export const makeDriver = (options: DriverOptions): Driver => {
     if (applied >= core.applyIndex) return
     const last = Math.min(core.applyIndex, applied + applyEntriesMax)
     const entries = log.entries(applied + 1, last, applyBytesMax)
-    const replies = machine.apply(entries)
+    const replies = machine.apply(entries.map(forMachine))
     assertInvariant(replies.length === entries.length, "the machine answers every entry", {
       entries: entries.length,
       replies: replies.length
@@ -233,7 +247,7 @@ export const makeDriver = (options: DriverOptions): Driver => {
     if (machine.appliedIndex() < core.applyIndex) schedule("Apply")
   })
 
-  const settleApplied = (entry: LogEntry, reply: Uint8Array) => {
+  const settleApplied = (entry: LogEntry.LogEntry, reply: Uint8Array) => {
     const there = appended.get(entry.index)
     if (there === undefined) return
     appended.delete(entry.index)

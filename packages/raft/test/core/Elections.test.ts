@@ -15,8 +15,8 @@ import {
 const candidate = (init?: ConstructorParameters<typeof Member>[0]): Member => {
   const member = new Member(init)
   member.timeOut()
-  for (const voter of member.state.voters) {
-    if (member.state.role === "pre_candidate" && voter !== "a") {
+  for (const voter of member.others) {
+    if (member.state.role === "pre_candidate") {
       member.receive(preVoteReply(voter, member.state.term, member.state.term + 1))
     }
   }

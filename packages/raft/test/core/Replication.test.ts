@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { LogEntry, RaftCore } from "@reckon/raft"
+import { LogEntry, Membership, RaftCore } from "@reckon/raft"
 import { appendEntries, conflict, heartbeat, heartbeatReply, logOf, Member, matched } from "./member.js"
 
 const only = (outputs: ReadonlyArray<string>, part: string): ReadonlyArray<string> =>
@@ -319,7 +319,8 @@ describe("bugs of others: replication and commit (§4.3)", () => {
       entries: from => log.slice(from - 1)
     }
     let state = new Member({ terms: [1, 1, 1, 1], term: 1, applied: 4, voters: ["a"] }).state
-    state = { ...state, voters: ["a", "b"], role: "leader", leader: "a", termStartIndex: 4 }
+    const configuration = Membership.founding(["a", "b"])
+    state = { ...state, configurations: [{ index: 0, configuration }], role: "leader", leader: "a", termStartIndex: 4 }
     state = {
       ...state,
       progress: [
@@ -333,7 +334,8 @@ describe("bugs of others: replication and commit (§4.3)", () => {
           inflightBytes: 0,
           active: true,
           ackedRound: 0,
-          sentCommit: 0
+          sentCommit: 0,
+          catchUp: undefined
         }
       ]
     }

@@ -9,7 +9,9 @@ import {
   matched,
   preVote,
   preVoteReply,
+  removedMessage,
   requestVote,
+  timeoutNow,
   voteReply
 } from "./member.js"
 
@@ -53,6 +55,8 @@ const unmoved = {
 
 const leaderless = "follower 4 -"
 
+const stepsDown = "follower 3 -"
+
 /** What each role becomes, in which term, with which leader. */
 const table: ReadonlyArray<Row> = [
   ["a heartbeat of its term", heartbeat("b", 3), { ...all("follower 3 b"), leader: "defect" }],
@@ -69,6 +73,16 @@ const table: ReadonlyArray<Row> = [
     "a vote of a later term",
     requestVote("c", 4, [9, 3]),
     { ...unmoved, pre_candidate: leaderless, candidate: leaderless }
+  ],
+  ["a vote of a later term that the leader wishes", requestVote("c", 4, [9, 3], true), all(leaderless)],
+  ["a vote of an older term that its leader wished", requestVote("c", 2, [9, 3], true), unmoved],
+  ["the lead of its term", timeoutNow("b", 3), { ...all("candidate 4 -"), leader: "defect" }],
+  ["the lead of a later term", timeoutNow("c", 4), all("candidate 5 -")],
+  ["the lead of an older term", timeoutNow("c", 2), unmoved],
+  [
+    "the news of its removal",
+    removedMessage("b", 3),
+    { ...unmoved, pre_candidate: stepsDown, candidate: stepsDown, leader: stepsDown }
   ],
   ["a pre-vote granted", preVoteReply("b", 3, 4), { ...unmoved, pre_candidate: "candidate 4 -" }],
   ["a pre-vote granted for another term", preVoteReply("b", 3, 7), unmoved],

@@ -82,6 +82,8 @@ describe("a step", () => {
       { _tag: "Propose", proposals: [{ id: 1, payload: new Uint8Array(0) }] },
       { _tag: "ReadIndex", id: 1 },
       RaftCore.tick,
+      { _tag: "ChangeMembership", id: 1, change: { _tag: "Remove", member: "b" } },
+      { _tag: "TransferLeadership", id: 1, target: "c" },
       { _tag: "Receive", message: heartbeat("b", 4) }
     ]
     for (const input of inputs) {
@@ -114,6 +116,17 @@ describe("messages", () => {
   it.each([
     ["a gap", { ...message, prevIndex: 0 }],
     ["terms that fall", { ...message, entries: [LogEntry.noop(2, 2), LogEntry.noop(3, 1)] }],
+    ["a configuration that is none", { ...message, entries: [{ ...LogEntry.noop(2, 1), kind: "configuration" }] }],
+    [
+      "a name twice in a configuration",
+      {
+        ...message,
+        entries: [LogEntry.configuration(2, 1, { voters: ["a"], learners: [], removed: [] })].map(entry => ({
+          ...entry,
+          payload: new TextEncoder().encode('{"voters":["a"],"learners":["a"],"removed":[]}')
+        }))
+      }
+    ],
     ["entries of a later term than the sender", { ...message, term: 1 }],
     ["a negative index", { ...message, commit: -1 }],
     ["no sender", { ...message, from: "" }]

@@ -1,4 +1,5 @@
-import { LogEntry, type Message, RaftCore } from "@reckon/raft"
+import { LogEntry, Membership, type Message, RaftCore } from "@reckon/raft"
+import * as Option from "effect/Option"
 
 /** One line an output: what a test expects reads like a trace. */
 export const show = (output: RaftCore.Output): string => {
@@ -8,15 +9,19 @@ export const show = (output: RaftCore.Output): string => {
       if (output.hardState !== undefined)
         parts.push(`term=${output.hardState.term} vote=${output.hardState.votedFor ?? "-"}`)
       if (output.truncateFrom !== undefined) parts.push(`cut=${output.truncateFrom}`)
-      if (output.entries.length > 0) parts.push(output.entries.map(entry => `${entry.index}/${entry.term}`).join(" "))
+      if (output.entries.length > 0) parts.push(output.entries.map(showEntry).join(" "))
       return parts.join(" ")
     }
     case "RoleChanged":
       return `Role ${output.role} term=${output.term} leader=${output.leader ?? "-"}`
     case "Truncated":
       return `Truncated from=${output.fromIndex}`
+    case "MembershipChanged":
+      return `Members ${showConfiguration(output.configuration)} @${output.index}`
     case "Commit":
       return `Commit ${output.index}`
+    case "MemberRemoved":
+      return "MemberRemoved"
     case "Send":
       return showMessage(output.message)
     case "SendAfterPersist":
@@ -29,20 +34,40 @@ export const show = (output: RaftCore.Output): string => {
       return `ReadReady ${output.id}@${output.index}`
     case "ReadRefused":
       return `ReadRefused ${output.id} ${output.reason} leader=${output.leader ?? "-"}`
+    case "ChangeCommitted":
+      return `ChangeCommitted ${output.id}@${output.index}`
+    case "ChangeRefused":
+      return `ChangeRefused ${output.id} ${output.reason} leader=${output.leader ?? "-"}`
+    case "ChangeUnknown":
+      return `ChangeUnknown ${output.id}@${output.index}`
+    case "TransferRefused":
+      return `TransferRefused ${output.id} ${output.reason} leader=${output.leader ?? "-"}`
+    case "TransferEnded":
+      return `TransferEnded ${output.id} ${output.outcome}`
   }
 }
+
+/** Voters, then learners, then removed: `a b +c -d`. */
+const showConfiguration = ({ learners, removed, voters }: Membership.Configuration): string =>
+  [...voters, ...learners.map(id => `+${id}`), ...removed.map(id => `-${id}`)].join(" ")
+
+const showEntry = ({ index, kind, payload, term }: LogEntry.LogEntry): string =>
+  kind === "configuration"
+    ? `${index}/${term}(${Option.match(Membership.decode(payload), { onNone: () => "?", onSome: showConfiguration })})`
+    : `${index}/${term}`
 
 const showMessage = (message: Message.Message): string => {
   const head = `${message._tag}→${message.to} term=${message.term}`
   switch (message._tag) {
     case "PreVote":
-    case "RequestVote":
       return `${head} asked=${message.askedTerm} last=${message.lastIndex}/${message.lastTerm}`
+    case "RequestVote":
+      return `${head} asked=${message.askedTerm} last=${message.lastIndex}/${message.lastTerm}${message.transfer ? " transfer" : ""}`
     case "PreVoteReply":
     case "VoteReply":
       return `${head} asked=${message.askedTerm} ${message.granted ? "granted" : "refused"}`
     case "AppendEntries": {
-      const entries = message.entries.map(({ index, term }) => `${index}/${term}`).join(" ")
+      const entries = message.entries.map(showEntry).join(" ")
       return `${head} prev=${message.prevIndex}/${message.prevTerm} [${entries}] commit=${message.commit}`
     }
     case "AppendReply":
@@ -53,6 +78,9 @@ const showMessage = (message: Message.Message): string => {
       return `${head} commit=${message.commit} round=${message.round}`
     case "HeartbeatReply":
       return `${head} round=${message.round}`
+    case "Removed":
+    case "TimeoutNow":
+      return head
   }
 }
 
@@ -72,16 +100,21 @@ export class Member {
       readonly term?: number
       readonly votedFor?: string
       readonly terms?: ReadonlyArray<number>
+      /** The log, where entries of some terms are not enough. */
+      readonly log?: ReadonlyArray<LogEntry.LogEntry>
       readonly applied?: number
       readonly options?: Partial<RaftCore.Options>
       readonly seed?: number
     } = {}
   ) {
-    this.log = [...logOf(...(init.terms ?? []))]
+    this.log = [...(init.log ?? logOf(...(init.terms ?? [])))]
     this.state = RaftCore.make({
       id: "a",
-      voters: init.voters ?? ["a", "b", "c"],
-      hardState: { term: init.term ?? init.terms?.at(-1) ?? 0, votedFor: init.votedFor },
+      configurations: Membership.fromLog(
+        { index: 0, configuration: Membership.founding(init.voters ?? ["a", "b", "c"]) },
+        this.log.filter(({ kind }) => kind === "configuration")
+      ),
+      hardState: { term: init.term ?? this.log.at(-1)?.term ?? 0, votedFor: init.votedFor },
       lastIndex: this.log.length,
       lastTerm: this.log.at(-1)?.term ?? 0,
       appliedIndex: init.applied ?? 0,
@@ -130,6 +163,22 @@ export class Member {
     return this.feed({ _tag: "Propose", proposals: ids.map(id => ({ id, payload: new Uint8Array([id]) })) })
   }
 
+  change(id: number, _tag: Membership.Change["_tag"], member: string): ReadonlyArray<string> {
+    return this.feed({ _tag: "ChangeMembership", id, change: { _tag, member } })
+  }
+
+  transfer(id: number, target: string): ReadonlyArray<string> {
+    return this.feed({ _tag: "TransferLeadership", id, target })
+  }
+
+  get configuration(): string {
+    return showConfiguration(RaftCore.configuration(this.state))
+  }
+
+  get others(): ReadonlyArray<string> {
+    return RaftCore.configuration(this.state).voters.filter(voter => voter !== "a")
+  }
+
   read(id: number): ReadonlyArray<string> {
     return this.feed({ _tag: "ReadIndex", id })
   }
@@ -156,7 +205,7 @@ export class Member {
   /** Makes this member the leader of the next term, its no-op durable and, with `committed`, committed. */
   lead(committed = true): this {
     this.feed({ _tag: "Campaign" })
-    const others = this.state.voters.filter(voter => voter !== "a")
+    const { others } = this
     for (const from of others) this.receive(preVoteReply(from, this.state.term, this.state.term + 1))
     this.sync()
     for (const from of others) this.receive(voteReply(from, this.state.term, this.state.term))
@@ -186,14 +235,20 @@ export const preVote = (
   lastTerm: last[1]
 })
 
-export const requestVote = (from: string, term: number, last: readonly [number, number]): Message.Message => ({
+export const requestVote = (
+  from: string,
+  term: number,
+  last: readonly [number, number],
+  transfer = false
+): Message.Message => ({
   _tag: "RequestVote",
   from,
   to,
   term,
   askedTerm: term,
   lastIndex: last[0],
-  lastTerm: last[1]
+  lastTerm: last[1],
+  transfer
 })
 
 export const preVoteReply = (from: string, term: number, askedTerm: number, granted = true): Message.Message => ({
@@ -272,3 +327,26 @@ export const heartbeatReply = (from: string, term: number, round: number): Messa
   term,
   round
 })
+
+/** Entries as a leader sends them, whatever they are. */
+export const sendEntries = (
+  from: string,
+  term: number,
+  prev: readonly [number, number],
+  entries: ReadonlyArray<LogEntry.LogEntry>,
+  commit = 0
+): Message.Message => ({
+  _tag: "AppendEntries",
+  from,
+  to,
+  term,
+  prevIndex: prev[0],
+  prevTerm: prev[1],
+  entries,
+  commit,
+  round: 0
+})
+
+export const timeoutNow = (from: string, term: number): Message.Message => ({ _tag: "TimeoutNow", from, to, term })
+
+export const removedMessage = (from: string, term: number): Message.Message => ({ _tag: "Removed", from, to, term })

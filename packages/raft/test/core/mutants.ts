@@ -2,7 +2,7 @@ import { type Message, Quorum, RaftCore } from "@reckon/raft"
 
 /** Cores with one rule broken, each as some implementation once shipped it. */
 
-type StepFunction = typeof RaftCore.step
+export type StepFunction = typeof RaftCore.step
 
 const mapOutputs =
   (change: (output: RaftCore.Output, state: RaftCore.State) => RaftCore.Output): StepFunction =>
@@ -11,7 +11,9 @@ const mapOutputs =
     return { state: next.state, outputs: next.outputs.map(output => change(output, next.state)) }
   }
 
-const mapMessages = (change: (message: Message.Message, state: RaftCore.State) => Message.Message): StepFunction =>
+export const mapMessages = (
+  change: (message: Message.Message, state: RaftCore.State) => Message.Message
+): StepFunction =>
   mapOutputs((output, state) =>
     output._tag === "Send" || output._tag === "SendAfterPersist"
       ? { ...output, message: change(output.message, state) }
@@ -25,7 +27,7 @@ const sendEarly = (tag: Message.Message["_tag"]): StepFunction =>
       : output
   )
 
-const receive =
+export const receive =
   (change: (message: Message.Message, state: RaftCore.State) => Message.Message): StepFunction =>
   (state, input, log) =>
     RaftCore.step(
@@ -34,7 +36,7 @@ const receive =
       log
     )
 
-const commitUpTo = (next: RaftCore.Step, commitIndex: number): RaftCore.Step => {
+export const commitUpTo = (next: RaftCore.Step, commitIndex: number): RaftCore.Step => {
   if (commitIndex <= next.state.commitIndex) return next
   const applyIndex = Math.max(next.state.applyIndex, Math.min(commitIndex, next.state.durableIndex))
   const outputs: Array<RaftCore.Output> = [...next.outputs]
@@ -42,11 +44,12 @@ const commitUpTo = (next: RaftCore.Step, commitIndex: number): RaftCore.Step => 
   return { state: { ...next.state, commitIndex, applyIndex }, outputs }
 }
 
-/** The indices the members are known to hold durably, as the leader sees it. */
-const matches = (state: RaftCore.State, own: number): ReadonlyArray<number> => [
-  own,
-  ...state.progress.map(({ matchIndex }) => matchIndex)
-]
+/** The indices the voters are known to hold durably, as the leader sees it. */
+const matches = (state: RaftCore.State, own: number): ReadonlyArray<number> => {
+  const { voters } = RaftCore.configuration(state)
+  const others = state.progress.filter(({ id }) => voters.includes(id)).map(({ matchIndex }) => matchIndex)
+  return voters.includes(state.id) ? [own, ...others] : others
+}
 
 export const mutants: Readonly<Record<string, StepFunction>> = {
   "commits an entry of an older term by counting (§4.3)": (state, input, log) => {

@@ -1,17 +1,18 @@
 import * as Quorum from "../../Quorum.js"
-import { type Draft, editProgress, termAt } from "./draft.js"
+import { configuration, type Draft, editProgress, termAt } from "./draft.js"
 import { noticeCommit } from "./heartbeat.js"
 import { assertInvariant } from "./invariant.js"
 import * as reads from "./reads.js"
 
 /**
  * Commits what a majority holds durably, if it is of the leader's own term: an older entry on a majority can still be
- * overwritten by a later leader, and is committed only by one of the present term on top of it. The leader counts itself
- * like any other voter, with what is durable.
+ * overwritten by a later leader, and is committed only by one of the present term on top of it. The leader counts
+ * itself like any other voter, with what is durable, and not at all while it is leaving. Who votes is what the newest
+ * configuration says, even for the entries before it.
  */
 export const maybeCommit = (draft: Draft): void => {
   const { state } = draft
-  const durable = state.voters.map(voter =>
+  const durable = configuration(draft).voters.map(voter =>
     voter === state.id ? state.durableIndex : (state.progress.find(progress => progress.id === voter)?.matchIndex ?? 0)
   )
   const index = Quorum.reached(durable)

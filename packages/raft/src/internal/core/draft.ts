@@ -1,5 +1,7 @@
 import * as LogEntry from "../../LogEntry.js"
-import type { MemberId, Message } from "../../Message.js"
+import type { MemberId } from "../../Membership.js"
+import * as Membership from "../../Membership.js"
+import type { Message } from "../../Message.js"
 import type { LogView, Output, Progress, State, Step } from "../../RaftCore.js"
 import { assertInvariant, broken } from "./invariant.js"
 
@@ -13,7 +15,7 @@ export interface Draft {
   readonly base: State
   readonly state: Mutable<State>
   readonly log: LogView
-  /** Everything but Persist, RoleChanged, Truncated and Commit, which {@link finish} derives. */
+  /** Everything but what stands first, from Persist to MemberRemoved, which {@link finish} derives. */
   readonly outputs: Array<Output>
   /** The entries this step adds, a contiguous run that ends at `state.lastIndex`. */
   appended: ReadonlyArray<LogEntry.LogEntry>
@@ -103,7 +105,10 @@ export const lastIndexWithin = (draft: Draft, index: number, term: number): numb
   return low
 }
 
-/** Adds entries at the end of the log. At most once a step. */
+/** The configuration in force. */
+export const configuration = (draft: Draft): Membership.Configuration => draft.state.configurations[0].configuration
+
+/** Adds entries at the end of the log, and puts a configuration among them in force. At most once a step. */
 export const append = (draft: Draft, entries: ReadonlyArray<LogEntry.LogEntry>): void => {
   const { state } = draft
   const first = entries[0]
@@ -124,10 +129,16 @@ export const append = (draft: Draft, entries: ReadonlyArray<LogEntry.LogEntry>):
   draft.appended = entries
   state.lastIndex = last.index
   state.lastTerm = last.term
+  for (const entry of entries) {
+    if (entry.kind === "configuration") state.configurations = Membership.record(state.configurations, entry)
+  }
   requirePersist(draft)
 }
 
-/** Cuts the log before an index, and with it what counts as durable: what is rewritten there is a different entry. */
+/**
+ * Cuts the log before an index, and with it what counts as durable: what is rewritten there is a different entry. A
+ * configuration that goes with it is in force no more.
+ */
 export const truncate = (draft: Draft, from: number): void => {
   const { state } = draft
   assertInvariant(from > state.commitIndex, "a committed entry is never truncated", {
@@ -140,6 +151,7 @@ export const truncate = (draft: Draft, from: number): void => {
   state.lastIndex = from - 1
   state.lastTerm = lastTerm
   state.durableIndex = Math.min(state.durableIndex, from - 1)
+  state.configurations = Membership.undo(state.configurations, from)
   draft.truncateFrom = from
   const pending = state.truncateToken > state.persistedToken
   state.truncatedFrom = pending ? Math.min(state.truncatedFrom, from) : from
@@ -203,7 +215,7 @@ export const editProgress = (draft: Draft, id: MemberId): Mutable<Progress> | un
   const at = state.progress.findIndex(progress => progress.id === id)
   const current = state.progress[at]
   if (current === undefined) return undefined
-  if (current !== base.progress[at]) return current
+  if (!base.progress.includes(current)) return current
   const copy: Mutable<Progress> = { ...current }
   state.progress = state.progress.map((progress, index) => (index === at ? copy : progress))
   return copy
@@ -227,11 +239,18 @@ export const finish = (draft: Draft): Step => {
     outputs.push({ _tag: "RoleChanged", role: state.role, term: state.term, leader: state.leader })
   }
   if (draft.truncateFrom !== undefined) outputs.push({ _tag: "Truncated", fromIndex: draft.truncateFrom })
+  const [inForce] = state.configurations
+  if (inForce !== base.configurations[0]) outputs.push({ _tag: "MembershipChanged", ...inForce })
+  state.configurations = Membership.settle(state.configurations, state.commitIndex)
+  if (state.configurations !== base.configurations) {
+    state.removed ||= Membership.committed(state.configurations, state.commitIndex).removed.includes(state.id)
+  }
   const applyIndex = Math.min(state.commitIndex, state.durableIndex)
   if (applyIndex > state.applyIndex) {
     state.applyIndex = applyIndex
     outputs.push({ _tag: "Commit", index: applyIndex })
   }
+  if (state.removed && !base.removed) outputs.push({ _tag: "MemberRemoved" })
   check(base, state)
   for (const output of draft.outputs) outputs.push(output)
   return { state, outputs }
@@ -246,6 +265,7 @@ const check = (base: State, state: State): void => {
     state.commitIndex <= state.lastIndex &&
     state.durableIndex <= state.lastIndex &&
     state.lastTerm <= state.term &&
+    state.configurations[0].index <= state.lastIndex &&
     state.persistedToken <= state.issuedToken
   if (!sound) {
     broken("applied ≤ durable, committed ≤ last, and nothing falls", {
@@ -259,6 +279,7 @@ const check = (base: State, state: State): void => {
       commitIndexBefore: base.commitIndex,
       lastIndex: state.lastIndex,
       lastTerm: state.lastTerm,
+      configurationIndex: state.configurations[0].index,
       persistedToken: state.persistedToken,
       issuedToken: state.issuedToken
     })

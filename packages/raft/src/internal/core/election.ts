@@ -1,8 +1,11 @@
 import * as LogEntry from "../../LogEntry.js"
-import type { MemberId, PreVote, PreVoteReply, RequestVote, VoteReply } from "../../Message.js"
+import type { MemberId } from "../../Membership.js"
+import * as Membership from "../../Membership.js"
+import type { PreVote, PreVoteReply, RequestVote, VoteReply } from "../../Message.js"
 import * as Quorum from "../../Quorum.js"
-import { append, type Draft, enterTerm, requirePersist, send, voteFor } from "./draft.js"
+import { append, configuration, type Draft, enterTerm, requirePersist, send, voteFor } from "./draft.js"
 import { assertInvariant } from "./invariant.js"
+import { isRemoved, sendRemoved } from "./membership.js"
 import * as progresses from "./progress.js"
 import { broadcastAppend } from "./replication.js"
 import { becomeFollower, leaderIsAlive, resetElectionTimer } from "./roles.js"
@@ -13,19 +16,29 @@ import { becomeFollower, leaderIsAlive, resetElectionTimer } from "./roles.js"
 // asking
 // -----------------------------------------------------------------------------
 
-/** Asks all others whether this member could win the next term. The old leader is forgotten: it has been silent. */
+/** Who only learns, or has left, asks for no election: it would disturb those that decide, and could not be followed. */
+const mayLead = ({ state }: Draft): boolean =>
+  !state.removed && Membership.mayLead(state.configurations, state.commitIndex, state.id)
+
+/** Asks all other voters whether this member could win the next term. The old leader is forgotten: it has been silent. */
 export const campaign = (draft: Draft): void => {
   const { state } = draft
-  if (state.role === "leader" || !state.voters.includes(state.id)) return
+  if (state.role === "leader" || !mayLead(draft)) return
   state.role = "pre_candidate"
   state.leader = undefined
-  state.votes = [{ id: state.id, granted: true }]
+  state.votes = []
+  count(draft, state.id, true)
   resetElectionTimer(draft)
-  if (standing(draft) === "won") becomeCandidate(draft)
-  else ask(draft, "PreVote", state.term + 1)
+  if (standing(draft) === "won") becomeCandidate(draft, false)
+  else ask(draft, "PreVote", state.term + 1, false)
 }
 
-const becomeCandidate = (draft: Draft): void => {
+/** The leader hands over: it need not be asked first whether anybody wants an election. */
+export const onTimeoutNow = (draft: Draft): void => {
+  if (mayLead(draft)) becomeCandidate(draft, true)
+}
+
+const becomeCandidate = (draft: Draft, transfer: boolean): void => {
   const { state } = draft
   enterTerm(draft, state.term + 1)
   state.role = "candidate"
@@ -34,29 +47,31 @@ const becomeCandidate = (draft: Draft): void => {
   voteFor(draft, state.id)
   state.votes = []
   resetElectionTimer(draft)
-  ask(draft, "RequestVote", state.term)
+  ask(draft, "RequestVote", state.term, transfer)
 }
 
-const ask = (draft: Draft, _tag: "PreVote" | "RequestVote", askedTerm: number): void => {
-  const { id, lastIndex, lastTerm, term, voters } = draft.state
+const ask = (draft: Draft, _tag: "PreVote" | "RequestVote", askedTerm: number, transfer: boolean): void => {
+  const { id, lastIndex, lastTerm, term } = draft.state
   // a vote is asked on the strength of the log's end, so that must outlive a crash as the vote itself must
   const token = _tag === "RequestVote" ? requirePersist(draft) : 0
-  for (const to of voters) {
-    if (to !== id) send(draft, { _tag, from: id, to, term, askedTerm, lastIndex, lastTerm }, token)
+  for (const to of configuration(draft).voters) {
+    if (to === id) continue
+    const ballot = { from: id, to, term, askedTerm, lastIndex, lastTerm }
+    send(draft, _tag === "PreVote" ? { _tag, ...ballot } : { _tag, ...ballot, transfer }, token)
   }
 }
 
-/** The first answer of a voter stands; later ones are copies of it. */
+/** The first answer of a voter stands; later ones are copies of it. One that is leaving has no vote, not even its own. */
 const count = (draft: Draft, id: MemberId, granted: boolean): void => {
   const { state } = draft
-  if (!state.voters.includes(id) || state.votes.some(vote => vote.id === id)) return
+  if (!configuration(draft).voters.includes(id) || state.votes.some(vote => vote.id === id)) return
   state.votes = [...state.votes, { id, granted }]
 }
 
 const standing = (draft: Draft): Quorum.Outcome => {
-  const { voters, votes } = draft.state
+  const { votes } = draft.state
   const granted = votes.filter(vote => vote.granted).length
-  return Quorum.outcome(voters.length, granted, votes.length - granted)
+  return Quorum.outcome(configuration(draft).voters.length, granted, votes.length - granted)
 }
 
 /** Counts only the answers to the question this member is asking now. */
@@ -65,7 +80,7 @@ export const onPreVoteReply = (draft: Draft, message: PreVoteReply): void => {
   if (state.role !== "pre_candidate" || message.askedTerm !== state.term + 1) return
   count(draft, message.from, message.granted)
   const outcome = standing(draft)
-  if (outcome === "won") becomeCandidate(draft)
+  if (outcome === "won") becomeCandidate(draft, false)
   else if (outcome === "lost") becomeFollower(draft, undefined)
 }
 
@@ -105,9 +120,7 @@ const becomeLeader = (draft: Draft): void => {
   resetElectionTimer(draft)
   state.heartbeatElapsed = 0
   state.termStartIndex = state.lastIndex + 1
-  state.progress = state.voters
-    .filter(voter => voter !== state.id)
-    .map(voter => progresses.make(voter, state.lastIndex))
+  state.progress = progresses.forMembers(configuration(draft), state.id, [], state.lastIndex)
   append(draft, [LogEntry.noop(state.termStartIndex, state.term)])
   broadcastAppend(draft)
 }
@@ -125,9 +138,17 @@ const isUpToDate = (draft: Draft, { lastIndex, lastTerm }: PreVote | RequestVote
 export const refusesElections = (draft: Draft, candidate: MemberId): boolean =>
   leaderIsAlive(draft) && draft.state.leader !== candidate
 
-/** Changes nothing, whatever the answer: neither term nor vote nor timer. */
+/**
+ * Changes nothing, whatever the answer: neither term nor vote nor timer. Whoever is not in this member's configuration
+ * is answered as well: it may have been added by an entry that is still on its way here. Only one that is known to be
+ * removed is told so instead.
+ */
 export const onPreVote = (draft: Draft, message: PreVote): void => {
   const { state } = draft
+  if (isRemoved(draft, message.from)) {
+    sendRemoved(draft, message.from)
+    return
+  }
   const granted = message.askedTerm > state.term && !refusesElections(draft, message.from) && isUpToDate(draft, message)
   const { askedTerm, from } = message
   send(draft, { _tag: "PreVoteReply", from: state.id, to: from, term: state.term, askedTerm, granted })

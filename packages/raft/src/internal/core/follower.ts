@@ -1,12 +1,16 @@
-import type { AppendEntries, AppendReply, Heartbeat } from "../../Message.js"
+import type { AppendEntries, AppendReply, Heartbeat, TimeoutNow } from "../../Message.js"
 import { append, type Draft, lastIndexWithin, send, termAt, truncate } from "./draft.js"
 import { assertInvariant } from "./invariant.js"
 import { becomeFollower } from "./roles.js"
+import * as transfer from "./transfer.js"
 
 /** The follower's side of the log. */
 
-/** A message of the present term can only come from its one leader. */
-const follow = (draft: Draft, message: AppendEntries | Heartbeat): void => {
+/**
+ * A message of the present term can only come from its one leader, whether this member's configuration has heard of it
+ * or not.
+ */
+export const follow = (draft: Draft, message: AppendEntries | Heartbeat | TimeoutNow): void => {
   const { state } = draft
   assertInvariant(state.role !== "leader", "one leader a term", { id: state.id, term: state.term, other: message.from })
   assertInvariant(state.leader === undefined || state.leader === message.from, "one leader a term", {
@@ -20,6 +24,7 @@ const follow = (draft: Draft, message: AppendEntries | Heartbeat): void => {
     return
   }
   becomeFollower(draft, message.from)
+  if (state.transfer !== undefined) transfer.end(draft, state.transfer.target === message.from ? "transferred" : "lost")
 }
 
 export const onHeartbeat = (draft: Draft, message: Heartbeat): void => {

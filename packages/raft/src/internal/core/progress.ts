@@ -1,8 +1,10 @@
+import type { MemberId } from "../../Membership.js"
+import * as Membership from "../../Membership.js"
 import type { Inflight, Options, Progress } from "../../RaftCore.js"
 import type { Mutable } from "./draft.js"
 
-/** What a new leader assumes of a follower: nothing but that its log may end where the leader's does. */
-export const make = (id: string, lastIndex: number): Progress => ({
+/** What a leader assumes of a member it has not heard of: nothing but that its log may end where the leader's does. */
+const make = (id: MemberId, lastIndex: number): Progress => ({
   id,
   phase: "probe",
   matchIndex: 0,
@@ -12,8 +14,28 @@ export const make = (id: string, lastIndex: number): Progress => ({
   inflightBytes: 0,
   active: false,
   ackedRound: 0,
-  sentCommit: 0
+  sentCommit: 0,
+  catchUp: undefined
 })
+
+/**
+ * One record for each other member of a configuration: what was known of it is kept, and a learner begins its first
+ * round.
+ */
+export const forMembers = (
+  configuration: Membership.Configuration,
+  self: MemberId,
+  known: ReadonlyArray<Progress>,
+  lastIndex: number
+): ReadonlyArray<Progress> =>
+  Membership.members(configuration)
+    .filter(id => id !== self)
+    .map(id => {
+      const progress = known.find(other => other.id === id) ?? make(id, lastIndex)
+      const isLearner = configuration.learners.includes(id)
+      if (isLearner === (progress.catchUp !== undefined)) return progress
+      return { ...progress, catchUp: isLearner ? { lastIndex, ticks: 0 } : undefined }
+    })
 
 const clearInflight = (progress: Mutable<Progress>): void => {
   progress.inflight = []

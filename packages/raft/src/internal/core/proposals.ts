@@ -1,9 +1,9 @@
 import * as LogEntry from "../../LogEntry.js"
-import type { Propose } from "../../RaftCore.js"
+import type { ProposalsRefused, Propose } from "../../RaftCore.js"
 import { append, type Draft } from "./draft.js"
 import { broadcastAppend } from "./replication.js"
 
-const refuse = (draft: Draft, { proposals }: Propose, reason: "not_leader" | "overloaded"): void => {
+const refuse = (draft: Draft, { proposals }: Propose, reason: ProposalsRefused["reason"]): void => {
   draft.outputs.push({
     _tag: "ProposalsRefused",
     ids: proposals.map(({ id }) => id),
@@ -21,6 +21,10 @@ export const onPropose = (draft: Draft, input: Propose): void => {
   if (input.proposals.length === 0) return
   if (state.role !== "leader") {
     refuse(draft, input, "not_leader")
+    return
+  }
+  if (state.transfer !== undefined) {
+    refuse(draft, input, "transferring")
     return
   }
   let bytes = 0

@@ -1,6 +1,6 @@
 import * as Quorum from "../../Quorum.js"
 import type { PendingRead } from "../../RaftCore.js"
-import type { Draft } from "./draft.js"
+import { configuration, type Draft } from "./draft.js"
 import { broadcastHeartbeat } from "./heartbeat.js"
 
 /**
@@ -14,7 +14,7 @@ import { broadcastHeartbeat } from "./heartbeat.js"
 const unset = -1
 
 /** A leader knows what is committed only once it has committed in its own term. */
-const hasCommittedInTerm = (draft: Draft): boolean => draft.state.commitIndex >= draft.state.termStartIndex
+export const hasCommittedInTerm = (draft: Draft): boolean => draft.state.commitIndex >= draft.state.termStartIndex
 
 export const onReadIndex = (draft: Draft, id: number): void => {
   const { state } = draft
@@ -62,7 +62,7 @@ export const onCommitAdvanced = (draft: Draft): void => {
 export const release = (draft: Draft): void => {
   const { state } = draft
   if (!roundUnderWay(draft)) return
-  const acked = state.voters.map(voter =>
+  const acked = configuration(draft).voters.map(voter =>
     voter === state.id ? state.round : (state.progress.find(progress => progress.id === voter)?.ackedRound ?? 0)
   )
   const confirmed = Quorum.reached(acked)

@@ -7,6 +7,7 @@ import { noticeCommit } from "./heartbeat.js"
 import { assertInvariant } from "./invariant.js"
 import * as progresses from "./progress.js"
 import * as reads from "./reads.js"
+import * as transfer from "./transfer.js"
 
 /** The leader's side of the log. */
 
@@ -98,6 +99,7 @@ export const onAppendReply = (draft: Draft, message: AppendReply): void => {
   noteAnswer(draft, progress, message.round)
   if (message.result._tag === "Matched") onMatched(draft, progress, message.result.matchIndex)
   else onConflict(draft, progress, message.result)
+  transfer.proceed(draft, progress)
   if (state.reads.length > 0) reads.release(draft)
 }
 
@@ -164,5 +166,6 @@ export const onHeartbeatReply = (draft: Draft, message: HeartbeatReply): void =>
     if (progress.inflight.length > 0) sendAppend(draft, progress, [])
     replicate(draft, progress)
   }
+  transfer.proceed(draft, progress)
   if (state.reads.length > 0) reads.release(draft)
 }

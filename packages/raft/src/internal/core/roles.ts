@@ -1,4 +1,4 @@
-import type { MemberId } from "../../Message.js"
+import type { MemberId } from "../../Membership.js"
 import type { Draft } from "./draft.js"
 import * as jitter from "./jitter.js"
 
@@ -12,8 +12,9 @@ export const resetElectionTimer = (draft: Draft): void => {
 }
 
 /**
- * Gives up whatever role this member has, within its present term; the vote stays. What only a leader holds ends here: its
- * reads are refused, its counters go back to nothing.
+ * Gives up whatever role this member has, within its present term; the vote stays. What only a leader holds ends here:
+ * its reads are refused, the outcome of its change is left to others, its counters go back to nothing. A transfer goes
+ * on: it ends with the news of who leads instead.
  */
 export const becomeFollower = (draft: Draft, leader: MemberId | undefined): void => {
   const { state } = draft
@@ -28,6 +29,8 @@ export const becomeFollower = (draft: Draft, leader: MemberId | undefined): void
     draft.outputs.push({ _tag: "ReadRefused", id: read.id, reason: "not_leader", leader })
   }
   state.reads = []
+  if (state.change !== undefined) draft.outputs.push({ _tag: "ChangeUnknown", ...state.change })
+  state.change = undefined
   resetElectionTimer(draft)
 }
 

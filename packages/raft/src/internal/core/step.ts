@@ -1,15 +1,17 @@
 import type { Message } from "../../Message.js"
 import * as Quorum from "../../Quorum.js"
 import type { Input, LogView, State, Step } from "../../RaftCore.js"
-import { begin, type Draft, editProgress, enterTerm, finish, send } from "./draft.js"
+import { begin, configuration, type Draft, editProgress, enterTerm, finish, send } from "./draft.js"
 import * as election from "./election.js"
 import * as follower from "./follower.js"
 import { broadcastHeartbeat } from "./heartbeat.js"
+import * as membership from "./membership.js"
 import { onPropose } from "./proposals.js"
 import * as reads from "./reads.js"
 import * as replication from "./replication.js"
 import { becomeFollower } from "./roles.js"
 import * as storage from "./storage.js"
+import * as transfer from "./transfer.js"
 
 export const step = (state: State, input: Input, log: LogView): Step => {
   const draft = begin(state, log)
@@ -32,7 +34,14 @@ export const step = (state: State, input: Input, log: LogView): Step => {
     case "Campaign":
       election.campaign(draft)
       break
+    case "ChangeMembership":
+      membership.onChangeMembership(draft, input)
+      break
+    case "TransferLeadership":
+      transfer.onTransferLeadership(draft, input)
+      break
   }
+  membership.settleMembership(draft)
   return finish(draft)
 }
 
@@ -43,6 +52,7 @@ export const step = (state: State, input: Input, log: LogView): Step => {
 const onTick = (draft: Draft): void => {
   const { state } = draft
   storage.tickStorage(draft)
+  transfer.tickTransfer(draft)
   state.electionElapsed += 1
   if (state.role === "leader") onLeaderTick(draft)
   else if (state.electionElapsed >= state.electionTimeout && !storage.isStalled(draft)) election.campaign(draft)
@@ -56,23 +66,28 @@ const onLeaderTick = (draft: Draft): void => {
     return
   }
   if (isCheckDue) state.electionElapsed = 0
+  membership.tickCatchUp(draft)
   state.heartbeatElapsed += 1
   if (state.heartbeatElapsed < state.options.heartbeatTicks) return
   reads.openRound(draft)
   broadcastHeartbeat(draft)
 }
 
-/** CheckQuorum: whether a majority spoke since the last check. Starts the next. */
+/**
+ * CheckQuorum: whether a majority of the voters spoke since the last check, itself included if it is one. Starts the
+ * next.
+ */
 const hearsMajority = (draft: Draft): boolean => {
   const { state } = draft
-  let heard = 1
+  const { voters } = configuration(draft)
+  let heard = voters.includes(state.id) ? 1 : 0
   for (const { active, id } of state.progress) {
     if (!active) continue
-    heard += 1
+    if (voters.includes(id)) heard += 1
     const progress = editProgress(draft, id)
     if (progress !== undefined) progress.active = false
   }
-  return heard >= Quorum.size(state.voters.length)
+  return heard >= Quorum.size(voters.length)
 }
 
 // -----------------------------------------------------------------------------
@@ -99,17 +114,42 @@ const onReceive = (draft: Draft, message: Message): void => {
       break
     case "AppendEntries":
     case "Heartbeat":
+    case "TimeoutNow":
       if (message.term > state.term) adopt(draft, message.term)
       if (message.term < state.term) answerDeposed(draft, message)
-      else if (message._tag === "AppendEntries") follower.onAppendEntries(draft, message)
-      else follower.onHeartbeat(draft, message)
+      else onLeaderMessage(draft, message)
       break
     case "AppendReply":
     case "HeartbeatReply":
+      // what one that left still answers is no reason to step down
+      if (state.role === "leader" && !state.progress.some(({ id }) => id === message.from)) break
       if (message.term > state.term) adopt(draft, message.term)
       else if (message.term < state.term || state.role !== "leader") break
       else if (message._tag === "AppendReply") replication.onAppendReply(draft, message)
       else replication.onHeartbeatReply(draft, message)
+      break
+    case "Removed":
+      state.removed = true
+      if (state.role !== "follower") becomeFollower(draft, undefined)
+      break
+  }
+}
+
+const onLeaderMessage = (
+  draft: Draft,
+  message: Extract<Message, { readonly _tag: "AppendEntries" | "Heartbeat" | "TimeoutNow" }>
+): void => {
+  switch (message._tag) {
+    case "AppendEntries":
+      follower.onAppendEntries(draft, message)
+      break
+    case "Heartbeat":
+      follower.onHeartbeat(draft, message)
+      break
+    case "TimeoutNow":
+      follower.follow(draft, message)
+      // a disk that hangs could not carry a leader
+      if (!storage.isStalled(draft)) election.onTimeoutNow(draft)
       break
   }
 }
@@ -122,9 +162,15 @@ const adopt = (draft: Draft, term: number): void => {
 
 const onRequestVote = (draft: Draft, message: Extract<Message, { readonly _tag: "RequestVote" }>): void => {
   const { state } = draft
-  // a vote asked for behind the back of a living leader does not even change the term
+  if (membership.isRemoved(draft, message.from)) {
+    membership.sendRemoved(draft, message.from)
+    return
+  }
+  // a vote asked for behind the back of a living leader does not even change the term; one it sent forward itself is
+  // another matter
   const isRefused =
-    message.askedTerm < state.term || (message.askedTerm > state.term && election.refusesElections(draft, message.from))
+    message.askedTerm < state.term ||
+    (message.askedTerm > state.term && !message.transfer && election.refusesElections(draft, message.from))
   if (isRefused) {
     election.refuseVote(draft, message)
     return
@@ -139,6 +185,6 @@ const onRequestVote = (draft: Draft, message: Extract<Message, { readonly _tag: 
  */
 const answerDeposed = (
   draft: Draft,
-  message: Extract<Message, { readonly _tag: "AppendEntries" | "Heartbeat" }>
+  message: Extract<Message, { readonly _tag: "AppendEntries" | "Heartbeat" | "TimeoutNow" }>
 ): void =>
   send(draft, { _tag: "HeartbeatReply", from: draft.state.id, to: message.from, term: draft.state.term, round: 0 })

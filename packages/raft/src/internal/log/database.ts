@@ -8,12 +8,16 @@ import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import xxhash from "xxhash-wasm"
-import { type LogEntry, sizeBytes } from "../../LogEntry.js"
+import { type Kind, type LogEntry, sizeBytes } from "../../LogEntry.js"
 import type { HardState } from "../../RaftCore.js"
 import { RaftLogError } from "../../RaftError.js"
 import type { Write } from "../../RaftLog.js"
 
-const formatVersion = 1
+/** Format 1 had no configurations. Its logs are taken over as they are; only the index that finds configurations is new. */
+const formatVersion = 2
+
+/** How a kind is stored: by its place here, for ever. */
+const kinds: ReadonlyArray<Kind> = ["noop", "command", "configuration"]
 
 /** `application_id` in the file's header, "RKLG": a foreign database is told apart from ours before anything is read from it. */
 const applicationId = 0x524b4c47
@@ -40,6 +44,7 @@ export interface LogDatabase {
   readonly lastIndex: () => number
   readonly termAt: (index: number) => number
   readonly entries: (from: number, to: number, bytesMax: number) => ReadonlyArray<LogEntry>
+  readonly configurations: () => ReadonlyArray<LogEntry>
   /** All changes in one synced transaction. */
   readonly write: (changes: ReadonlyArray<Write>) => void
 }
@@ -84,7 +89,7 @@ export const openLogDatabase = (filename: string): Effect.Effect<LogDatabase, Ra
           if (tables !== 0) throw refuse("is a database of something else; choose another data folder")
         } else if (database.pragma("application_id", { simple: true }) !== applicationId) {
           throw refuse("is a database of something else; choose another data folder")
-        } else if (version !== formatVersion) {
+        } else if (version !== formatVersion && version !== 1) {
           throw refuse(
             `has format ${String(version)}, this program reads ${formatVersion}; run the version that wrote it`
           )
@@ -96,14 +101,18 @@ export const openLogDatabase = (filename: string): Effect.Effect<LogDatabase, Ra
         database.pragma("synchronous = FULL")
         // The log is written in order and read at its end: a larger WAL only means fewer checkpoints in the way of commits.
         database.pragma("wal_autocheckpoint = 4000")
-        if (version === 0) {
+        if (version !== formatVersion) {
           database.transaction(() => {
-            database.exec(`
-              CREATE TABLE entries (idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, kind INTEGER NOT NULL,
-                checksum INTEGER NOT NULL, payload BLOB NOT NULL) STRICT;
-              CREATE TABLE hard_state (id INTEGER PRIMARY KEY CHECK (id = 0), term INTEGER NOT NULL, voted_for TEXT,
-                checksum INTEGER NOT NULL) STRICT;
-            `)
+            if (version === 0) {
+              database.exec(`
+                CREATE TABLE entries (idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, kind INTEGER NOT NULL,
+                  checksum INTEGER NOT NULL, payload BLOB NOT NULL) STRICT;
+                CREATE TABLE hard_state (id INTEGER PRIMARY KEY CHECK (id = 0), term INTEGER NOT NULL, voted_for TEXT,
+                  checksum INTEGER NOT NULL) STRICT;
+              `)
+            }
+            // Partial, so that it costs nothing where no configuration is written, and finds the few there are in a log of any length.
+            database.exec("CREATE INDEX configurations ON entries (idx) WHERE kind = 2")
             database.pragma(`application_id = ${applicationId}`)
             database.pragma(`user_version = ${formatVersion}`)
           })()
@@ -129,6 +138,9 @@ export const openLogDatabase = (filename: string): Effect.Effect<LogDatabase, Ra
     const getEntries = database.prepare<[number, number], EntryRow>(
       "SELECT idx, term, kind, checksum, payload FROM entries WHERE idx BETWEEN ? AND ? ORDER BY idx"
     )
+    const getConfigurations = database.prepare<[], EntryRow>(
+      "SELECT idx, term, kind, checksum, payload FROM entries WHERE kind = 2 ORDER BY idx"
+    )
 
     /** The header fields seed the payload's hash, so that an entry moved to another index or term fails its check as well. */
     const entryChecksum = (index: number, term: number, kind: number, payload: Uint8Array) =>
@@ -137,10 +149,11 @@ export const openLogDatabase = (filename: string): Effect.Effect<LogDatabase, Ra
       hasher.h32(JSON.stringify([term, votedFor ?? null]))
 
     const decode = (row: EntryRow): LogEntry => {
-      if (entryChecksum(row.idx, row.term, row.kind, row.payload) !== row.checksum) {
+      const kind = kinds[row.kind]
+      if (kind === undefined || entryChecksum(row.idx, row.term, row.kind, row.payload) !== row.checksum) {
         throw refuseDamage(`entry ${row.idx} of term ${row.term}`)
       }
-      return { index: row.idx, term: row.term, kind: row.kind === 0 ? "noop" : "command", payload: row.payload }
+      return { index: row.idx, term: row.term, kind, payload: row.payload }
     }
 
     const stored = getHardState.get()
@@ -154,7 +167,7 @@ export const openLogDatabase = (filename: string): Effect.Effect<LogDatabase, Ra
       for (const change of changes) {
         if (change.truncateFrom !== undefined) cut.run(change.truncateFrom)
         for (const entry of change.entries) {
-          const kind = entry.kind === "noop" ? 0 : 1
+          const kind = kinds.indexOf(entry.kind)
           const checksum = entryChecksum(entry.index, entry.term, kind, entry.payload)
           insert.run(entry.index, entry.term, kind, checksum, entry.payload)
         }
@@ -186,6 +199,7 @@ export const openLogDatabase = (filename: string): Effect.Effect<LogDatabase, Ra
         }
         return found
       },
+      configurations: () => getConfigurations.all().map(decode),
       write: changes => {
         write.immediate(changes)
       }

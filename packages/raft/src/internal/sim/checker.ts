@@ -1,4 +1,5 @@
 import type { LogEntry } from "../../LogEntry.js"
+import * as Membership from "../../Membership.js"
 import type { Message } from "../../Message.js"
 import * as Quorum from "../../Quorum.js"
 import type { State } from "../../RaftCore.js"
@@ -22,9 +23,17 @@ interface Committed {
   readonly inTerm: number
 }
 
-/** The proposal an entry carries; 0 for a no-op. */
-export const proposalOf = (entry: LogEntry): number =>
-  entry.payload.length < 4 ? 0 : new DataView(entry.payload.buffer, entry.payload.byteOffset).getUint32(0)
+/** The proposal an entry carries; 0 for one that carries none. */
+const proposalOf = (entry: LogEntry): number =>
+  entry.kind !== "command" || entry.payload.length < 4
+    ? 0
+    : new DataView(entry.payload.buffer, entry.payload.byteOffset).getUint32(0)
+
+/** What tells an entry from another. */
+const contentOf = (entry: LogEntry): string =>
+  entry.kind === "configuration" ? decoder.decode(entry.payload) : `${proposalOf(entry)}`
+
+const decoder = new TextDecoder()
 
 export const payloadOf = (proposal: number, bytes: number): Uint8Array => {
   const payload = new Uint8Array(Math.max(4, bytes))
@@ -42,7 +51,7 @@ export class Checker {
   /** By term and voter: the vote it was seen to give. */
   private readonly votes = new Map<string, string>()
   /** By index and term: the entry and its predecessor's term. Equal pairs everywhere is log matching, by induction. */
-  private readonly entries = new Map<string, { readonly proposal: number; readonly prevTerm: number }>()
+  private readonly entries = new Map<string, { readonly content: string; readonly prevTerm: number }>()
   private readonly committed: Array<Committed> = []
   private readonly indexOfProposal = new Map<number, number>()
   private readonly refused = new Set<number>()
@@ -71,6 +80,7 @@ export class Checker {
         `to ${core.term}/${core.commitIndex}/${core.applyIndex}`
     )
     for (let index = before.commitIndex + 1; index <= core.commitIndex; index++) this.onCommitted(node, index)
+    this.onMembership(node, before)
     if (core.role !== "leader") return
     this.onLeader(node, before)
     this.demand(
@@ -93,6 +103,26 @@ export class Checker {
         () => `${node.id} counts ${progress.matchIndex} of ${peer.id}, which has ${peer.disk.entries.length}`
       )
     }
+  }
+
+  /** What a member believes of the membership, against its log. */
+  private onMembership(node: Node, before: State): void {
+    const { configurations, core, id } = node
+    const [newest] = configurations
+    this.demand(
+      core.configurations[0].index === newest.index,
+      "the newest configuration of the log is in force",
+      () => `${id} goes by that of ${core.configurations[0].index}, its log has one at ${newest.index}`
+    )
+    node.configurations = Membership.settle(configurations, core.commitIndex)
+    node.left ||= Membership.committed(node.configurations, core.commitIndex).removed.includes(id)
+    if (core.role === "follower") return
+    this.demand(!node.left, "who has left asks for nothing", () => `${id} is a ${core.role} in ${core.term}`)
+    this.demand(
+      core.role === before.role || Membership.mayLead(configurations, before.commitIndex, id),
+      "only voters lead",
+      () => `${id} becomes a ${core.role} under ${Membership.members(newest.configuration)}`
+    )
   }
 
   private onLeader(node: Node, before: State): void {
@@ -134,11 +164,14 @@ export class Checker {
       "commits are dense",
       () => `${node.id} commits ${index} after ${this.committed.length}`
     )
-    const holders = this.nodes.filter(({ disk }) => disk.entries[index - 1]?.term === entry.term).length
+    const { voters } = node.configurations[0].configuration
+    const holders = this.nodes.filter(
+      ({ disk, id }) => voters.includes(id) && disk.entries[index - 1]?.term === entry.term
+    ).length
     this.demand(
-      holders >= Quorum.size(this.nodes.length),
+      holders >= Quorum.size(voters.length),
       "committed is durable on a majority",
-      () => `${node.id} commits ${index} of term ${entry.term}, durable on ${holders} of ${this.nodes.length}`
+      () => `${node.id} commits ${index} of term ${entry.term}, durable on ${holders} of ${voters}`
     )
     this.committed.push({ term: entry.term, proposal, inTerm: node.core.term })
     if (proposal === 0) return
@@ -153,16 +186,65 @@ export class Checker {
 
   onAppended(node: Node, entry: LogEntry, prevTerm: number): void {
     const key = `${entry.index}.${entry.term}`
-    const proposal = proposalOf(entry)
+    const content = contentOf(entry)
     const known = this.entries.get(key)
     if (known === undefined) {
-      this.entries.set(key, { proposal, prevTerm })
+      this.entries.set(key, { content, prevTerm })
+      if (entry.kind === "configuration") this.onConfiguration(node, entry)
       return
     }
     this.demand(
-      known.proposal === proposal && known.prevTerm === prevTerm,
+      known.content === content && known.prevTerm === prevTerm,
       "log matching",
       () => `${node.id} has another entry ${entry.index} of term ${entry.term}`
+    )
+  }
+
+  /** A configuration that its leader makes. */
+  private onConfiguration(node: Node, entry: LogEntry): void {
+    const { configurations, core, id } = node
+    const [before] = configurations
+    this.demand(
+      before.index <= core.commitIndex,
+      "one change at a time",
+      () => `${id} adds one at ${entry.index} to that of ${before.index}, with ${core.commitIndex} committed`
+    )
+    this.demand(
+      node.log[core.commitIndex - 1]?.term === core.term,
+      "no change before a commit of the own term",
+      () => `${id} adds one at ${entry.index} in ${core.term}, with ${core.commitIndex} committed`
+    )
+    const [{ configuration: next }] = Membership.record(configurations, entry)
+    const { removed, voters } = before.configuration
+    const differing =
+      voters.filter(voter => !next.voters.includes(voter)).length +
+      next.voters.filter(voter => !voters.includes(voter)).length
+    this.demand(differing <= 1, "one voter at a time", () => `${voters} become ${next.voters}`)
+    this.demand(
+      removed.every(member => next.removed.includes(member)),
+      "no name is used again",
+      () => `of ${removed} only ${next.removed} remain removed`
+    )
+  }
+
+  onChangeCommitted(node: Node, change: Membership.Change | undefined, index: number): void {
+    if (change === undefined) throw new Violation("a change is answered once", `${node.id} at ${index}`)
+    const placed = node.configurations.find(configuration => configuration.index === index)?.configuration
+    this.demand(
+      index <= this.commitIndex &&
+        placed !== undefined &&
+        (change._tag === "Add" ? Membership.members(placed) : placed.removed).includes(change.member),
+      "a committed change is in its configuration",
+      () => `${node.id} reports ${change._tag} ${change.member} at ${index}`
+    )
+  }
+
+  onTransferred(node: Node, target: string | undefined): void {
+    const { term } = node.core
+    this.demand(
+      target !== undefined && this.leaders.get(term) === target,
+      "a transferred leadership is led",
+      () => `${node.id} reports ${target} in ${term}, which ${this.leaders.get(term)} leads`
     )
   }
 

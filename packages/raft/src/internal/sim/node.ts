@@ -1,5 +1,6 @@
 import type { LogEntry } from "../../LogEntry.js"
 import * as LogEntries from "../../LogEntry.js"
+import * as Membership from "../../Membership.js"
 import type { Message } from "../../Message.js"
 import * as RaftCore from "../../RaftCore.js"
 
@@ -36,23 +37,38 @@ export interface Node {
   readonly proposals: Map<number, { readonly id: number; readonly term: number }>
   /** Reads this member has not answered, with the index they must not fall below. */
   readonly reads: Map<number, number>
+  /** Changes of the membership and transfers this member has not answered. */
+  readonly changes: Map<number, Membership.Change>
+  readonly transfers: Map<number, string>
+  /** The configurations of `log`, the newest first; kept apart from what the core believes. */
+  configurations: Membership.History
+  /** Whether it has heard since its start that it is a member no more. */
+  left: boolean
 }
 
 export interface Group {
   readonly seed: number
   readonly voters: ReadonlyArray<string>
+  /** Who may be added. */
+  readonly spares: ReadonlyArray<string>
   readonly options: RaftCore.Options
 }
+
+const configurationsOf = (group: Group, entries: ReadonlyArray<LogEntry>): Membership.History =>
+  Membership.fromLog(
+    { index: 0, configuration: Membership.founding(group.voters) },
+    entries.filter(({ kind }) => kind === "configuration")
+  )
 
 const boot = (group: Group, id: string, disk: Disk, incarnation: number): RaftCore.State =>
   RaftCore.make({
     id,
-    voters: group.voters,
+    configurations: configurationsOf(group, disk.entries),
     hardState: disk.hardState,
     lastIndex: disk.entries.length,
     lastTerm: disk.entries[disk.entries.length - 1]?.term ?? 0,
     appliedIndex: disk.applied,
-    seed: group.seed * 1009 + group.voters.indexOf(id) * 101 + incarnation,
+    seed: group.seed * 1009 + [...group.voters, ...group.spares].indexOf(id) * 101 + incarnation,
     options: group.options
   })
 
@@ -85,7 +101,11 @@ export const make = (group: Group, id: string): Node => {
     writes: [],
     applied: 0,
     proposals: new Map(),
-    reads: new Map()
+    reads: new Map(),
+    changes: new Map(),
+    transfers: new Map(),
+    configurations: configurationsOf(group, []),
+    left: false
   }
   return node
 }
@@ -104,6 +124,8 @@ export const crash = (node: Node, forgotten: number): void => {
   node.writes = []
   node.proposals.clear()
   node.reads.clear()
+  node.changes.clear()
+  node.transfers.clear()
 }
 
 export const restart = (group: Group, node: Node): void => {
@@ -112,4 +134,6 @@ export const restart = (group: Group, node: Node): void => {
   node.log = [...node.disk.entries]
   node.applied = node.disk.applied
   node.core = boot(group, node.id, node.disk, node.incarnation)
+  node.configurations = configurationsOf(group, node.log)
+  node.left = false
 }

@@ -4,7 +4,7 @@ import type { Random } from "./random.js"
 import type { Link, World } from "./world.js"
 
 /** How often each thing happens, as a share of all events. What is left over goes to messages and disks. */
-const shares = { fault: 0.02, client: 0.1, tick: 0.12 }
+const shares = { fault: 0.02, client: 0.1, tick: 0.12, hastyTick: 0.4 }
 
 /**
  * Chooses what happens next. All the troubles that last, cuts and pauses and hanging disks, live here and not in the
@@ -33,7 +33,7 @@ export class Schedule {
       if (event !== undefined) return event
     } else if (roll < shares.fault + shares.client) {
       return this.client()
-    } else if (roll > 1 - shares.tick) {
+    } else if (roll > 1 - (this.faults.haste ? shares.hastyTick : shares.tick)) {
       return this.tick()
     }
     return this.storage(0.3) ?? this.network() ?? this.storage(1) ?? this.tick()
@@ -56,12 +56,23 @@ export class Schedule {
 
   /** Clients mostly know who leads; the rest is there to be refused. */
   private client(): Event {
-    const { random, world } = this
+    const { faults, random, world } = this
     const leader = random.pick(world.nodes.filter(node => node.up && node.core.role === "leader"))
     const node = leader === undefined || random.chance(0.1) ? this.anyone() : leader.id
+    if (faults.membership && random.chance(0.08)) return this.change(node)
+    if (faults.transfer && random.chance(0.05)) {
+      return { _tag: "Transfer", node, target: random.pick(world.nodes)?.id ?? node }
+    }
     return random.chance(0.4)
       ? { _tag: "Read", node }
       : { _tag: "Propose", node, count: random.between(1, 4), bytes: random.pick([4, 4, 40, 400]) ?? 4 }
+  }
+
+  /** Somebody joins or goes; a name that is gone already, or never came, is there to be refused. */
+  private change(node: string): Event {
+    const { random, world } = this
+    const member = random.pick(random.chance(0.5) ? world.group.spares : world.nodes.map(({ id }) => id)) ?? node
+    return { _tag: "Change", node, change: random.chance(0.6) ? "Add" : "Remove", member }
   }
 
   private network(): Event | undefined {
@@ -152,6 +163,9 @@ export const drawFaults = (random: Random): Faults => {
     cut: random.chance(0.4),
     partition: random.chance(0.5),
     skew: random.chance(0.5),
-    campaign: random.chance(0.3)
+    campaign: random.chance(0.3),
+    haste: random.chance(0.3),
+    membership: random.chance(0.5),
+    transfer: random.chance(0.4)
   }
 }

@@ -1,5 +1,8 @@
+import * as Membership from "../../Membership.js"
+import * as RaftCore from "../../RaftCore.js"
 import type { Event } from "../../Simulator.js"
 import { Violation } from "./checker.js"
+import type { Node } from "./node.js"
 import type { World } from "./world.js"
 
 /** Rounds of time, each with all traffic delivered, within which a healed group must be of one mind. */
@@ -33,7 +36,16 @@ const unlike = (world: World): string | undefined => {
   const [leader] = leaders
   if (leader === undefined || leaders.length > 1) return `${leaders.length} leaders`
   const { lastIndex, term } = leader.core
-  for (const { applied, core, id, proposals, reads } of world.nodes) {
+  const configuration = RaftCore.configuration(leader.core)
+  if (configuration.learners.length > 0) return `${configuration.learners} still learn`
+  for (const { applied, changes, core, id, proposals, reads, transfers } of world.nodes) {
+    if (changes.size > 0 || transfers.size > 0)
+      return `${id} has ${changes.size} changes and ${transfers.size} transfers open`
+    if (!configuration.voters.includes(id)) {
+      const asks = !core.removed && Membership.mayLead(core.configurations, core.commitIndex, id)
+      if (asks) return `${id} was removed and does not know`
+      continue
+    }
     if (core.term !== term) return `${id} is in term ${core.term}, the leader in ${term}`
     if (core.lastIndex !== lastIndex || core.commitIndex !== lastIndex || applied !== lastIndex) {
       return `${id} has ${core.lastIndex}/${core.commitIndex}/${applied} of ${lastIndex} entries`
@@ -48,14 +60,26 @@ const unlike = (world: World): string | undefined => {
 }
 
 /**
- * Ends all trouble and demands what a healthy group owes: within so many election time-outs one leader, equal logs, all of
- * it committed and applied, no question unanswered; then a proposal and a read at the leader, and the same again.
+ * Ends all trouble and demands what a healthy group owes: within so many election time-outs one leader, equal logs, all
+ * of it committed and applied, every learner a voter, nobody who was removed still asking, no question unanswered; then
+ * a proposal and a read at the leader, another leader, another member, and the same after each.
  */
 export const settle = (world: World, electionTicks: number, apply: Apply): void => {
   for (const { id, up } of world.nodes) if (!up) apply({ _tag: "Restart", node: id })
   converge(world, electionTicks, apply)
+  serve(world, electionTicks, apply)
+  handOver(world, electionTicks, apply)
+  admit(world, electionTicks, apply)
+}
+
+const leaderOf = (world: World): Node => {
   const leader = world.nodes.find(({ core }) => core.role === "leader")
-  if (leader === undefined) return
+  if (leader === undefined) throw new Violation("a healed group converges", "nobody leads")
+  return leader
+}
+
+const serve = (world: World, electionTicks: number, apply: Apply): void => {
+  const leader = leaderOf(world)
   const { acknowledged } = world.checker
   const { readsServed } = world
   apply({ _tag: "Propose", node: leader.id, count: 3, bytes: 40 })
@@ -66,6 +90,30 @@ export const settle = (world: World, electionTicks: number, apply: Apply): void 
       "a healthy group serves",
       `${leader.id} acknowledged ${world.checker.acknowledged - acknowledged} of 3`
     )
+  }
+}
+
+const handOver = (world: World, electionTicks: number, apply: Apply): void => {
+  const { core, id: node } = leaderOf(world)
+  const target = RaftCore.configuration(core).voters.find(voter => voter !== node)
+  if (target === undefined) return
+  const { transfersDone } = world
+  apply({ _tag: "Transfer", node, target })
+  converge(world, electionTicks, apply)
+  if (leaderOf(world).id !== target || world.transfersDone !== transfersDone + 1) {
+    throw new Violation("a healthy leader hands over", `${leaderOf(world).id} leads instead of ${target}`)
+  }
+}
+
+const admit = (world: World, electionTicks: number, apply: Apply): void => {
+  const { core, id: node } = leaderOf(world)
+  const { removed, voters } = RaftCore.configuration(core)
+  const member = world.group.spares.find(spare => !voters.includes(spare) && !removed.includes(spare))
+  if (member === undefined) return
+  apply({ _tag: "Change", node, change: "Add", member })
+  converge(world, electionTicks, apply)
+  if (!RaftCore.configuration(leaderOf(world).core).voters.includes(member)) {
+    throw new Violation("a healthy group grows", `${member} was asked for and does not vote`)
   }
 }
 

@@ -1,3 +1,4 @@
+import * as Membership from "../../Membership.js"
 import type { Message } from "../../Message.js"
 import * as RaftCore from "../../RaftCore.js"
 import type { Event } from "../../Simulator.js"
@@ -25,13 +26,16 @@ export class World {
   readonly checker: Checker
   private proposals = 0
   private reads = 0
+  private requests = 0
   readsServed = 0
+  changesCommitted = 0
+  transfersDone = 0
 
   constructor(
-    private readonly group: Nodes.Group,
+    readonly group: Nodes.Group,
     private readonly step: StepFunction
   ) {
-    const nodes = group.voters.map(id => Nodes.make(group, id))
+    const nodes = [...group.voters, ...group.spares].map(id => Nodes.make(group, id))
     this.nodes = nodes
     this.links = nodes.flatMap(from => nodes.filter(to => to !== from).map(to => ({ from, to, messages: [] })))
     this.checker = new Checker(nodes)
@@ -73,12 +77,13 @@ export class World {
     }
     if (!link.to.up) return false
     if (event._tag === "Deliver") link.messages.splice(event.at, 1)
+    if (message._tag === "Removed") link.to.left = true
     this.feed(link.to, { _tag: "Receive", message })
     return true
   }
 
   private operate(
-    event: Extract<Event, { readonly _tag: "Tick" | "Campaign" | "Propose" | "Read" | "Sync" }>
+    event: Extract<Event, { readonly _tag: "Tick" | "Campaign" | "Propose" | "Read" | "Sync" | "Change" | "Transfer" }>
   ): boolean {
     const node = this.node(event.node)
     if (!node.up) return false
@@ -104,6 +109,18 @@ export class World {
         return true
       case "Sync":
         return this.sync(node, event.writes)
+      case "Change": {
+        this.requests += 1
+        const change: Membership.Change = { _tag: event.change, member: event.member }
+        node.changes.set(this.requests, change)
+        this.feed(node, { _tag: "ChangeMembership", id: this.requests, change })
+        return true
+      }
+      case "Transfer":
+        this.requests += 1
+        node.transfers.set(this.requests, event.target)
+        this.feed(node, { _tag: "TransferLeadership", id: this.requests, target: event.target })
+        return true
     }
   }
 
@@ -158,10 +175,14 @@ export class World {
   }
 
   private accept(node: Nodes.Node, persist: RaftCore.Persist): void {
-    if (persist.truncateFrom !== undefined) node.log.length = persist.truncateFrom - 1
+    if (persist.truncateFrom !== undefined) {
+      node.log.length = persist.truncateFrom - 1
+      node.configurations = Membership.undo(node.configurations, persist.truncateFrom)
+    }
     for (const entry of persist.entries) {
       this.checker.onAppended(node, entry, node.log[node.log.length - 1]?.term ?? 0)
       node.log.push(entry)
+      if (entry.kind === "configuration") node.configurations = Membership.record(node.configurations, entry)
     }
     node.writes.push({ persist, held: [] })
   }
@@ -170,6 +191,8 @@ export class World {
     switch (output._tag) {
       case "Persist":
       case "RoleChanged":
+      case "MembershipChanged":
+      case "MemberRemoved":
         break
       case "Truncated":
         for (const index of node.proposals.keys()) if (index >= output.fromIndex) node.proposals.delete(index)
@@ -199,6 +222,25 @@ export class World {
         break
       case "ReadRefused":
         if (!node.reads.delete(output.id)) throw new Violation("a read is answered once", `${output.id}`)
+        break
+      case "ChangeCommitted":
+        this.checker.onChangeCommitted(node, node.changes.get(output.id), output.index)
+        node.changes.delete(output.id)
+        this.changesCommitted += 1
+        break
+      case "ChangeRefused":
+      case "ChangeUnknown":
+        if (!node.changes.delete(output.id)) throw new Violation("a change is answered once", `${output.id}`)
+        break
+      case "TransferEnded":
+        if (output.outcome === "transferred") {
+          this.checker.onTransferred(node, node.transfers.get(output.id))
+          this.transfersDone += 1
+        }
+        if (!node.transfers.delete(output.id)) throw new Violation("a transfer is answered once", `${output.id}`)
+        break
+      case "TransferRefused":
+        if (!node.transfers.delete(output.id)) throw new Violation("a transfer is answered once", `${output.id}`)
         break
     }
   }
