@@ -50,7 +50,10 @@ export interface Store {
  * @category models
  */
 export interface Pools {
-  /** Writers, 1 to 65,536, each with streams of its own. Default 4. */
+  /**
+   * Writers, 1 to 65,536, each with streams of its own. Default 1: they all feed one log, so more of them buy no speed, and at a
+   * follower each part of a request that is split among them is forwarded by itself.
+   */
   readonly writers: number
   /** Readers, 1 to 65,536, which take turns. Default 4. */
   readonly readers: number
@@ -62,7 +65,7 @@ export interface Pools {
  * @since 0.1.0
  * @category constants
  */
-export const poolsDefaults: Pools = { writers: 4, readers: 4, idleStop: "1 minute" }
+export const poolsDefaults: Pools = { writers: 1, readers: 4, idleStop: "1 minute" }
 
 /**
  * The store's Raft group. A store has a log of its own, so that no store waits for another's.

@@ -165,7 +165,8 @@ function* movesOfDraft(draft: Draft, model: DynamicModel): Generator<DynamicMove
       return
     case "reconfigure": {
       // Whether a wrong template is refused at once or in its turn is not said.
-      const intensity = draft.isFlawed && !model.isHeld ? -1 : draft.template.intensity
+      const isFlawed = draft.isFlawed && model.isRunning && !model.isHeld
+      const intensity = isFlawed ? -1 : draft.template.intensity
       yield { _: "Call", to: top, call: { _: "Reconfigure", template: { ...draft.template, intensity } } }
       return
     }

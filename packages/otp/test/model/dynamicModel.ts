@@ -102,6 +102,10 @@ export class DynamicModel {
   private journal: Array<ReadonlyArray<string>> = []
   private ends: Array<string> = []
 
+  get isRunning(): boolean {
+    return this.template !== undefined
+  }
+
   get alive(): ReadonlyArray<string> {
     return [...this.living]
   }

@@ -5,7 +5,7 @@
 import * as fc from "fast-check"
 import { drafts, edge, nextStarts, own, passesMillis, periodsMillis, pick, troubles } from "./drafts.js"
 import type { TreeModel } from "./treeModel.js"
-import type { Instance } from "./treeState.js"
+import type { Instance, Supervisor } from "./treeState.js"
 import {
   type AutoShutdown,
   type ChildSpec,
@@ -45,14 +45,18 @@ export type Draft =
   | { readonly _: "askPid"; readonly at: number; readonly who: number; readonly what: AboutPid }
   | { readonly _: "list"; readonly at: number; readonly what: AboutAll }
   | { readonly _: "reconfigure"; readonly at: number; readonly flags: Flags; readonly flaw: Flaw }
-  /** A supervisor gets other settings for the children it was told of. */
-  | ({ readonly _: "retune"; readonly at: number } & Settings)
+  /** A supervisor gets other settings for the children it was told of, and proves it at the edge. */
+  | ({ readonly _: "retune"; readonly at: number } & Settings & Edge)
   | { readonly _: "pass"; readonly millis: number }
   /** A crash when the oldest restart that counts is a period old, more or less. */
-  | { readonly _: "edge"; readonly at: number; readonly who: number; readonly offset: number }
+  | ({ readonly _: "edge"; readonly at: number } & Edge)
   | { readonly _: "together"; readonly at: number; readonly drafts: ReadonlyArray<Draft> }
 
 type AboutOne = "TerminateChild" | "RestartChild" | "DeleteChild" | "WhichChild" | "GetChildSpec"
+interface Edge {
+  readonly who: number
+  readonly offset: number
+}
 type Settings = Pick<Flags, "strategy" | "intensity" | "periodMillis">
 type Pursuit = AboutOne | "WhichChildren" | "CountChildren" | "sibling"
 type AboutPid = "TerminateByPid" | "GetChildSpecByPid"
@@ -225,7 +229,10 @@ const single: fc.Arbitrary<Draft> = fc.oneof(
       )
     })
   },
-  { weight: 2, arbitrary: fc.record({ _: fc.constant("retune" as const), at: pick, ...settings }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ _: fc.constant("retune" as const), at: pick, who: pick, offset: edge, ...settings })
+  },
   {
     weight: 2,
     arbitrary: fc.record({ _: fc.constant("pass" as const), millis: fc.constantFrom(...passesMillis) })
@@ -296,6 +303,8 @@ function* movesOfDraft(draft: Draft, model: TreeModel, above: string): Generator
   const supervisors = model.supervisors.filter(({ instance: { path } }) => isBelow(path, above))
   const at = "at" in draft ? supervisors[draft.at % supervisors.length] : undefined
   const to = at?.instance.path ?? above
+  const restarted = supervisors.filter(({ instants }) => instants.length > 0)
+  const counting = "at" in draft ? restarted[draft.at % Math.max(restarted.length, 1)] : undefined
   switch (draft._) {
     case "exit":
     case "pursue": {
@@ -348,36 +357,39 @@ function* movesOfDraft(draft: Draft, model: TreeModel, above: string): Generator
       const isDeepest = to.split("/").length >= depthMax
       const children = draft.flags.children.filter(({ work }) => typeof work === "string" || !isDeepest)
       // Whether a wrong spec is refused at once or in its turn is not said.
-      const flaw = at?.isHeld === true ? "none" : draft.flaw
+      const flaw = at === undefined || at.isHeld ? "none" : draft.flaw
       yield { _: "Call", to, call: { _: "Reconfigure", flags: flawed({ ...draft.flags, children }, flaw) } }
       return
     }
     case "retune": {
-      if (at === undefined) return
+      const chosen = counting ?? at
+      if (chosen === undefined) return
       const { intensity, periodMillis, strategy } = draft
-      yield { _: "Call", to, call: { _: "Reconfigure", flags: { ...at.flags, strategy, intensity, periodMillis } } }
+      const flags = { ...chosen.flags, strategy, intensity, periodMillis }
+      yield { _: "Call", to: chosen.instance.path, call: { _: "Reconfigure", flags } }
+      if (chosen === counting) yield* crashAtEdge(counting, draft, model)
       return
     }
     case "pass":
       yield { _: "Pass", millis: draft.millis }
       return
-    case "edge": {
-      const counting = supervisors.filter(({ instants }) => instants.length > 0)
-      const chosen = counting[draft.at % Math.max(counting.length, 1)]
-      if (chosen === undefined) return
-      const { children, flags, instants } = chosen
-      const millis = (instants[0] ?? 0) + flags.periodMillis + draft.offset - model.nowMillis
-      if (millis > 0) yield { _: "Pass", millis }
-      const living = children.flatMap(({ instance }) => (instance?.alive === true ? [instance.tag] : []))
-      const instance = living[draft.who % Math.max(living.length, 1)]
-      if (instance !== undefined) yield { _: "Exit", instance, reason: "crash" }
+    case "edge":
+      if (counting !== undefined) yield* crashAtEdge(counting, draft, model)
       return
-    }
     case "together":
       yield { _: "Hold", to }
       for (const each of draft.drafts) yield* movesOfDraft(each, model, to)
       yield { _: "Release", to }
   }
+}
+
+function* crashAtEdge(supervisor: Supervisor, { offset, who }: Edge, model: TreeModel): Generator<TreeMove, void> {
+  const { children, flags, instants } = supervisor
+  const millis = (instants[0] ?? model.nowMillis) + flags.periodMillis + offset - model.nowMillis
+  if (millis > 0) yield { _: "Pass", millis }
+  const living = children.flatMap(({ instance }) => (instance?.alive === true ? [instance.tag] : []))
+  const instance = living[who % Math.max(living.length, 1)]
+  if (instance !== undefined) yield { _: "Exit", instance, reason: "crash" }
 }
 
 function* pursuit(what: Pursuit, { parent, path }: Instance): Generator<TreeMove, void> {
