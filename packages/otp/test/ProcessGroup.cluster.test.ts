@@ -19,28 +19,38 @@ import {
   supervised,
   tableOf
 } from "./helpers/groups.js"
+import { later, present, type Release, release0_1_0, withReleases } from "./helpers/releases.js"
 
-const two = Effect.gen(function* () {
-  const network = yield* Transport.makeNetwork()
-  const a = yield* makeMember(network, "a")
-  const b = yield* makeMember(network, "b")
-  yield* settle
-  return { network, a, b }
-})
-
-const three = Effect.gen(function* () {
-  const { network, a, b } = yield* two
-  const c = yield* makeMember(network, "c")
-  yield* settle
-  return { network, a, b, c }
-})
+/** What else than the present release the node b runs. */
+const neighbours: ReadonlyArray<readonly [string, Release]> = [
+  ["of this release", present],
+  ["with one of release 0.1.0", release0_1_0],
+  ["with one of a later release", later]
+]
 
 const joined = (label: string, ...groups: ReadonlyArray<string>) =>
   Effect.tap(idle(label), pid => Effect.forEach(groups, group => ProcessGroup.join(group, pid)))
 
 const restartScope = Effect.zipRight(Effect.flatMap(scopeProcess(), kill), settle)
 
-describe("ProcessGroup on several nodes", () => {
+describe.each(neighbours)("ProcessGroup on several nodes %s", (_, neighbour) => {
+  const makeNetwork = Effect.map(Transport.makeNetwork(), network => withReleases(network, { b: neighbour }))
+
+  const two = Effect.gen(function* () {
+    const network = yield* makeNetwork
+    const a = yield* makeMember(network, "a")
+    const b = yield* makeMember(network, "b")
+    yield* settle
+    return { network, a, b }
+  })
+
+  const three = Effect.gen(function* () {
+    const { network, a, b } = yield* two
+    const c = yield* makeMember(network, "c")
+    yield* settle
+    return { network, a, b, c }
+  })
+
   it.effect("two: joins, deaths and the end of a node are seen on the other, but never as local", () =>
     Effect.gen(function* () {
       const { a, b } = yield* two
@@ -77,7 +87,7 @@ describe("ProcessGroup on several nodes", () => {
 
   it.effect("initial: a scope that starts later gets the members there are, and what becomes of them", () =>
     Effect.gen(function* () {
-      const network = yield* Transport.makeNetwork()
+      const network = yield* makeNetwork
       const a = yield* makeMember(network, "a")
       const m = yield* a.run(joined("m", "g", "g"))
       const b = yield* makeNode(network, "b")
@@ -226,7 +236,7 @@ describe("ProcessGroup on several nodes", () => {
 
   it.effect("missing_scope_join: a node without the scope refuses, though others have it", () =>
     Effect.gen(function* () {
-      const network = yield* Transport.makeNetwork()
+      const network = yield* makeNetwork
       yield* makeMember(network, "a")
       const b = yield* makeNode(network, "b")
       const n = yield* b.run(idle("n"))
