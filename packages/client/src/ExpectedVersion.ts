@@ -77,3 +77,12 @@ export const isMet = (expected: ExpectedVersion, current: number): boolean => {
       return current === expected
   }
 }
+
+/**
+ * Whether a stream at this version, which does not meet the expectation, can come to meet it: a stream's version only grows.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const canYetBeMet = (expected: ExpectedVersion, actual: number): boolean =>
+  expected === StreamExists || (typeof expected === "number" && actual < expected)

@@ -263,6 +263,50 @@ describe("repeating", () => {
     })
   )
 
+  it.scopedLive("does not call refused what an earlier attempt may yet write", () =>
+    Effect.gen(function* () {
+      const store = new Gateway.MemoryStore()
+      const outcomes: Array<string> = []
+      for (const [stream, expected] of [
+        ["absent", ExpectedVersion.StreamExists],
+        ["absent", ExpectedVersion.exact(3)],
+        ["present", ExpectedVersion.exact(3)],
+        ["present", ExpectedVersion.exact(0)],
+        ["present", ExpectedVersion.NoStream]
+      ] as const) {
+        const first = yield* Gateway.make(store)
+        const second = yield* Gateway.make(store)
+        if (store.versionOf("present") < 0) {
+          const writer = yield* Client.make({ endpoints: [second.endpoint] })
+          yield* writer.append("present", "any", [yield* event("A"), yield* event("B")])
+        }
+        // The first attempt is on its way to a node that dies before it can be told what became of it.
+        first.before = () => Effect.zipRight(first.vanish, Effect.never)
+        const client = yield* Client.make({ endpoints: [first.endpoint, second.endpoint] })
+        outcomes.push((yield* Effect.flip(client.append(stream, expected, [yield* event("C")])))._tag)
+      }
+      assert.deepStrictEqual(outcomes, [
+        "OutcomeUnknown",
+        "OutcomeUnknown",
+        "OutcomeUnknown",
+        "WrongExpectedVersion",
+        "WrongExpectedVersion"
+      ])
+    })
+  )
+
+  it.scopedLive("does not let the second node's refusal stand for the first one's silence", () =>
+    Effect.gen(function* () {
+      const store = new Gateway.MemoryStore()
+      const first = yield* Gateway.make(store)
+      const second = yield* Gateway.make(new Gateway.MemoryStore("other"))
+      first.after = () => Effect.zipRight(first.vanish, Effect.never)
+      const client = yield* Client.make({ endpoints: [first.endpoint, second.endpoint] })
+      assert.strictEqual((yield* Effect.flip(client.append("s", "any", [yield* event("A")])))._tag, "OutcomeUnknown")
+      assert.strictEqual(store.all.length, 1)
+    })
+  )
+
   it.scopedLive("opens a new connection after a loss, in silence when nothing was under way", () =>
     Effect.gen(function* () {
       const store = new Gateway.MemoryStore()

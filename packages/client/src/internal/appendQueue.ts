@@ -13,8 +13,16 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type { AppendFailure, Batching, Service } from "../Client.js"
 import * as Event from "../Event.js"
+import * as ExpectedVersion from "../ExpectedVersion.js"
 import type { Limits } from "../Limits.js"
-import { EventTooLarge, InvalidRequest, OutcomeUnknown, Overloaded, RequestTooLarge } from "../StoreError.js"
+import {
+  EventTooLarge,
+  InvalidRequest,
+  OutcomeUnknown,
+  Overloaded,
+  RequestTooLarge,
+  WrongExpectedVersion
+} from "../StoreError.js"
 import { Append, type Appended, StoreId } from "../StoreRpcs.js"
 import type { Attempts, History } from "./attempts.js"
 import { history } from "./attempts.js"
@@ -72,6 +80,20 @@ const measure = (append: Append, limits: Limits): Either.Either<number, AppendFa
   return bytes > limits.requestBytesMax
     ? Either.left(new RequestTooLarge({ bytes, limitBytes: limits.requestBytesMax }))
     : Either.right(bytes)
+}
+
+/**
+ * What a node's answer means for an append. A refusal speaks for the attempt it answers, and an earlier one may be under way still: if the stream can yet come
+ * to what the append expects, that one can take effect after the refusal of this one.
+ */
+const conclude = (append: Append, answer: Result | undefined, { uncertain }: History): Result => {
+  if (answer === undefined) {
+    return Either.left(new OutcomeUnknown({ detail: "the node's answer leaves the append out" }))
+  }
+  if (uncertain === undefined || Either.isRight(answer) || !(answer.left instanceof WrongExpectedVersion)) return answer
+  return ExpectedVersion.canYetBeMet(append.expectedVersion, answer.left.actual)
+    ? Either.left(new OutcomeUnknown({ detail: `${uncertain}; another attempt was refused: ${answer.left.message}` }))
+    : answer
 }
 
 export const make = Effect.fnUntraced(function* (options: {
@@ -157,12 +179,7 @@ export const make = Effect.fnUntraced(function* (options: {
         Effect.matchEffect({
           onSuccess: results =>
             Effect.sync(() => {
-              members.forEach((member, index) => {
-                const result = results[index]
-                member.settle(
-                  result ?? Either.left(new OutcomeUnknown({ detail: "the node's answer leaves the append out" }))
-                )
-              })
+              members.forEach((member, index) => member.settle(conclude(member.append, results[index], history)))
             }),
           onFailure: error =>
             Effect.flatMap(Clock.currentTimeMillis, now => {

@@ -167,7 +167,10 @@ export const make = (options: {
         if (error instanceof NoQuorum || error instanceof Overloaded) {
           book.answerMillis = (yield* Clock.currentTimeMillis) - began
         }
-        if (!note(book, error, writes) && !(error instanceof Lost)) return yield* Effect.fail(error)
+        if (!note(book, error, writes) && !(error instanceof Lost)) {
+          // That this attempt had no effect says nothing of an earlier one whose answer was lost.
+          return yield* Effect.fail(book.uncertain === undefined ? error : verdict(book))
+        }
         connections.avoid(index)
         book.tries++
         lately = book
