@@ -8,43 +8,21 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Catalog from "./internal/sqlite/catalog.js"
 import * as Database from "./internal/sqlite/database.js"
 import { assertInvariant } from "./internal/sqlite/invariant.js"
 import * as Reader from "./internal/sqlite/reader.js"
 import * as Writer from "./internal/sqlite/writer.js"
-import { type Service, StoreEngine } from "./StoreEngine.js"
+import { type Service, StoreEngine, StoreFileRefused } from "./StoreEngine.js"
 
 /**
- * The file cannot be used as a store. Nothing in it was changed.
- *
- * - `damaged`: it is a store, and what it says cannot be true, or SQLite finds its pages broken;
- * - `foreign`: it is something else;
- * - `newer`: a later release wrote it;
- * - `in_use`: another engine or process has it open;
- * - `inaccessible`: it cannot be opened, read or written.
+ * Why a file is not used as a store, see `StoreEngine`.
  *
  * @since 0.1.0
  * @category errors
  */
-export class StoreFileRefused extends Schema.TaggedError<StoreFileRefused>("@reckon/db/StoreFileRefused")(
-  "StoreFileRefused",
-  {
-    filename: Schema.String,
-    reason: Schema.Literal("damaged", "foreign", "newer", "in_use", "inaccessible"),
-    detail: Schema.String
-  }
-) {
-  /** Only a file in use can be free a moment later. */
-  get retryable(): boolean {
-    return this.reason === "in_use"
-  }
-  override get message() {
-    return `${this.filename} cannot be used as a store (${this.reason}): ${this.detail}`
-  }
-}
+export { StoreFileRefused } from "./StoreEngine.js"
 
 /**
  * @since 0.1.0
@@ -55,49 +33,82 @@ export interface Options {
   readonly filename: string
 }
 
-const fromConnection = (db: Database.Connection): Service => {
+/** What runs on one connection, and ends with it. */
+const fromConnection = (db: Database.Connection) => {
   const catalog = Catalog.make(db)
   const writer = Writer.make(db, catalog)
   const reader = Reader.make(db, catalog)
   const checkpointWal = db.prepare<[], [number, number, number]>("PRAGMA wal_checkpoint(PASSIVE)").raw()
 
-  return {
-    appliedIndex: () => writer.head().appliedIndex,
-    appliedTerm: () => writer.head().appliedTerm,
-    apply: writer.apply,
-
-    checkpoint: () => {
-      const [busy, framesInWal, framesCopied] = checkpointWal.get() ?? [1, 0, 0]
-      // Nobody else has the file, so nobody can hold a checkpoint up. In memory there is no WAL, and both numbers are -1.
-      assertInvariant(busy === 0 && framesInWal === framesCopied, "a checkpoint copies the whole WAL", {
-        busy,
-        framesInWal,
-        framesCopied
-      })
-      return writer.head().appliedIndex
-    },
-
-    readStream: reader.readStream,
-    readAll: options => reader.readAll({ ...options, lastPosition: writer.head().lastPosition }),
-    getVersion: streamId => catalog.stream(streamId)?.version ?? -1,
-    listStreams: reader.listStreams,
-    lastPosition: () => writer.head().lastPosition,
-    streamCount: () => writer.head().streamCount,
-    eventCount: () => writer.head().eventCount
+  const checkpoint = () => {
+    const [busy, framesInWal, framesCopied] = checkpointWal.get() ?? [1, 0, 0]
+    // Nobody else has the file, so nobody can hold a checkpoint up. In memory there is no WAL, and both numbers are -1.
+    assertInvariant(busy === 0 && framesInWal === framesCopied, "a checkpoint copies the whole WAL", {
+      busy,
+      framesInWal,
+      framesCopied
+    })
+    return writer.head().appliedIndex
   }
+
+  return { catalog, writer, reader, checkpoint }
 }
 
-const open = (filename: string) =>
-  Effect.try({
-    try: () => Database.open(filename, fromConnection),
-    catch: cause => cause
-  }).pipe(
-    Effect.catchAll(cause =>
-      cause instanceof Database.Refused
-        ? Effect.fail(new StoreFileRefused({ filename, reason: cause.reason, detail: cause.message }))
-        : Effect.die(cause)
+type Opened = Database.Opened<ReturnType<typeof fromConnection>>
+
+const refused = (filename: string) => (cause: unknown) =>
+  cause instanceof Database.Refused
+    ? Effect.fail(new StoreFileRefused({ filename, reason: cause.reason, detail: cause.message }))
+    : Effect.die(cause)
+
+const attempt = <A>(filename: string, body: () => A): Effect.Effect<A, StoreFileRefused> =>
+  Effect.catchAll(Effect.try({ try: body, catch: cause => cause }), refused(filename))
+
+/** Where the store in a file stands. Refuses a file that is none. */
+const appliedIndexIn = (filename: string): number => {
+  const { db, value } = Database.open(filename, fromConnection)
+  db.close()
+  return value.writer.head().appliedIndex
+}
+
+const serve = (filename: string, first: Opened) => {
+  let opened = first
+
+  const install = (file: string) =>
+    Effect.map(
+      attempt(file, () => appliedIndexIn(file)),
+      index => {
+        const appliedIndex = opened.value.writer.head().appliedIndex
+        assertInvariant(index >= appliedIndex, "a copy does not take the store back", { index, appliedIndex })
+        // Should this fail there is no store to go on with: a defect, after which the owner opens what is there.
+        opened = Database.replace(opened.db, filename, file, fromConnection)
+      }
     )
-  )
+
+  const service: Service = {
+    appliedIndex: () => opened.value.writer.head().appliedIndex,
+    appliedTerm: () => opened.value.writer.head().appliedTerm,
+    apply: entries => opened.value.writer.apply(entries),
+    checkpoint: () => opened.value.checkpoint(),
+    snapshot: file =>
+      Effect.suspend(() => Database.copy(opened.db, file)).pipe(
+        Effect.catchAll(refused(file)),
+        Effect.zipRight(attempt(file, () => ({ index: appliedIndexIn(file) })))
+      ),
+    install,
+    readStream: options => opened.value.reader.readStream(options),
+    readAll: options => {
+      const { reader, writer } = opened.value
+      return reader.readAll({ ...options, lastPosition: writer.head().lastPosition })
+    },
+    getVersion: streamId => opened.value.catalog.stream(streamId)?.version ?? -1,
+    listStreams: options => opened.value.reader.listStreams(options),
+    lastPosition: () => opened.value.writer.head().lastPosition,
+    streamCount: () => opened.value.writer.head().streamCount,
+    eventCount: () => opened.value.writer.head().eventCount
+  }
+  return { service, close: () => opened.db.close() }
+}
 
 /**
  * Opens the file, or makes it, and closes it with the scope.
@@ -105,10 +116,11 @@ const open = (filename: string) =>
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: Options): Effect.Effect<Service, StoreFileRefused, Scope.Scope> =>
-  Effect.acquireRelease(open(options.filename), ({ db }) => Effect.sync(() => db.close())).pipe(
-    Effect.map(({ value }) => value)
-  )
+export const make = ({ filename }: Options): Effect.Effect<Service, StoreFileRefused, Scope.Scope> =>
+  Effect.acquireRelease(
+    attempt(filename, () => serve(filename, Database.open(filename, fromConnection))),
+    ({ close }) => Effect.sync(close)
+  ).pipe(Effect.map(({ service }) => service))
 
 /**
  * @since 0.1.0

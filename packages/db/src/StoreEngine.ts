@@ -12,6 +12,8 @@
  */
 import type { EventPage, StreamInfo } from "@reckon/client/StoreRpcs"
 import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type { Command, Reply } from "./Command.js"
 
 /**
@@ -71,6 +73,35 @@ export interface StreamsPage {
 }
 
 /**
+ * The file cannot be used as a store. Nothing in it was changed.
+ *
+ * - `damaged`: it is a store, and what it says cannot be true, or SQLite finds its pages broken;
+ * - `foreign`: it is something else;
+ * - `newer`: a later release wrote it;
+ * - `in_use`: another engine or process has it open;
+ * - `inaccessible`: it cannot be opened, read or written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class StoreFileRefused extends Schema.TaggedError<StoreFileRefused>("@reckon/db/StoreFileRefused")(
+  "StoreFileRefused",
+  {
+    filename: Schema.String,
+    reason: Schema.Literal("damaged", "foreign", "newer", "in_use", "inaccessible"),
+    detail: Schema.String
+  }
+) {
+  /** Only a file in use can be free a moment later. */
+  get retryable(): boolean {
+    return this.reason === "in_use"
+  }
+  override get message() {
+    return `${this.filename} cannot be used as a store (${this.reason}): ${this.detail}`
+  }
+}
+
+/**
  * What an engine does.
  *
  * @since 0.1.0
@@ -107,6 +138,18 @@ export interface Service {
    * engine back to an earlier applied index (never to a half applied batch), from which the log has to be replayed.
    */
   readonly checkpoint: () => number
+
+  /**
+   * Writes a consistent copy of the store to a new file, which may stand at a later index than the store did when it was asked: the answer says
+   * at which. Goes on in small steps between which everything else is served. Interrupted or failed it leaves no file.
+   */
+  readonly snapshot: (file: string) => Effect.Effect<{ readonly index: number }, StoreFileRefused>
+
+  /**
+   * Puts the copy in `file` in the place of all that the store holds, and takes the file. All or nothing: a file that is not a store is refused and
+   * nothing is changed. That it stands at no earlier index is the caller's duty.
+   */
+  readonly install: (file: string) => Effect.Effect<void, StoreFileRefused>
 
   /** A page of one stream; `null` where there is no such stream. */
   readonly readStream: (options: ReadStream) => EventPage | null

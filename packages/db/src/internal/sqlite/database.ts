@@ -1,4 +1,7 @@
+import * as fs from "node:fs"
+import * as path from "node:path"
 import Database from "better-sqlite3"
+import * as Effect from "effect/Effect"
 import { BrokenInvariant } from "./invariant.js"
 import { applicationId, migrations } from "./schema.js"
 
@@ -96,22 +99,17 @@ const checkCounters = (db: Connection): void => {
   if (behind !== 0) throw new Refused("damaged", "it holds events or streams that its counters do not know of")
 }
 
-/**
- * Opens `filename`, or makes a new store there, brings it to the current format, and builds with `build` what runs on it. Whatever of that fails
- * throws a `Refused`, with the file closed.
- *
- * The file is locked for this connection alone. A second process on it would not harm the file but would break what the engine remembers of it, so it
- * is refused; and SQLite then keeps the index of the WAL in its heap, without shared memory and without a lock call per transaction. There is
- * no second connection for reads: it would run on the same thread, where it can overlap with nothing, and have a cache of its own to fill.
- */
-export const open = <A>(
-  filename: string,
-  build: (db: Connection) => A
-): { readonly db: Connection; readonly value: A } => {
+/** A connection and what runs on it. */
+export interface Opened<A> {
+  readonly db: Connection
+  readonly value: A
+}
+
+const onConnection = <A>(source: string | Buffer, build: (db: Connection) => A): Opened<A> => {
   let db: Connection | null = null
   try {
     // The timeout covers a predecessor that is just closing. It blocks the thread, hence short.
-    db = new Database(filename, { timeout: 1000 })
+    db = new Database(source, { timeout: 1000 })
     db.pragma("locking_mode = EXCLUSIVE")
     const { version } = checkIdentity(db)
     configureFile(db, version === 0)
@@ -123,4 +121,74 @@ export const open = <A>(
     db?.close()
     throw refusalOf(cause)
   }
+}
+
+/**
+ * Opens `filename`, or makes a new store there, brings it to the current format, and builds with `build` what runs on it. Whatever of that fails
+ * throws a `Refused`, with the file closed.
+ *
+ * The file is locked for this connection alone. A second process on it would not harm the file but would break what the engine remembers of it, so it
+ * is refused; and SQLite then keeps the index of the WAL in its heap, without shared memory and without a lock call per transaction. There is
+ * no second connection for reads: it would run on the same thread, where it can overlap with nothing, and have a cache of its own to fill.
+ */
+export const open = <A>(filename: string, build: (db: Connection) => A): Opened<A> => onConnection(filename, build)
+
+/** Pages that are copied at a time: a megabyte, which takes about a millisecond. A database in memory is copied in one go, or each write would let the copy begin anew. */
+const copyPages = (db: Connection): number => (db.memory ? 0x7fffffff : 256)
+
+const syncFile = (file: string): void => {
+  const descriptor = fs.openSync(file, "r")
+  try {
+    fs.fsyncSync(descriptor)
+  } finally {
+    fs.closeSync(descriptor)
+  }
+}
+
+/**
+ * Copies the database to a new file, synced, in small steps. SQLite carries what is written meanwhile over into the copy, because it is written
+ * through the same connection, so that the copy is as the database is at its last step.
+ */
+export const copy = (db: Connection, file: string): Effect.Effect<void, Refused> =>
+  Effect.async<void, Refused>((resume, signal) => {
+    const steps = db.backup(file, {
+      progress: () => {
+        if (signal.aborted) throw new Refused("inaccessible", "the copy was interrupted")
+        return copyPages(db)
+      }
+    })
+    const done = steps.then(
+      () => {
+        syncFile(file)
+        resume(Effect.void)
+      },
+      cause => {
+        fs.rmSync(file, { force: true })
+        resume(Effect.fail(refusalOf(cause)))
+      }
+    )
+    return Effect.promise(() => done)
+  })
+
+/** A copy in memory cannot have a WAL, and a header that speaks of one (bytes 18 and 19) would keep it from being read. */
+const withoutWal = (image: Buffer): Buffer => {
+  image.fill(1, 18, 20)
+  return image
+}
+
+/**
+ * Closes the connection, puts the store in `file` in the place of the one in `filename` and opens that. The rename makes it all or nothing, also for
+ * a power loss; the old WAL must not be there any more by then, or it would be read as part of the new store.
+ */
+export const replace = <A>(db: Connection, filename: string, file: string, build: (db: Connection) => A): Opened<A> => {
+  db.close()
+  if (filename === ":memory:") {
+    const opened = onConnection(withoutWal(fs.readFileSync(file)), build)
+    fs.rmSync(file)
+    return opened
+  }
+  for (const suffix of ["-wal", "-shm"]) fs.rmSync(filename + suffix, { force: true })
+  fs.renameSync(file, filename)
+  syncFile(path.dirname(filename))
+  return open(filename, build)
 }

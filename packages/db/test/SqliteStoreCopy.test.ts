@@ -1,0 +1,165 @@
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import Database from "better-sqlite3"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
+import type { Service } from "../src/StoreEngine.js"
+import { append, applyNext, bytes, event, readAll } from "./helpers/events.js"
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "reckon-db-"))),
+  folder => Effect.sync(() => fs.rmSync(folder, { recursive: true }))
+)
+
+const stores: ReadonlyArray<readonly [string, (folder: string, name: string) => string]> = [
+  ["in a file", (folder, name) => path.join(folder, name)],
+  ["in memory", () => ":memory:"]
+]
+
+const fill = (engine: Service, from: number, to: number, size = 0) => {
+  for (let n = from; n <= to; n++)
+    applyNext(engine, append(`s${n % 3}`, "any", event(n, { data: new Uint8Array(size) })))
+}
+
+const standing = (engine: Service) => ({
+  events: readAll(engine, 0, 10_000).events,
+  applied: [engine.appliedIndex(), engine.appliedTerm()],
+  last: engine.lastPosition(),
+  counts: [engine.streamCount(), engine.eventCount()],
+  streams: engine.listStreams({ after: null, count: 100 })
+})
+
+describe.each(stores)("a copy of a store %s", (_, place) => {
+  it.scoped("installed elsewhere it is the same store, and goes on like it", () =>
+    Effect.gen(function* () {
+      const dir = yield* folder
+      const one = yield* SqliteStoreEngine.make({ filename: place(dir, "one.db") })
+      const two = yield* SqliteStoreEngine.make({ filename: place(dir, "two.db") })
+      fill(one, 1, 50)
+      // What the other has in its caches must not be taken for the new store's.
+      applyNext(two, append("s0", "any", event(900), event(901)), append("old", "any", event(902)))
+      const copy = path.join(dir, "copy.db")
+      assert.deepStrictEqual(yield* one.snapshot(copy), { index: 50 })
+      yield* two.install(copy)
+      assert.isFalse(fs.existsSync(copy))
+      assert.deepStrictEqual(standing(two), standing(one))
+      assert.strictEqual(two.getVersion("old"), -1)
+      for (const engine of [one, two]) fill(engine, 40, 60)
+      assert.deepStrictEqual(standing(two), standing(one))
+      assert.strictEqual(one.eventCount(), 60)
+    })
+  )
+
+  it.scoped("holds all that was applied while it was being made", () =>
+    Effect.gen(function* () {
+      const dir = yield* folder
+      const engine = yield* SqliteStoreEngine.make({ filename: place(dir, "one.db") })
+      fill(engine, 1, 1_000, 4_000)
+      const copy = path.join(dir, "copy.db")
+      const copying = yield* Effect.fork(engine.snapshot(copy))
+      let n = 1_000
+      while ((yield* Fiber.poll(copying))._tag === "None") {
+        n += 1
+        fill(engine, n, n)
+        yield* Effect.promise(() => new Promise(resolve => setImmediate(resolve)))
+      }
+      const { index } = yield* Fiber.join(copying)
+      assert.isAtLeast(index, 1_000)
+      assert.isAtMost(index, n)
+      const other = yield* SqliteStoreEngine.make({ filename: copy })
+      assert.strictEqual(other.appliedIndex(), index)
+      assert.deepStrictEqual(readAll(other, 0, 10_000).events, readAll(engine, 0, index).events)
+    })
+  )
+
+  it.scoped("leaves nothing behind when it is interrupted, and the store serves on", () =>
+    Effect.gen(function* () {
+      const dir = yield* folder
+      const engine = yield* SqliteStoreEngine.make({ filename: place(dir, "one.db") })
+      fill(engine, 1, 1_000, 4_000)
+      const copy = path.join(dir, "copy.db")
+      const copying = yield* Effect.fork(engine.snapshot(copy))
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(copying)
+      assert.isFalse(fs.existsSync(copy))
+      fill(engine, 1_001, 1_001)
+      assert.deepStrictEqual(yield* engine.snapshot(copy), { index: 1_001 })
+    })
+  )
+
+  it.scoped("is refused when it is none, and nothing is changed", () =>
+    Effect.gen(function* () {
+      const dir = yield* folder
+      const engine = yield* SqliteStoreEngine.make({ filename: place(dir, "one.db") })
+      fill(engine, 1, 10)
+      const before = standing(engine)
+      const file = path.join(dir, "copy.db")
+      const reasons: Array<string> = []
+      const foreign = () => {
+        fs.rmSync(file)
+        new Database(file).exec("CREATE TABLE t (x)").close()
+      }
+      const newer = () => {
+        fs.rmSync(file)
+        const db = new Database(file)
+        db.pragma(`application_id = ${0x52434b4e}`)
+        db.pragma("user_version = 999")
+        db.close()
+      }
+      for (const make of [() => fs.writeFileSync(file, bytes("not a store at all, ".repeat(99))), foreign, newer]) {
+        make()
+        reasons.push((yield* Effect.flip(engine.install(file))).reason)
+        assert.deepStrictEqual(standing(engine), before)
+      }
+      assert.deepStrictEqual(reasons, ["foreign", "foreign", "newer"])
+      fill(engine, 11, 11)
+      assert.strictEqual(engine.eventCount(), 11)
+    })
+  )
+
+  it.scoped("does not take a store back", () =>
+    Effect.gen(function* () {
+      const dir = yield* folder
+      const engine = yield* SqliteStoreEngine.make({ filename: place(dir, "one.db") })
+      fill(engine, 1, 10)
+      const copy = path.join(dir, "copy.db")
+      yield* engine.snapshot(copy)
+      fill(engine, 11, 12)
+      const defect = yield* Effect.flip(Effect.sandbox(engine.install(copy)))
+      assert.include(Cause.pretty(defect), "a copy does not take the store back")
+      assert.strictEqual(engine.eventCount(), 12)
+    })
+  )
+})
+
+describe("an installed copy", () => {
+  it.scoped("is there after a restart, and no WAL of the old store is read into it", () =>
+    Effect.gen(function* () {
+      const dir = yield* folder
+      const filename = path.join(dir, "two.db")
+      const copy = path.join(dir, "copy.db")
+      const one = yield* SqliteStoreEngine.make({ filename: path.join(dir, "one.db") })
+      fill(one, 1, 50, 1_000)
+      yield* one.snapshot(copy)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const two = yield* SqliteStoreEngine.make({ filename })
+          fill(two, 901, 940, 2_000)
+          assert.isAbove(fs.statSync(`${filename}-wal`).size, 0)
+          yield* two.install(copy)
+          assert.deepStrictEqual(standing(two), standing(one))
+        })
+      )
+      const again = yield* SqliteStoreEngine.make({ filename })
+      assert.deepStrictEqual(standing(again), standing(one))
+      assert.deepStrictEqual(
+        fs.readdirSync(dir).filter(name => name.startsWith("copy")),
+        []
+      )
+    })
+  )
+})
