@@ -1,9 +1,11 @@
 /**
- * What a supervisor answers when it cannot do what it was asked to do with a child.
+ * What a supervisor answers when it cannot do what it was asked to do.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import type { CallError } from "./CallError.js"
+import type { InvalidSpec } from "./ChildSpec.js"
 import * as ExitReason from "./ExitReason.js"
 import { Pid } from "./Process.js"
 
@@ -80,3 +82,29 @@ export class ChildStartFailed extends Schema.TaggedError<ChildStartFailed>("@rec
     return true
   }
 }
+
+/**
+ * The supervisor's `init`, run again, failed. The supervisor goes on as it was.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InitFailed extends Schema.TaggedError<InitFailed>("@reckon/otp/InitFailed")("InitFailed", {
+  reason: ExitReason.ExitReason
+}) {
+  override get message(): string {
+    return `the supervisor's init failed: ${ExitReason.format(this.reason)}`
+  }
+  /** Whether the same call can succeed later without anything being changed: it depends on what went wrong. */
+  get retryable(): boolean {
+    return true
+  }
+}
+
+/**
+ * Any way in which a reconfiguration can fail; nothing has changed then.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type ReconfigureError = ChildStateError | InvalidSpec | InitFailed | CallError

@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { Ignore } from "./internal/outcome.js"
 import type { Pid } from "./internal/signal.js"
 
 /**
@@ -111,6 +112,29 @@ export interface Spec<Children extends ReadonlyArray<ChildSpec> = ReadonlyArray<
 }
 
 /**
+ * A spec that was computed: when it is there, the process has its name already.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Unnamed<Children extends ReadonlyArray<ChildSpec> = ReadonlyArray<ChildSpec>> extends Spec<Children> {
+  readonly name?: undefined
+}
+
+/**
+ * What a supervisor is started from: a spec, or OTP's `init` callback, an effect that computes the spec or decides with
+ * `GenServer.ignore` that the supervisor is not needed. It runs in the supervisor's process, anew at each of its starts and when
+ * it is reconfigured. A `Scope` it asks for is the process's own: what it acquires outlives the children, and is kept until the
+ * supervisor ends.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Init<Children extends ReadonlyArray<ChildSpec> = ReadonlyArray<ChildSpec>, R = never> =
+  | Spec<Children>
+  | Effect.Effect<Unnamed<Children> | Ignore, unknown, R>
+
+/**
  * One line of `whichChildren`.
  *
  * @since 0.1.0
@@ -154,12 +178,13 @@ export type Context<Children extends ReadonlyArray<ChildSpec>> = Children[number
   : never
 
 /**
- * What can be wrong with a supervisor or a child, named as Erlang names it.
+ * What can be wrong with a supervisor or a child, named as Erlang names it. `bad_return`: what `init` returned is no spec at all.
  *
  * @since 0.1.0
  * @category errors
  */
 export const Problem = Schema.Literal(
+  "bad_return",
   "invalid_type",
   "invalid_strategy",
   "invalid_intensity",
@@ -178,7 +203,7 @@ export const Problem = Schema.Literal(
 )
 
 /**
- * A supervisor or child was described wrongly. Found before anything is started.
+ * A supervisor or child was described wrongly. Found before any child is started.
  *
  * @since 0.1.0
  * @category errors

@@ -9,7 +9,7 @@ import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { CallError } from "./CallError.js"
 import type { Request } from "./internal/request.js"
-import type { Name, Pid, ProcessTable } from "./Process.js"
+import type { Name, Pid, PriorityAlias, ProcessTable } from "./Process.js"
 
 /**
  * How a call is made.
@@ -110,6 +110,8 @@ export interface Self<in Info> {
   readonly send: (info: Info) => Effect.Effect<void>
   /** The same, synchronously, for callbacks of other libraries; false if the mailbox is full or the server dead. */
   readonly unsafeSend: (info: Info) => boolean
+  /** Makes an address to hand out, at which messages go to `info` ahead of whatever waits. `Process.unalias` takes it back. */
+  readonly priorityAlias: Effect.Effect<PriorityAlias<Info>>
 }
 
 /**

@@ -19,10 +19,13 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { NoInfer } from "effect/Types"
 import type { CallError, CallingSelf, CallTimeout, NoProcess } from "./CallError.js"
-import { ChildStartFailed, type ChildStateError } from "./ChildError.js"
+import { ChildStartFailed, type ChildStateError, type ReconfigureError } from "./ChildError.js"
 import * as ChildSpec from "./ChildSpec.js"
 import * as ExitReason from "./ExitReason.js"
 import * as GenServer from "./GenServer.js"
@@ -30,8 +33,8 @@ import * as administration from "./internal/administration.js"
 import { defaults, type Template } from "./internal/child.js"
 import { serverOf } from "./internal/dynamic.js"
 import type { Address } from "./internal/place.js"
-import { startOn } from "./internal/start.js"
-import { type Name, type Pid, ProcessTable } from "./Process.js"
+import { initOf, startSupervisor } from "./internal/supervision.js"
+import type { Name, Pid, ProcessTable } from "./Process.js"
 
 // -----------------------------------------------------------------------------------------------------------------
 // definition
@@ -69,6 +72,17 @@ export interface DynamicSupervisor<in Args, out A extends { readonly pid: Pid },
 export const make = <Args, A extends { readonly pid: Pid }, E, R>(
   definition: DynamicSupervisor<Args, A, E, R>
 ): DynamicSupervisor<Args, A, E, R> => definition
+
+/**
+ * What a dynamic supervisor is started from: its definition, or OTP's `init` callback, an effect that computes it or decides with
+ * `GenServer.ignore` that the supervisor is not needed. See `ChildSpec.Init`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Init<Args, A extends { readonly pid: Pid }, E, R, RInit = never> =
+  | DynamicSupervisor<Args, A, E, R>
+  | Effect.Effect<DynamicSupervisor<Args, A, E, R> | GenServer.Ignore, unknown, RInit>
 
 /**
  * What one can ask of a dynamic supervisor that needs to know its type.
@@ -119,15 +133,24 @@ export interface StartOptions {
 export type StartError = ChildSpec.InvalidSpec | GenServer.StartError
 
 /**
- * Starts a dynamic supervisor, without children, as a child of nobody. The template's environment is captured now.
+ * What a start needs from its environment: what the template's start needs, and `init`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StartContext<R, RInit> = ProcessTable | R | Exclude<NoInfer<RInit>, Scope.Scope>
+
+/**
+ * Starts a dynamic supervisor, without children, as a child of nobody. The environment of the template and of `init` is captured
+ * now.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const start = <Args, A extends { readonly pid: Pid }, E, R>(
-  definition: DynamicSupervisor<Args, A, E, R>,
+export const start = <Args, A extends { readonly pid: Pid }, E, R, RInit = never>(
+  init: Init<Args, A, E, R, RInit>,
   options: StartOptions = {}
-): Effect.Effect<Ref<Args, A, E>, StartError, ProcessTable | R> => startWith(definition, options, false)
+): Effect.Effect<Ref<Args, A, E>, StartError, StartContext<R, RInit>> => startWith(init, options, false)
 
 /**
  * Starts a dynamic supervisor linked to the calling process, which becomes its parent.
@@ -135,43 +158,52 @@ export const start = <Args, A extends { readonly pid: Pid }, E, R>(
  * @since 0.1.0
  * @category constructors
  */
-export const startLink = <Args, A extends { readonly pid: Pid }, E, R>(
-  definition: DynamicSupervisor<Args, A, E, R>,
+export const startLink = <Args, A extends { readonly pid: Pid }, E, R, RInit = never>(
+  init: Init<Args, A, E, R, RInit>,
   options: StartOptions = {}
-): Effect.Effect<Ref<Args, A, E>, StartError, ProcessTable | R> => startWith(definition, options, true)
+): Effect.Effect<Ref<Args, A, E>, StartError, StartContext<R, RInit>> => startWith(init, options, true)
 
-const startWith = <Args, A extends { readonly pid: Pid }, E, R>(
-  definition: DynamicSupervisor<Args, A, E, R>,
+const startWith = <Args, A extends { readonly pid: Pid }, E, R, RInit>(
+  init: Init<Args, A, E, R, RInit>,
   options: StartOptions,
   link: boolean
-): Effect.Effect<Ref<Args, A, E>, StartError, ProcessTable | R> =>
+): Effect.Effect<Ref<Args, A, E>, StartError, StartContext<R, RInit>> =>
   Effect.gen(function* () {
-    const template = yield* templateOf(definition)
-    const kernel = yield* ProcessTable
-    const { pid } = yield* startOn(kernel, serverOf(template), options, link, "supervisor")
+    const context = yield* Effect.context<R>()
+    const checked = initOf<DynamicSupervisor<Args, A, E, R>, Template, RInit>(init, "start", definition =>
+      templateOf(definition, context)
+    )
+    const { pid } = yield* startSupervisor<RInit>(serverOf(checked), options, link)
     return { pid, ...clientOf<Args, A, E>({ pid }) }
   })
 
 /**
- * A dynamic supervisor as a child of another supervisor.
+ * A dynamic supervisor as a child of another supervisor. Each of its starts runs its `init` anew.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const supervisor = <Args, A extends { readonly pid: Pid }, E, R>(
+export const supervisor = <Args, A extends { readonly pid: Pid }, E, R, RInit = never>(
   id: string,
-  definition: DynamicSupervisor<Args, A, E, R>,
+  init: Init<Args, A, E, R, RInit>,
   options: StartOptions & ChildSpec.Options = {}
-): ChildSpec.ChildSpec<StartError, ProcessTable | R, Ref<Args, A, E>> => {
+): ChildSpec.ChildSpec<StartError, StartContext<R, RInit>, Ref<Args, A, E>> => {
   const { name, ...child } = options
-  return { ...child, id, start: startLink(definition, { name }), type: "supervisor" }
+  return { ...child, id, start: startLink(init, { name }), type: "supervisor" }
 }
 
 /** Checked as a supervisor with one child, so that mistakes have the same names. */
 const templateOf = <Args, A extends { readonly pid: Pid }, E, R>(
-  definition: DynamicSupervisor<Args, A, E, R>
-): Effect.Effect<Template, ChildSpec.InvalidSpec, R> =>
+  definition: DynamicSupervisor<Args, A, E, R>,
+  context: Context.Context<R>
+): Effect.Effect<Template, ChildSpec.InvalidSpec> =>
   Effect.gen(function* () {
+    if (typeof definition !== "object" || definition === null) {
+      return yield* new ChildSpec.InvalidSpec({ problem: "invalid_type", detail: String(definition) })
+    }
+    if (typeof definition.start !== "function") {
+      return yield* new ChildSpec.InvalidSpec({ problem: "missing_start", detail: String(definition.start) })
+    }
     const { intensity = 1, maxChildren = 65_536, period = "5 seconds", restart, shutdown, type } = definition
     const settings = { restart, shutdown, type }
     if (!Number.isInteger(maxChildren) || maxChildren < 0) {
@@ -182,7 +214,6 @@ const templateOf = <Args, A extends { readonly pid: Pid }, E, R>(
       period,
       children: [{ ...settings, id: "template", start: Effect.never }]
     })
-    const context = yield* Effect.context<R>()
     return {
       // Arguments reach the supervisor only through a client made from the same definition.
       start: (args: unknown) => Effect.provide(definition.start(args as Args), context),
@@ -211,8 +242,8 @@ export type Target = Address
  * @since 0.1.0
  * @category constructors
  */
-export const named = <Args, A extends { readonly pid: Pid }, E, R>(
-  _: DynamicSupervisor<Args, A, E, R>,
+export const named = <Args, A extends { readonly pid: Pid }, E, R, RInit = never>(
+  _: Init<Args, A, E, R, RInit>,
   name: Name
 ): Client<Args, A, E> => clientOf<Args, A, E>(name)
 
@@ -265,17 +296,23 @@ export const countChildren = administration.countChildren
 /**
  * Gives a running dynamic supervisor another template: it counts for all starts, restarts and stops from now on, also of children
  * that live already. Their arguments stay, so the new start must understand them; a child that was started as temporary has none
- * any more, and stays temporary.
+ * any more, and stays temporary. Without a definition it runs the supervisor's `init` again, as `Supervisor.reconfigure` does.
  *
  * @since 0.1.0
  * @category administration
  */
-export const reconfigure = <Args, A extends { readonly pid: Pid }, E, R>(
+export const reconfigure = <Args, A extends { readonly pid: Pid }, E, R = never>(
   target: Target,
-  definition: DynamicSupervisor<Args, A, E, R>
-): Effect.Effect<void, ChildStateError | ChildSpec.InvalidSpec | CallError, ProcessTable | R> =>
-  Effect.flatMap(templateOf(definition), template =>
-    administration.ask(target, client => client.call("ReconfigureDynamic", { template }, administration.patient))
+  definition?: DynamicSupervisor<Args, A, E, R>
+): Effect.Effect<void, ReconfigureError, ProcessTable | R> =>
+  Effect.flatMap(Effect.context<R>(), context =>
+    administration.ask(
+      target,
+      (client): Effect.Effect<void, ReconfigureError> =>
+        definition === undefined
+          ? client.call("RunInitAgain", undefined, administration.patient)
+          : client.call("ReconfigureDynamic", { checked: templateOf(definition, context) }, administration.patient)
+    )
   )
 
 /**

@@ -59,7 +59,9 @@ export type { BoundClient, CallOptions, Client, From, NamedRef, Ref, Self } from
  */
 export type {
   Fail,
+  IdleTimeout,
   Ignore,
+  InitFail,
   InitNext,
   InitOutcome,
   InitStop,
@@ -67,7 +69,8 @@ export type {
   NoReply,
   Outcome,
   Reply,
-  Stop
+  Stop,
+  TimedMessage
 } from "./internal/outcome.js"
 /**
  * How a start goes and fails, see `StartError`.
@@ -91,8 +94,6 @@ export {
  */
 export { Timeout }
 
-type Outcome<State, A = never, E = never> = outcomes.Outcome<State, A, E>
-
 // -----------------------------------------------------------------------------------------------------------------
 // outcomes
 // -----------------------------------------------------------------------------------------------------------------
@@ -103,8 +104,11 @@ type Outcome<State, A = never, E = never> = outcomes.Outcome<State, A, E>
  * @since 0.1.0
  * @category outcomes
  */
-export const reply = <A, State>(value: A, state: State, next?: outcomes.Next): outcomes.Reply<State, A> =>
-  new outcomes.Reply(value, state, next)
+export const reply = <A, State, const Info = never>(
+  value: A,
+  state: State,
+  next?: outcomes.Next<Info>
+): outcomes.Reply<State, A, Info> => new outcomes.Reply(value, state, next)
 
 /**
  * Answer the caller with an error of the protocol; the server lives on.
@@ -112,8 +116,11 @@ export const reply = <A, State>(value: A, state: State, next?: outcomes.Next): o
  * @since 0.1.0
  * @category outcomes
  */
-export const fail = <E, State>(error: E, state: State, next?: outcomes.Next): outcomes.Fail<State, E> =>
-  new outcomes.Fail(error, state, next)
+export const fail = <E, State, const Info = never>(
+  error: E,
+  state: State,
+  next?: outcomes.Next<Info>
+): outcomes.Fail<State, E, Info> => new outcomes.Fail(error, state, next)
 
 /**
  * Go on without an answer. A caller waits until `replyTo` is used on its `from`, or its time is up.
@@ -121,8 +128,10 @@ export const fail = <E, State>(error: E, state: State, next?: outcomes.Next): ou
  * @since 0.1.0
  * @category outcomes
  */
-export const noReply = <State>(state: State, next?: outcomes.Next): outcomes.NoReply<State> =>
-  new outcomes.NoReply(state, next)
+export const noReply = <State, const Info = never>(
+  state: State,
+  next?: outcomes.Next<Info>
+): outcomes.NoReply<State, Info> => new outcomes.NoReply(state, next)
 
 /**
  * Stop with this reason: `terminate` runs, then the process ends. A waiting caller fails with `ServerExited`.
@@ -160,6 +169,15 @@ export const ignore: outcomes.Ignore = new outcomes.Ignore()
 export const initStop = (reason: ExitReason.ExitReason): outcomes.InitStop => new outcomes.InitStop(reason)
 
 /**
+ * From `init`: this server cannot run, which is no crash. The start fails with this reason as with `initStop`, but the process ends
+ * normally: nothing is reported, and whoever is linked to it lives on. OTP 26's `{error, Reason}`.
+ *
+ * @since 0.1.0
+ * @category outcomes
+ */
+export const initFail = (reason: ExitReason.ExitReason): outcomes.InitFail => new outcomes.InitFail(reason)
+
+/**
  * From `init`: started; run `continue` with the token before the first message.
  *
  * @since 0.1.0
@@ -177,22 +195,33 @@ export const initContinue = <State>(state: State, token: unknown): outcomes.Init
 export const initTimeout = <State>(state: State, timeout: Duration.DurationInput): outcomes.InitNext<State> =>
   new outcomes.InitNext(state, { timeout })
 
+/**
+ * From `init`: started; then whatever a callback's outcome may ask for. A timed message of zero goes before what came during `init`.
+ *
+ * @since 0.1.0
+ * @category outcomes
+ */
+export const initNext = <State, const Info = never>(
+  state: State,
+  next: outcomes.Next<Info>
+): outcomes.InitNext<State, Info> => new outcomes.InitNext(state, next)
+
 // -----------------------------------------------------------------------------------------------------------------
 // definition
 // -----------------------------------------------------------------------------------------------------------------
 
 /**
- * One handler per Rpc of the protocol.
+ * One handler per Rpc of the protocol. `Info` is what they may set a time for, see `TimedMessage`.
  *
  * @since 0.1.0
  * @category models
  */
-export type Handlers<Rpcs extends Rpc.Any, State> = {
+export type Handlers<Rpcs extends Rpc.Any, State, Info = never> = {
   readonly [Current in Rpcs as Current["_tag"]]: (
     payload: Rpc.Payload<Current>,
     state: State,
     from: From<Rpc.Success<Current>, Rpc.Error<Current>>
-  ) => Effect.Effect<Outcome<State, Rpc.Success<Current>, Rpc.Error<Current>>, unknown, unknown>
+  ) => Effect.Effect<outcomes.Outcome<State, Rpc.Success<Current>, Rpc.Error<Current>, Info>, unknown, unknown>
 }
 
 /**
@@ -233,7 +262,7 @@ export interface GenServer<Rpcs extends Rpc.Any, in out Info, out R> {
 export const make = <
   Rpcs extends Rpc.Any,
   State,
-  const H extends Handlers<Rpcs, State>,
+  const H extends Handlers<Rpcs, State, Info>,
   Info = never,
   EInit = never,
   RInit = never,
@@ -247,15 +276,18 @@ export const make = <
   protocol: RpcGroup.RpcGroup<Rpcs>,
   options: {
     /** Makes the first state. The start returns when it is through; if it fails, the start fails. */
-    readonly init: (self: Self<Info>) => Effect.Effect<State | outcomes.InitOutcome<State>, EInit, RInit>
+    readonly init: (self: Self<Info>) => Effect.Effect<State | outcomes.InitOutcome<State, NoInfer<Info>>, EInit, RInit>
     readonly handlers: H
     /** Messages that are not of the protocol: the server's own, exits (if it traps them), downs, timeouts. */
     readonly info?: (
       message: Info | ExitSignal | Down | Timeout,
       state: State
-    ) => Effect.Effect<Outcome<State>, EInfo, RInfo>
+    ) => Effect.Effect<outcomes.Outcome<State, never, never, NoInfer<Info>>, EInfo, RInfo>
     /** Work that another callback put right behind itself, before anything in the mailbox. */
-    readonly continue?: (token: unknown, state: State) => Effect.Effect<Outcome<State>, EContinue, RContinue>
+    readonly continue?: (
+      token: unknown,
+      state: State
+    ) => Effect.Effect<outcomes.Outcome<State, never, never, NoInfer<Info>>, EContinue, RContinue>
     /**
      * Runs when the server stops or crashes, or its parent asks it to go while it traps exits. Not when it is killed,
      * not on an exit signal it does not trap, not after an `init` that did not succeed. If it fails, that is the exit reason.

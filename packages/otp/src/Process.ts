@@ -3,6 +3,7 @@
  *
  * A process is one fiber that others can name, link to, monitor and kill. Signals of all kinds (messages, exits,
  * downs) go through one FIFO per receiver, so what one process sends to another arrives in the order it was sent.
+ * Only what the receiver itself has opted in to goes ahead: see `priorityAlias` and the `priority` of a monitor.
  * Death is one synchronous step: first the name is released, then links and monitors are told, so whoever hears of a
  * death can take the name at once.
  *
@@ -18,12 +19,20 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ExitReason from "./ExitReason.js"
+import { Alias, type PriorityAlias } from "./internal/alias.js"
 import { current, monitoring } from "./internal/current.js"
 import { currentProcess, Kernel, type Process } from "./internal/kernel.js"
 import * as place from "./internal/place.js"
 import { Down, ExitSignal, Message, MonitorRef, Pid } from "./internal/signal.js"
 import * as spawning from "./internal/spawn.js"
 
+/**
+ * An address at which messages do not wait, see `priorityAlias`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type { PriorityAlias } from "./internal/alias.js"
 /**
  * What a process can be called by, see `internal/place`.
  *
@@ -257,13 +266,24 @@ export const unlink = (pid: Pid): Effect.Effect<void, never, ProcessTable> =>
   })
 
 /**
+ * How a process is monitored.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MonitorOptions {
+  /** The `Down` goes ahead of the ordinary messages in the mailbox, also of those the dead process had sent. Default false. */
+  readonly priority?: boolean | undefined
+}
+
+/**
  * Asks for one `Down` when the process dies; at once, with `NoProc`, if it is dead already. Monitors stack.
  *
  * @since 0.1.0
  * @category signals
  */
-export const monitor = (pid: Pid): Effect.Effect<MonitorRef, never, ProcessTable> =>
-  Effect.zipWith(ProcessTable, current, (kernel, process) => kernel.monitor(process, pid))
+export const monitor = (pid: Pid, options: MonitorOptions = {}): Effect.Effect<MonitorRef, never, ProcessTable> =>
+  Effect.zipWith(ProcessTable, current, (kernel, process) => kernel.monitor(process, pid, undefined, options.priority))
 
 /**
  * Like `monitor`, of whoever has the name now: it stays with that process when the name goes to another. Nobody having the
@@ -272,10 +292,10 @@ export const monitor = (pid: Pid): Effect.Effect<MonitorRef, never, ProcessTable
  * @since 0.1.0
  * @category signals
  */
-export const monitorName = (name: Name): Effect.Effect<MonitorRef, never, ProcessTable> =>
+export const monitorName = (name: Name, options: MonitorOptions = {}): Effect.Effect<MonitorRef, never, ProcessTable> =>
   Effect.zipWith(ProcessTable, current, (kernel, process) => {
     const target = place.lookup(kernel, name)
-    return kernel.monitor(process, target?.pid ?? kernel.nobody, place.labelOf(name))
+    return kernel.monitor(process, target?.pid ?? kernel.nobody, place.labelOf(name), options.priority)
   })
 
 /**
@@ -340,8 +360,27 @@ export const sendName = (name: Name, body: unknown): Effect.Effect<boolean, Name
   })
 
 /**
- * Takes the next signal out of the calling process's mailbox, waiting for one. For processes made by `spawn`; a
- * server's mailbox is read by the server.
+ * Makes an address of the calling process at which messages and exit signals do not wait behind the ordinary ones. Each time it is
+ * another one. A server makes typed ones with `self.priorityAlias`.
+ *
+ * @since 0.1.0
+ * @category signals
+ */
+export const priorityAlias: Effect.Effect<PriorityAlias> = Effect.map(current, process => new Alias(process))
+
+/**
+ * Takes back an alias of the calling process: what is sent to it from now on is dropped; what is in the mailbox already stays there.
+ * False if it was taken back before, or is another's, whose it stays.
+ *
+ * @since 0.1.0
+ * @category signals
+ */
+export const unalias = (alias: PriorityAlias<never>): Effect.Effect<boolean> =>
+  Effect.map(current, process => alias instanceof Alias && alias.revoke(process))
+
+/**
+ * Takes the next signal out of the calling process's mailbox, waiting for one: those with priority first. For processes made by
+ * `spawn`; a server's mailbox is read by the server.
  *
  * @since 0.1.0
  * @category signals

@@ -2,6 +2,16 @@
  * Supervisors: processes that start other processes in order, start them again when they end, give up when that
  * happens too often, and stop them in reverse order.
  *
+ * A supervisor is described by a spec, or by an effect that computes it: OTP's `init` callback.
+ *
+ * ```ts
+ * const workers = Effect.gen(function* () {
+ *   const { names } = yield* Settings
+ *   return names.length === 0 ? GenServer.ignore : { children: names.map(name => Supervisor.worker(name, startWorker)) }
+ * })
+ * const sup = yield* Supervisor.start(workers, { name: "workers" })
+ * ```
+ *
  * A restart that fails is not tried again in a loop: the supervisor posts the retry to its own mailbox, so that between tries it
  * answers, and can be stopped. Every try counts against `intensity`. A group restart counts once.
  *
@@ -13,25 +23,32 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { NoInfer } from "effect/Types"
 import type { CallError, CallingSelf, CallTimeout, NoProcess } from "./CallError.js"
-import type { ChildAlreadyStarted, ChildStartFailed, ChildStateError } from "./ChildError.js"
+import type { ChildAlreadyStarted, ChildStartFailed, ChildStateError, ReconfigureError } from "./ChildError.js"
 import * as ChildSpec from "./ChildSpec.js"
 import * as ExitReason from "./ExitReason.js"
 import * as GenServer from "./GenServer.js"
 import * as administration from "./internal/administration.js"
 import { planOf } from "./internal/child.js"
 import type { Address } from "./internal/place.js"
-import { startOn } from "./internal/start.js"
-import { serverOf } from "./internal/supervision.js"
-import { type Pid, ProcessTable, spawn } from "./Process.js"
+import { designOf, initOf, serverOf, startSupervisor } from "./internal/supervision.js"
+import type { Design } from "./internal/tree.js"
+import { type Name, type Pid, ProcessTable, spawn } from "./Process.js"
 
 /**
- * How an operation on a child fails, see `ChildError`.
+ * How an operation on a child or a supervisor fails, see `ChildError`.
  *
  * @since 0.1.0
  * @category errors
  */
-export { ChildAlreadyStarted, ChildStartFailed, ChildStateError } from "./ChildError.js"
+export {
+  ChildAlreadyStarted,
+  ChildStartFailed,
+  ChildStateError,
+  InitFailed,
+  type ReconfigureError
+} from "./ChildError.js"
 /**
  * What the listing calls tell, see `ChildSpec`.
  *
@@ -62,8 +79,19 @@ export interface Supervisor {
 }
 
 /**
- * Any way in which the start of a supervisor can fail. If a child did not start, `StartFailed` has the reason
- * `Shutdown` with the child's id and reason as its term.
+ * How a supervisor is started.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StartOptions {
+  /** Registered before `init` runs. Overrides the spec's. */
+  readonly name?: Name | undefined
+}
+
+/**
+ * Any way in which the start of a supervisor can fail. `StartFailed` has the cause `init` failed with; if it was a child that did
+ * not start, the reason `Shutdown` with the child's id and reason as its term.
  *
  * @since 0.1.0
  * @category errors
@@ -71,15 +99,27 @@ export interface Supervisor {
 export type StartError = ChildSpec.InvalidSpec | GenServer.StartError
 
 /**
- * Starts a supervisor and its children, in order, as a child of nobody. The children's environment is captured now, for all
- * restarts to come.
+ * What a start needs from its environment: what the children's starts need, and `init`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StartContext<Children extends ReadonlyArray<ChildSpec.ChildSpec>, R> =
+  | ProcessTable
+  | ChildSpec.Context<Children>
+  | Exclude<NoInfer<R>, Scope.Scope>
+
+/**
+ * Starts a supervisor and its children, in order, as a child of nobody. The environment of the children and of `init` is
+ * captured now, for all restarts to come.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const start = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>>(
-  spec: ChildSpec.Spec<Children>
-): Effect.Effect<Supervisor, StartError, ProcessTable | ChildSpec.Context<Children>> => startWith(spec, false)
+export const start = <const Children extends ReadonlyArray<ChildSpec.ChildSpec> = readonly [], R = never>(
+  init: ChildSpec.Init<Children, R>,
+  options: StartOptions = {}
+): Effect.Effect<Supervisor, StartError, StartContext<Children, R>> => startWith(init, options, false)
 
 /**
  * Starts a supervisor linked to the calling process, which becomes its parent.
@@ -87,20 +127,21 @@ export const start = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>>
  * @since 0.1.0
  * @category constructors
  */
-export const startLink = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>>(
-  spec: ChildSpec.Spec<Children>
-): Effect.Effect<Supervisor, StartError, ProcessTable | ChildSpec.Context<Children>> => startWith(spec, true)
+export const startLink = <const Children extends ReadonlyArray<ChildSpec.ChildSpec> = readonly [], R = never>(
+  init: ChildSpec.Init<Children, R>,
+  options: StartOptions = {}
+): Effect.Effect<Supervisor, StartError, StartContext<Children, R>> => startWith(init, options, true)
 
-const startWith = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>>(
-  spec: ChildSpec.Spec<Children>,
+const startWith = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>, R>(
+  init: ChildSpec.Init<Children, R>,
+  options: StartOptions,
   link: boolean
-): Effect.Effect<Supervisor, StartError, ProcessTable | ChildSpec.Context<Children>> =>
-  Effect.gen(function* () {
-    yield* ChildSpec.checkSpec(spec)
-    const kernel = yield* ProcessTable
-    const context = yield* Effect.context<ChildSpec.Context<Children>>()
-    const plans = spec.children.map(child => planOf(child, context))
-    return yield* startOn(kernel, serverOf(spec, plans), { name: spec.name }, link, "supervisor")
+): Effect.Effect<Supervisor, StartError, StartContext<Children, R>> =>
+  Effect.flatMap(Effect.context<ChildSpec.Context<Children>>(), context => {
+    // What nobody type-checked may be anything.
+    const name = options.name ?? (Effect.isEffect(init) ? undefined : init?.name)
+    const checked = initOf<ChildSpec.Spec, Design, R>(init, "children", spec => designOf(spec, context))
+    return startSupervisor<R>(serverOf(checked), { name }, link)
   })
 
 // -----------------------------------------------------------------------------------------------------------------
@@ -234,25 +275,28 @@ export const countChildren: (target: Target) => Effect.Effect<ChildSpec.Counts, 
 /**
  * Gives a running supervisor another spec, as a code change does in OTP: settings count from now on, plans from the next start or
  * stop of their child. Children that are new are kept, but not started; those the spec no longer names stay, last in the order. The
- * name of the spec is not looked at. A spec that is wrong changes nothing.
+ * name of the spec is not looked at.
+ *
+ * Without a spec it runs the supervisor's `init` again, in its process and with the environment it was started with; a supervisor
+ * that was started from a value gets that value back. A spec that is wrong, and an `init` that fails or ignores, change nothing; to
+ * ignore is no failure.
  *
  * @since 0.1.0
  * @category administration
  */
-export const reconfigure = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>>(
+export const reconfigure = <const Children extends ReadonlyArray<ChildSpec.ChildSpec> = readonly []>(
   target: Target,
-  spec: ChildSpec.Spec<Children>
-): Effect.Effect<
-  void,
-  ChildStateError | ChildSpec.InvalidSpec | CallError,
-  ProcessTable | ChildSpec.Context<Children>
-> =>
-  Effect.gen(function* () {
-    yield* ChildSpec.checkSpec(spec)
-    const context = yield* Effect.context<ChildSpec.Context<Children>>()
-    const plans = spec.children.map(child => planOf(child, context))
-    yield* ask(target, client => client.call("Reconfigure", { spec, plans }, patient))
-  })
+  spec?: ChildSpec.Spec<Children>
+): Effect.Effect<void, ReconfigureError, ProcessTable | ChildSpec.Context<Children>> =>
+  Effect.flatMap(Effect.context<ChildSpec.Context<Children>>(), context =>
+    ask(
+      target,
+      (client): Effect.Effect<void, ReconfigureError> =>
+        spec === undefined
+          ? client.call("RunInitAgain", undefined, patient)
+          : client.call("Reconfigure", { checked: designOf(spec, context) }, patient)
+    )
+  )
 
 /**
  * Stops a supervisor and its children, in reverse order of their start, and waits for it.
@@ -282,21 +326,20 @@ export const worker = <E, R, A extends { readonly pid: Pid }>(
 ): ChildSpec.ChildSpec<E, R, A> => ({ ...options, id, start, type: "worker" })
 
 /**
- * A child that is itself a supervisor; stopped without a time limit, so that its own children get theirs.
+ * A child that is itself a supervisor; stopped without a time limit, so that its own children get theirs. Each of its starts runs
+ * its `init` anew.
  *
  * @since 0.1.0
  * @category children
  */
-export const supervisor = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>>(
+export const supervisor = <const Children extends ReadonlyArray<ChildSpec.ChildSpec> = readonly [], R = never>(
   id: string,
-  spec: ChildSpec.Spec<Children>,
-  options: ChildSpec.Options = {}
-): ChildSpec.ChildSpec<StartError, ProcessTable | ChildSpec.Context<Children>, Supervisor> => ({
-  ...options,
-  id,
-  start: startLink(spec),
-  type: "supervisor"
-})
+  init: ChildSpec.Init<Children, R>,
+  options: StartOptions & ChildSpec.Options = {}
+): ChildSpec.ChildSpec<StartError, StartContext<Children, R>, Supervisor> => {
+  const { name, ...child } = options
+  return { ...child, id, start: startLink(init, { name }), type: "supervisor" }
+}
 
 /**
  * A child from any scoped effect: started when the effect is through, in a scope of its own; stopped by closing that
@@ -390,14 +433,16 @@ export class TreeExited extends Schema.TaggedError<TreeExited>("@reckon/otp/Tree
  *
  * A layer has no way to fail after it was built. A tree that ends before its scope does is logged as fatal, and whoever must
  * go down with it runs under `whileAlive`. An application that is nothing but its tree should be run by `launch`, which fails when
- * the tree ends.
+ * the tree ends. `Root` promises a tree, so an `init` that ignores fails the layer with `StartIgnored`; a host that can do without
+ * its tree catches that.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>>(
-  spec: ChildSpec.Spec<Children>
-): Layer.Layer<Root, StartError, ProcessTable | ChildSpec.Context<Children>> => Layer.scoped(Root, hosted(spec))
+export const layer = <const Children extends ReadonlyArray<ChildSpec.ChildSpec> = readonly [], R = never>(
+  init: ChildSpec.Init<Children, R>,
+  options: StartOptions = {}
+): Layer.Layer<Root, StartError, StartContext<Children, R>> => Layer.scoped(Root, hosted(start(init, options)))
 
 /**
  * Runs an effect for as long as the hosted tree lives. If the tree ends first, the effect is interrupted and this fails: the host's
@@ -415,23 +460,24 @@ export const whileAlive = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effe
   )
 
 /**
- * Runs a tree for as long as it lives. Interruption stops it in order; if it ends otherwise, this fails.
+ * Runs a tree for as long as it lives. Interruption stops it in order; if it ends otherwise, or its `init` ignores, this fails.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const launch = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>>(
-  spec: ChildSpec.Spec<Children>
-): Effect.Effect<never, StartError | TreeExited, ProcessTable | ChildSpec.Context<Children>> =>
-  Effect.flatMap(hosted(spec), root =>
+export const launch = <const Children extends ReadonlyArray<ChildSpec.ChildSpec> = readonly [], R = never>(
+  init: ChildSpec.Init<Children, R>,
+  options: StartOptions = {}
+): Effect.Effect<never, StartError | TreeExited, StartContext<Children, R>> =>
+  Effect.flatMap(hosted(start(init, options)), root =>
     Effect.flatMap(root.awaitExit, reason => Effect.fail(new TreeExited({ reason })))
   ).pipe(Effect.scoped)
 
-const hosted = <const Children extends ReadonlyArray<ChildSpec.ChildSpec>>(spec: ChildSpec.Spec<Children>) =>
+const hosted = <R>(start: Effect.Effect<Supervisor, StartError, R>) =>
   Effect.gen(function* () {
     const kernel = yield* ProcessTable
     let closing = false
-    const started = yield* Effect.acquireRelease(start(spec), supervisor =>
+    const started = yield* Effect.acquireRelease(start, supervisor =>
       Effect.suspend(() => {
         closing = true
         // Dead already means there is nothing left to stop.

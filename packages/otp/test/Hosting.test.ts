@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, LogLevel, TestClock } from "effect"
+import * as GenServer from "../src/GenServer.js"
 import * as Process from "../src/Process.js"
 import * as Supervisor from "../src/Supervisor.js"
 
@@ -40,6 +41,38 @@ describe("a tree in a host", () => {
       const error = yield* Effect.flip(Effect.scoped(Layer.build(tree)))
       assert.include(error.message, "no luck")
       assert.deepStrictEqual(yield* Process.list, [])
+    }).pipe(provided)
+  )
+
+  it.effect("layer: computes the spec with the environment of the host, under a name of its own", () =>
+    Effect.gen(function* () {
+      const init = Effect.map(Greeting, greeting => ({ children: [Supervisor.scoped(greeting, Effect.void)] }))
+      const tree = Supervisor.layer(init, { name: "root" }).pipe(Layer.provide(Layer.succeed(Greeting, "hello")))
+      const children = yield* Supervisor.whichChildren("root").pipe(Effect.provide(tree))
+      assert.deepStrictEqual(
+        children.map(({ id }) => id),
+        ["hello"]
+      )
+    }).pipe(provided)
+  )
+
+  it.effect("layer: an init that ignores fails the build with StartIgnored, which a host can do without", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(Supervisor.layer(GenServer.ignore))))
+      assert.strictEqual(error._tag, "StartIgnored")
+      const body = Supervisor.whileAlive(Effect.succeed("with")).pipe(
+        Effect.provide(Supervisor.layer(GenServer.ignore)),
+        Effect.catchTag("StartIgnored", () => Effect.succeed("without"))
+      )
+      assert.strictEqual(yield* body, "without")
+      assert.deepStrictEqual(yield* Process.list, [])
+    }).pipe(provided)
+  )
+
+  it.effect("launch: an init that ignores is StartIgnored, one that fails is StartFailed", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* Effect.flip(Supervisor.launch(GenServer.ignore)))._tag, "StartIgnored")
+      assert.strictEqual((yield* Effect.flip(Supervisor.launch(Effect.fail("no luck"))))._tag, "StartFailed")
     }).pipe(provided)
   )
 

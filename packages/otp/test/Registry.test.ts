@@ -3,7 +3,8 @@ import { Context, Data, Deferred, Effect, Function, Layer, MutableHashMap, Optio
 import * as ExitReason from "../src/ExitReason.js"
 import * as Process from "../src/Process.js"
 import * as Registry from "../src/Registry.js"
-import { agent, defectOf, Task } from "./helpers/agents.js"
+import { Task } from "./conformance/processes.js"
+import { agent, defectOf } from "./helpers/agents.js"
 
 const provided = Effect.provide(Process.layer)
 

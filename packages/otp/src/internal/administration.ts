@@ -8,7 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { type CallError, NoProcess } from "../CallError.js"
-import { ChildAlreadyStarted, ChildStartFailed, ChildStateError } from "../ChildError.js"
+import { ChildAlreadyStarted, ChildStartFailed, ChildStateError, InitFailed } from "../ChildError.js"
 import * as ChildSpec from "../ChildSpec.js"
 import type { BoundClient } from "../Client.js"
 import type { Pid } from "../Process.js"
@@ -17,6 +17,7 @@ import { AlreadyStarted } from "../StartError.js"
 import type { Child, ChildPlan, Retry, Template, Value } from "./child.js"
 import { clientOf } from "./client.js"
 import { type Address, describe, find } from "./place.js"
+import type { Design } from "./tree.js"
 
 /** The protocol never leaves the node, so its schemas only name the types. */
 const local = <A>(): Schema.Schema<A> => Schema.declare((_): _ is A => true)
@@ -52,11 +53,16 @@ export const Protocol = RpcGroup.make(
   Rpc.make("WhichChild", { payload: child, success: local<ChildSpec.ChildInfo>(), error: ChildStateError }),
   Rpc.make("GetChildSpec", { payload: child, success: local<ChildSpec.Normalised>(), error: ChildStateError }),
   Rpc.make("CountChildren", { success: local<ChildSpec.Counts>() }),
+  // What is handed over is checked in the supervisor, in its turn.
   Rpc.make("Reconfigure", {
-    payload: local<{ readonly spec: ChildSpec.Spec; readonly plans: ReadonlyArray<ChildPlan> }>(),
-    error: ChildStateError
+    payload: { checked: local<Effect.Effect<Design, ChildSpec.InvalidSpec>>() },
+    error: Schema.Union(ChildStateError, ChildSpec.InvalidSpec, InitFailed)
   }),
-  Rpc.make("ReconfigureDynamic", { payload: { template: local<Template>() }, error: ChildStateError })
+  Rpc.make("ReconfigureDynamic", {
+    payload: { checked: local<Effect.Effect<Template, ChildSpec.InvalidSpec>>() },
+    error: Schema.Union(ChildStateError, ChildSpec.InvalidSpec, InitFailed)
+  }),
+  Rpc.make("RunInitAgain", { error: Schema.Union(ChildSpec.InvalidSpec, InitFailed) })
 )
 
 export type Administration = BoundClient<RpcGroup.Rpcs<typeof Protocol>, Retry>

@@ -9,7 +9,8 @@ import * as Exit from "effect/Exit"
 import type { ChildSpec, Restart, Shutdown } from "../ChildSpec.js"
 import * as ExitReason from "../ExitReason.js"
 import type { Offender } from "../Report.js"
-import { AlreadyStarted, StartFailed, StartIgnored } from "../StartError.js"
+import { StartFailed, StartIgnored } from "../StartError.js"
+import type { Limits } from "./intensity.js"
 import type { Process } from "./kernel.js"
 import { ExitSignal, Pid } from "./signal.js"
 
@@ -30,12 +31,10 @@ export interface ChildPlan {
 }
 
 /** What all children of a dynamic supervisor are made from, with its environment provided. */
-export interface Template {
+export interface Template extends Limits {
   readonly start: (args: unknown) => Effect.Effect<Value, unknown>
   /** Shared by all children; what differs is their arguments. */
   readonly plan: ChildPlan
-  readonly intensity: number
-  readonly periodMillis: number
   readonly maxChildren: number
 }
 
@@ -149,6 +148,9 @@ export const end = (
     )
   })
 
+/** Whether the child has a process that lives. It may have died and the news of it not be read yet. */
+export const isActive = (child: Child): boolean => child.process?.alive === true
+
 /** How long a child may take to end; undefined is for ever. */
 export const limitOf = (shutdown: Exclude<Shutdown, "brutal_kill">): Duration.Duration | undefined => {
   if (shutdown === "infinity") return undefined
@@ -175,10 +177,10 @@ export const offenderOf = (child: Child, pid: Pid | undefined = child.pid): Offe
   restarts: child.restarts
 })
 
-/** The error a start failed with, if it is one that says that somebody else has the child's name. */
-export const alreadyStarted = (cause: Cause.Cause<unknown>): AlreadyStarted | undefined => {
+/** The error a start failed with, if it is of this class. */
+export const errorIn = <E>(cause: Cause.Cause<unknown>, Class: abstract new (...args: never) => E): E | undefined => {
   const failure = Cause.failureOption(cause)
-  return failure._tag === "Some" && failure.value instanceof AlreadyStarted ? failure.value : undefined
+  return failure._tag === "Some" && failure.value instanceof Class ? failure.value : undefined
 }
 
 const isExitOf = (signal: object, pid: Pid): boolean => signal instanceof ExitSignal && signal.from === pid

@@ -9,11 +9,12 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { type CallError, CallingSelf, MailboxFull, NoProcess, type ReplacerFailed } from "../CallError.js"
 import type { BoundClient, CallOptions, Ref, Self } from "../Client.js"
+import { Alias, type PriorityAlias } from "./alias.js"
 import type { Kernel, Process } from "./kernel.js"
 import { type Address, describe, find } from "./place.js"
 import { Pending } from "./request.js"
 import { Call, Cast, StateReplacement, StateRequest } from "./server.js"
-import { Message } from "./signal.js"
+import { Message, type Pid } from "./signal.js"
 
 const defaultTimeoutMillis = 5_000
 
@@ -93,9 +94,21 @@ export const refOf = <Rpcs extends Rpc.Any, Info>(process: Process): Ref<Rpcs, I
   pid: process.pid
 })
 
-export const selfOf = <Info>(process: Process): Self<Info> => {
-  const unsafeSend = (info: Info): boolean => offer(process, new Message(info))
-  return { pid: process.pid, unsafeSend, send: info => Effect.sync(() => void unsafeSend(info)) }
+export const selfOf = <Info>(process: Process): Self<Info> => new OwnAddress(process)
+
+class OwnAddress<Info> implements Self<Info> {
+  constructor(private readonly process: Process) {}
+
+  get pid(): Pid {
+    return this.process.pid
+  }
+
+  get priorityAlias(): Effect.Effect<PriorityAlias<Info>> {
+    return Effect.sync(() => new Alias(this.process))
+  }
+
+  readonly unsafeSend = (info: Info): boolean => offer(this.process, new Message(info))
+  readonly send = (info: Info): Effect.Effect<void> => Effect.sync(() => void this.unsafeSend(info))
 }
 
 const offer = (process: Process | undefined, message: Cast | Message): boolean =>

@@ -21,9 +21,10 @@ import {
 import { current } from "./current.js"
 import { Intensity } from "./intensity.js"
 import type { Process, SupervisorView } from "./kernel.js"
+import { Ignore } from "./outcome.js"
 import { Reporter } from "./reporter.js"
-import { ExitSignal, Message, type Pid } from "./signal.js"
-import { follow } from "./supervision.js"
+import { Message, type Pid } from "./signal.js"
+import { attend, type Init, reconfigure } from "./supervision.js"
 import { gaveUp, goOn, type Verdict } from "./tree.js"
 
 interface Member extends Child {
@@ -42,7 +43,7 @@ export class Crew {
     private readonly supervisor: Process,
     private template: Template
   ) {
-    this.intensity = new Intensity(template.intensity, template.periodMillis)
+    this.intensity = new Intensity(template)
     this.reporter = new Reporter(supervisor)
   }
 
@@ -69,7 +70,8 @@ export class Crew {
 
   counts(): ChildSpec.Counts {
     let active = 0
-    for (const child of this.all) if (child.pid !== undefined) active++
+    // As OTP counts its template's children: by what the supervisor has read, not by who lives.
+    for (const child of this.all) if (child.retry === undefined) active++
     const isSupervisor = this.template.plan.type === "supervisor"
     const size = this.children.size
     return { specs: 1, active, supervisors: isSupervisor ? size : 0, workers: isSupervisor ? 0 : size }
@@ -77,16 +79,7 @@ export class Crew {
 
   /** A start that is ignored or fails leaves nothing behind. */
   add(args: unknown): Effect.Effect<Booted> {
-    return Effect.suspend(() => {
-      const child: Member = { ...childOf(this.template.plan), args }
-      return Effect.flatMap(
-        this.boot(child),
-        (booted): Effect.Effect<Booted> =>
-          booted._tag === "Failed"
-            ? Effect.as(this.reporter.error("start_error", booted.reason, this.offender(child)), booted)
-            : Effect.succeed(booted)
-      )
-    })
+    return Effect.suspend(() => this.boot({ ...childOf(this.template.plan), args }))
   }
 
   private boot(child: Member): Effect.Effect<Booted> {
@@ -217,8 +210,7 @@ export class Crew {
    */
   reconfigure(template: Template): void {
     this.template = template
-    this.intensity.limit = template.intensity
-    this.intensity.periodMillis = template.periodMillis
+    this.intensity.limits = template
     for (const child of this.all) {
       const stays = child.pid !== undefined && child.plan.restart === "temporary"
       child.plan = stays ? { ...template.plan, restart: "temporary" } : template.plan
@@ -267,11 +259,14 @@ const allDead = (
   })
 }
 
-export const serverOf = (template: Template) =>
+export const serverOf = <R>(init: Init<Template, R>) =>
   GenServer.make(Protocol, {
     trapExit: true,
     init: (_: GenServer.Self<Retry>) =>
-      Effect.map(current, process => {
+      Effect.gen(function* () {
+        const template = yield* init
+        if (template instanceof Ignore) return template
+        const process = yield* current
         const crew = new Crew(process, template)
         process.view = () => crew.view()
         return crew
@@ -320,15 +315,9 @@ export const serverOf = (template: Template) =>
       },
       CountChildren: (_, crew) => GenServer.reply(crew.counts(), crew),
       Reconfigure: (_, crew) => GenServer.fail(stateError("", "simple_one_for_one"), crew),
-      ReconfigureDynamic: ({ template }, crew) => {
-        crew.reconfigure(template)
-        return GenServer.reply(undefined, crew)
-      }
+      ReconfigureDynamic: ({ checked }, crew) => reconfigure(checked, crew),
+      RunInitAgain: (_, crew) => reconfigure(init, crew)
     },
-    info: (message, crew) => {
-      if (message instanceof ExitSignal) return follow(crew, crew.exited(message.from, message.reason))
-      if (message instanceof Retry) return follow(crew, crew.retry(message))
-      return Effect.as(Effect.logWarning("unexpected message to a supervisor"), GenServer.noReply(crew))
-    },
+    info: attend,
     terminate: (_, crew) => crew.stopAll()
   })

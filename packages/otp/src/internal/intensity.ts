@@ -1,22 +1,24 @@
 /**
  * The restart intensity: how many restarts within how long.
  */
+
+/** At most so many restarts within so long; one more and the supervisor gives up. */
+export interface Limits {
+  readonly intensity: number
+  readonly periodMillis: number
+}
+
 export class Intensity {
   /** The instants of the restarts that may still count, oldest first, from `head` on. */
   private instants: Array<number> = []
   private head = 0
 
-  constructor(
-    public limit: number,
-    public periodMillis: number
-  ) {}
+  constructor(public limits: Limits) {}
 
   /** Counts a restart and says whether it is allowed. An earlier one that is exactly a period old still counts. */
   count(nowMillis: number): boolean {
-    while (
-      this.head < this.instants.length &&
-      (this.instants[this.head] ?? nowMillis) < nowMillis - this.periodMillis
-    ) {
+    const { intensity, periodMillis } = this.limits
+    while (this.head < this.instants.length && (this.instants[this.head] ?? nowMillis) < nowMillis - periodMillis) {
       this.head++
     }
     if (this.head > 64 && this.head * 2 > this.instants.length) {
@@ -24,6 +26,6 @@ export class Intensity {
       this.head = 0
     }
     this.instants.push(nowMillis)
-    return this.instants.length - this.head <= this.limit
+    return this.instants.length - this.head <= intensity
   }
 }

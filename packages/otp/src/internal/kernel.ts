@@ -40,6 +40,8 @@ export interface Waiting {
 interface Watcher {
   readonly process: Process
   readonly ref: MonitorRef
+  /** Its `Down` goes ahead of the ordinary messages. */
+  readonly priority: boolean
 }
 
 /** What a process has that is free for others once it is dead: its places in a registry, say. */
@@ -221,17 +223,17 @@ export class Kernel {
     b.links?.delete(a)
   }
 
-  monitor(watcher: Process, pid: Pid, name?: string): MonitorRef {
+  monitor(watcher: Process, pid: Pid, name?: string, priority = false): MonitorRef {
     const ref = new MonitorRef(this.nextMonitor++, pid, watcher.pid, name)
     // A fiber may outlive its process; the dead have no relations that anybody would ever take back.
     if (!watcher.alive) return ref
     const target = this.lookup(pid)
     if (target === undefined) {
-      watcher.mailbox.push(new Down({ ref, pid, reason: ExitReason.noProc }))
+      watcher.mailbox.push(new Down({ ref, pid, reason: ExitReason.noProc }), priority)
     } else {
       target.watchers ??= new Map()
       watcher.watching ??= new Map()
-      target.watchers.set(ref.id, { process: watcher, ref })
+      target.watchers.set(ref.id, { process: watcher, ref, priority })
       watcher.watching.set(ref.id, target)
     }
     return ref
@@ -247,17 +249,17 @@ export class Kernel {
   }
 
   /** An exit signal sent on purpose. `Killed` cannot be trapped; `Normal` ends nobody but the sender itself. */
-  sendExit(target: Process, from: Pid, reason: ExitReason.ExitReason): void {
+  sendExit(target: Process, from: Pid, reason: ExitReason.ExitReason, priority = false): void {
     if (!target.alive) return
     if (reason._tag === "Killed") this.kill(target)
     else if (reason._tag === "Normal" && !target.trapExit && from === target.pid) this.end(target, reason)
-    else this.deliverExit(target, from, reason)
+    else this.deliverExit(target, from, reason, priority)
   }
 
   /** An exit signal as it comes along a link. */
-  deliverExit(target: Process, from: Pid, reason: ExitReason.ExitReason): void {
+  deliverExit(target: Process, from: Pid, reason: ExitReason.ExitReason, priority = false): void {
     if (!target.alive) return
-    if (target.trapExit) target.mailbox.push(new ExitSignal({ from, reason }))
+    if (target.trapExit) target.mailbox.push(new ExitSignal({ from, reason }), priority)
     else if (reason._tag !== "Normal") this.end(target, reason)
   }
 
@@ -305,9 +307,9 @@ export class Kernel {
       process.links = undefined
     }
     if (process.watchers !== undefined) {
-      for (const { process: watcher, ref } of process.watchers.values()) {
+      for (const { priority, process: watcher, ref } of process.watchers.values()) {
         watcher.watching?.delete(ref.id)
-        watcher.mailbox.push(new Down({ ref, pid: process.pid, reason }))
+        watcher.mailbox.push(new Down({ ref, pid: process.pid, reason }), priority)
       }
       process.watchers = undefined
     }

@@ -1,47 +1,46 @@
 /**
- * The FIFO of one process: a ring of slots with one reader, the process's own fiber.
+ * What waits for one process, with one reader, the process's own fiber: a FIFO, and a second one ahead of it once the process has
+ * opted in to priority messages.
  *
- * The reader drains synchronously and parks only when the ring is empty, with a single resume that the next
+ * The reader drains synchronously and parks only when nothing waits, with a single resume that the next
  * offer takes. Nothing is allocated per message and no other fiber is ever involved.
  */
+import { Ring } from "./ring.js"
+
 export class Mailbox<A> {
-  private ring: Array<A | undefined>
-  private mask: number
-  private head = 0
-  private size = 0
+  private readonly ordinary = new Ring<A>()
+  /** Made for the first priority message: most processes never get one. */
+  private priority: Ring<A> | undefined = undefined
   private waiter: (() => void) | undefined = undefined
 
   /** Messages refused because the mailbox was full, ever. */
   refused = 0
 
   constructor(
-    /** How many user messages may wait. Signals (exit, down, system) are let in beyond it. */
-    public capacity: number,
-    initialSlots = 4
-  ) {
-    this.ring = new Array<A | undefined>(initialSlots)
-    this.mask = initialSlots - 1
-  }
+    /** How many user messages may wait, of either kind. Signals (exit, down, system) are let in beyond it. */
+    public capacity: number
+  ) {}
 
   get length(): number {
-    return this.size
+    return this.priority === undefined ? this.ordinary.length : this.priority.length + this.ordinary.length
   }
 
   /** Takes a user message, or says `false` when the mailbox is full. */
-  offer(message: A): boolean {
-    if (this.size >= this.capacity) {
+  offer(message: A, priority = false): boolean {
+    if (this.length >= this.capacity) {
       this.refused++
       return false
     }
-    this.push(message)
+    this.push(message, priority)
     return true
   }
 
   /** Takes a signal whatever the capacity: losing an exit, a down or a system signal would break supervision. */
-  push(message: A): void {
-    if (this.size > this.mask) this.grow()
-    this.ring[(this.head + this.size) & this.mask] = message
-    this.size++
+  push(message: A, priority = false): void {
+    if (priority) {
+      this.priority ??= new Ring<A>()
+      this.priority.push(message)
+    } else this.ordinary.push(message)
     this.wake()
   }
 
@@ -54,12 +53,7 @@ export class Mailbox<A> {
   }
 
   shift(): A | undefined {
-    if (this.size === 0) return undefined
-    const message = this.ring[this.head]
-    this.ring[this.head] = undefined
-    this.head = (this.head + 1) & this.mask
-    this.size--
-    return message
+    return this.priority === undefined ? this.ordinary.shift() : (this.priority.shift() ?? this.ordinary.shift())
   }
 
   /**
@@ -67,7 +61,7 @@ export class Mailbox<A> {
    * this, its fiber may have given way to a sender. Only the process's own fiber may call it.
    */
   park(waiter: () => void): void {
-    if (this.size > 0) waiter()
+    if (this.length > 0) waiter()
     else this.waiter = waiter
   }
 
@@ -77,44 +71,19 @@ export class Mailbox<A> {
   }
 
   contains(accepts: (message: A) => boolean): boolean {
-    for (let i = 0; i < this.size; i++) {
-      const message = this.ring[(this.head + i) & this.mask]
-      if (message !== undefined && accepts(message)) return true
-    }
-    return false
+    return this.priority?.contains(accepts) === true || this.ordinary.contains(accepts)
   }
 
   /** Removes and returns the first message the predicate accepts, keeping the order of the others. */
   extract(accepts: (message: A) => boolean): A | undefined {
-    for (let i = 0; i < this.size; i++) {
-      const message = this.ring[(this.head + i) & this.mask]
-      if (message === undefined || !accepts(message)) continue
-      for (let j = i; j < this.size - 1; j++) {
-        this.ring[(this.head + j) & this.mask] = this.ring[(this.head + j + 1) & this.mask]
-      }
-      this.ring[(this.head + this.size - 1) & this.mask] = undefined
-      this.size--
-      return message
-    }
-    return undefined
+    return this.priority?.extract(accepts) ?? this.ordinary.extract(accepts)
   }
 
   /** Drops everything: the process is dead and nobody will read. */
   clear(): void {
-    this.ring = []
-    this.mask = -1
-    this.head = 0
-    this.size = 0
+    this.ordinary.clear()
+    this.priority = undefined
     this.capacity = 0
     this.waiter = undefined
-  }
-
-  private grow(): void {
-    const slots = Math.max(16, (this.mask + 1) * 2)
-    const ring = new Array<A | undefined>(slots)
-    for (let i = 0; i < this.size; i++) ring[i] = this.ring[(this.head + i) & this.mask]
-    this.ring = ring
-    this.mask = slots - 1
-    this.head = 0
   }
 }

@@ -16,14 +16,36 @@ import type * as ExitReason from "../ExitReason.js"
  * @since 0.1.0
  * @category outcomes
  */
-export interface Next {
+export type Next<Info = never> = {
   /**
-   * Deliver a `Timeout` to `info` if no message comes within this time. Any message cancels it; introspection does
-   * not. Zero fires only if the mailbox is empty.
+   * Run the `continue` callback with this token right away, before anything that waits in the mailbox. A timeout beside it is set
+   * at the same time and stands, but comes after it, unless the outcome of `continue` sets another.
    */
-  readonly timeout?: Duration.DurationInput | undefined
-  /** Run the `continue` callback with this token right away, before anything that waits in the mailbox. */
   readonly continue?: unknown
+} & (IdleTimeout | TimedMessage<Info>)
+
+/**
+ * Deliver a `Timeout` to `info` if no message comes in time: `{reply, Reply, State, Timeout}`.
+ *
+ * @since 0.1.0
+ * @category outcomes
+ */
+export interface IdleTimeout {
+  /** Any message cancels it; introspection does not. Zero fires only if the mailbox is empty. */
+  readonly timeout?: Duration.DurationInput | undefined
+  readonly message?: never
+}
+
+/**
+ * Deliver this message to `info` if no other comes in time: the timed message of OTP 29, `{timeout, Time, Message}`.
+ *
+ * @since 0.1.0
+ * @category outcomes
+ */
+export interface TimedMessage<out Info> {
+  /** Any message cancels it; introspection does not. Zero is not cancelled: it goes before anything that waits in the mailbox. */
+  readonly timeout: Duration.DurationInput
+  readonly message: Info
 }
 
 /**
@@ -32,12 +54,12 @@ export interface Next {
  * @since 0.1.0
  * @category outcomes
  */
-export class Reply<State, out A> extends Effectable.Class<Reply<State, A>> {
+export class Reply<State, out A, out Info = never> extends Effectable.Class<Reply<State, A, Info>> {
   readonly _tag = "Reply"
   constructor(
     readonly value: A,
     readonly state: State,
-    readonly next: Next | undefined
+    readonly next: Next<Info> | undefined
   ) {
     super()
   }
@@ -52,12 +74,12 @@ export class Reply<State, out A> extends Effectable.Class<Reply<State, A>> {
  * @since 0.1.0
  * @category outcomes
  */
-export class Fail<State, out E> extends Effectable.Class<Fail<State, E>> {
+export class Fail<State, out E, out Info = never> extends Effectable.Class<Fail<State, E, Info>> {
   readonly _tag = "Fail"
   constructor(
     readonly error: E,
     readonly state: State,
-    readonly next: Next | undefined
+    readonly next: Next<Info> | undefined
   ) {
     super()
   }
@@ -72,11 +94,11 @@ export class Fail<State, out E> extends Effectable.Class<Fail<State, E>> {
  * @since 0.1.0
  * @category outcomes
  */
-export class NoReply<State> extends Effectable.Class<NoReply<State>> {
+export class NoReply<State, out Info = never> extends Effectable.Class<NoReply<State, Info>> {
   readonly _tag = "NoReply"
   constructor(
     readonly state: State,
-    readonly next: Next | undefined
+    readonly next: Next<Info> | undefined
   ) {
     super()
   }
@@ -106,12 +128,16 @@ export class Stop<State, out A = never, out E = never> extends Effectable.Class<
 }
 
 /**
- * What a callback may decide.
+ * What a callback may decide. `Info` is what it may set a time for.
  *
  * @since 0.1.0
  * @category outcomes
  */
-export type Outcome<State, A = never, E = never> = Reply<State, A> | Fail<State, E> | NoReply<State> | Stop<State, A, E>
+export type Outcome<State, A = never, E = never, Info = never> =
+  | Reply<State, A, Info>
+  | Fail<State, E, Info>
+  | NoReply<State, Info>
+  | Stop<State, A, E>
 
 /**
  * `init` decided that the server is not needed: the start says so and the process ends normally.
@@ -127,7 +153,7 @@ export class Ignore extends Effectable.Class<Ignore> {
 }
 
 /**
- * `init` decided that the server cannot run.
+ * `init` decided that the server cannot run, and the process ends with the reason.
  *
  * @since 0.1.0
  * @category outcomes
@@ -143,16 +169,32 @@ export class InitStop extends Effectable.Class<InitStop> {
 }
 
 /**
+ * `init` decided that the server cannot run: the start fails with the reason and the process ends normally.
+ *
+ * @since 0.1.0
+ * @category outcomes
+ */
+export class InitFail extends Effectable.Class<InitFail> {
+  readonly _tag = "InitFail"
+  constructor(readonly reason: ExitReason.ExitReason) {
+    super()
+  }
+  commit(): Effect.Effect<this> {
+    return Effect.succeed(this)
+  }
+}
+
+/**
  * `init` is through, and something is to happen next.
  *
  * @since 0.1.0
  * @category outcomes
  */
-export class InitNext<out State> extends Effectable.Class<InitNext<State>> {
+export class InitNext<out State, out Info = never> extends Effectable.Class<InitNext<State, Info>> {
   readonly _tag = "InitNext"
   constructor(
     readonly state: State,
-    readonly next: Next
+    readonly next: Next<Info>
   ) {
     super()
   }
@@ -167,18 +209,16 @@ export class InitNext<out State> extends Effectable.Class<InitNext<State>> {
  * @since 0.1.0
  * @category outcomes
  */
-export type InitOutcome<State> = Ignore | InitStop | InitNext<State>
+export type InitOutcome<State, Info = never> = Ignore | InitStop | InitFail | InitNext<State, Info>
+
+/** An outcome of any server. */
+export type AnyOutcome = Outcome<unknown, unknown, unknown, unknown>
 
 /** The outcome an effect already is, if it need not be run. */
-export const immediate = (
-  effect: Effect.Effect<Outcome<unknown, unknown, unknown>, unknown, unknown>
-): Outcome<unknown, unknown, unknown> | undefined => {
+export const immediate = (effect: Effect.Effect<AnyOutcome, unknown, unknown>): AnyOutcome | undefined => {
   if (isOutcome(effect)) return effect
   return Exit.isExit(effect) && Exit.isSuccess(effect) && isOutcome(effect.value) ? effect.value : undefined
 }
 
-export const isOutcome = (u: unknown): u is Outcome<unknown, unknown, unknown> =>
+export const isOutcome = (u: unknown): u is AnyOutcome =>
   u instanceof Reply || u instanceof NoReply || u instanceof Fail || u instanceof Stop
-
-export const timeoutMillis = (next: Next | undefined): number | undefined =>
-  next?.timeout === undefined ? undefined : Duration.toMillis(next.timeout)

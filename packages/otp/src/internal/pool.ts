@@ -15,6 +15,7 @@ import { type Limits, Partition } from "./poolPartition.js"
 import type { Pid } from "./signal.js"
 import { type Startable, startOn } from "./start.js"
 import * as supervision from "./supervision.js"
+import { settingsOf } from "./tree.js"
 
 /** A pool's definition with its defaults filled in and its environment provided. */
 export interface Settings {
@@ -82,8 +83,8 @@ export const start = (
   options: StartOptions,
   link: boolean
 ): Effect.Effect<{ readonly pid: Pid }, StartError> => {
-  const { intensity, period } = settings
-  const server = (plans: ReadonlyArray<ChildPlan>) => supervision.serverOf({ intensity, period, children: [] }, plans)
+  const server = (plans: ReadonlyArray<ChildPlan>) =>
+    supervision.serverOf(Effect.succeed({ settings: settingsOf(settings), plans }))
   const routing: Startable<Retry> = {
     ...server([]),
     definition: self => {

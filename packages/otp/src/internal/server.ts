@@ -6,6 +6,7 @@
  * the others find it settled.
  */
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -14,16 +15,16 @@ import { CallTimeout, ReplacerFailed, ServerExited } from "../CallError.js"
 import * as ExitReason from "../ExitReason.js"
 import { currentProcess, type Envelope, type Holding, type Process, type Signal, type Waiting } from "./kernel.js"
 import {
+  type AnyOutcome,
   Ignore,
+  InitFail,
   InitNext,
   type InitOutcome,
   InitStop,
   immediate,
   isOutcome,
   type Next,
-  NoReply,
-  type Outcome,
-  timeoutMillis
+  NoReply
 } from "./outcome.js"
 import { Down, ExitSignal, Message } from "./signal.js"
 import { summary } from "./summary.js"
@@ -120,11 +121,11 @@ export class Timeout {
   readonly _tag = "Timeout"
 }
 
-type Callback = Effect.Effect<Outcome<unknown, unknown, unknown>, unknown, unknown>
+type Callback = Effect.Effect<AnyOutcome, unknown, unknown>
 
 /** A server's definition with its types erased: the mailbox holds messages of every kind. */
 export interface Definition {
-  readonly init: () => Effect.Effect<unknown | InitOutcome<unknown>, unknown, unknown>
+  readonly init: () => Effect.Effect<unknown | InitOutcome<unknown, unknown>, unknown, unknown>
   readonly handlers: { readonly [tag: string]: (payload: unknown, state: unknown, from: Call) => Callback }
   readonly info: ((message: unknown, state: unknown) => Callback) | undefined
   readonly continue: ((token: unknown, state: unknown) => Callback) | undefined
@@ -186,8 +187,12 @@ export class Loop {
   private token: unknown = undefined
   /** Made when the first timeout is asked for: most servers never do. */
   private idle: IdleTimer | undefined = undefined
+  /** Fires when the mailbox is empty. */
   private idleZero = false
+  /** Fires next. */
   private idleDue = false
+  /** What `info` gets then; a `Timeout` if there is none. */
+  private idleMessage: Message | undefined = undefined
 
   private readonly step: Effect.Effect<never, unknown, unknown> = Effect.suspend(() => this.drain())
   private readonly park: Effect.Effect<never, unknown, unknown> = Effect.async(resume => {
@@ -195,7 +200,7 @@ export class Loop {
     if (this.idleDue) resume(this.step)
     else this.process.mailbox.park(() => resume(this.step))
   })
-  private readonly onOutcome = (outcome: Outcome<unknown, unknown, unknown>): Effect.Effect<never, unknown, unknown> =>
+  private readonly onOutcome = (outcome: AnyOutcome): Effect.Effect<never, unknown, unknown> =>
     this.apply(outcome) ?? this.step
 
   constructor(
@@ -225,6 +230,10 @@ export class Loop {
     if (initial instanceof InitStop) {
       this.ack.failure = initial.reason
       return Effect.fail(new Ending(initial.reason))
+    }
+    if (initial instanceof InitFail) {
+      this.ack.failure = initial.reason
+      return Effect.fail(new Ending(ExitReason.normal))
     }
     if (initial instanceof InitNext) {
       this.state = initial.state
@@ -291,9 +300,10 @@ export class Loop {
   }
 
   private timeIsUp(): Callback {
+    const message = this.idleMessage
     this.quietIdle()
-    this.current = new Timeout()
-    return this.inform(this.current)
+    this.current = message ?? new Timeout()
+    return this.inform(message === undefined ? this.current : message.body)
   }
 
   private handler(tag: string): (payload: unknown, state: unknown, from: Call) => Callback {
@@ -310,7 +320,7 @@ export class Loop {
     return Effect.map(dropped, () => new NoReply(this.state, undefined))
   }
 
-  private apply(outcome: Outcome<unknown, unknown, unknown>): Effect.Effect<never, unknown, unknown> | undefined {
+  private apply(outcome: AnyOutcome): Effect.Effect<never, unknown, unknown> | undefined {
     if (!isOutcome(outcome)) return Effect.dieMessage("a callback returned something that is not an outcome")
     this.state = outcome.state
     switch (outcome._tag) {
@@ -330,17 +340,20 @@ export class Loop {
     return undefined
   }
 
-  private follow(next: Next | undefined): void {
+  private follow(next: Next<unknown> | undefined): void {
     if (next === undefined) return
     if ("continue" in next) {
       this.hasToken = true
       this.token = next.continue
     }
-    const millis = timeoutMillis(next)
-    if (millis === undefined) return
+    if (next.timeout === undefined) return
+    const millis = Duration.toMillis(next.timeout)
     this.quietIdle()
+    const timed = "message" in next
+    if (timed) this.idleMessage = new Message(next.message)
     if (millis <= 0) {
-      this.idleZero = true
+      if (timed) this.idleDue = true
+      else this.idleZero = true
       return
     }
     if (this.idle === undefined) {
@@ -353,6 +366,7 @@ export class Loop {
   private quietIdle(): void {
     this.idleZero = false
     this.idleDue = false
+    this.idleMessage = undefined
     this.idle?.disarm()
   }
 

@@ -74,7 +74,8 @@ export class ExitSignal extends Data.TaggedClass("ExitSignal")<{
 }> {}
 
 /**
- * The news that a monitored process is gone. It comes after every message that process sent before it died.
+ * The news that a monitored process is gone. It comes after every message that process sent before it died, unless the monitor has
+ * priority.
  *
  * @since 0.1.0
  * @category signals

@@ -2,11 +2,12 @@
  * The children of one supervisor and what happens to them. Runs inside the supervisor's process; its methods are
  * sequential because the process serves one message at a time.
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { AutoShutdown, Strategy } from "../ChildSpec.js"
+import type { AutoShutdown, Spec, Strategy } from "../ChildSpec.js"
 import * as ExitReason from "../ExitReason.js"
 import { type Booted, boot, type Child, type ChildPlan, childOf, end, expectedEnd, offenderOf, Retry } from "./child.js"
-import { Intensity } from "./intensity.js"
+import { Intensity, type Limits } from "./intensity.js"
 import type { Process, SupervisorView } from "./kernel.js"
 import { Reporter } from "./reporter.js"
 import { Message, type Pid } from "./signal.js"
@@ -19,12 +20,24 @@ export const goOn: Verdict = { _tag: "Continue" }
 /** How a supervisor ends that gave up. Clean, so that a parent restarts it only if it is permanent; the term says more than OTP does. */
 export const gaveUp: ExitReason.ExitReason = ExitReason.shutdown("reached_max_restart_intensity")
 
-export interface TreeSettings {
+export interface TreeSettings extends Limits {
   readonly strategy: Strategy
-  readonly intensity: number
-  readonly periodMillis: number
   readonly autoShutdown: AutoShutdown
 }
+
+/** A supervisor's spec, checked, with its defaults filled in and its children's environment provided. */
+export interface Design {
+  readonly settings: TreeSettings
+  readonly plans: ReadonlyArray<ChildPlan>
+}
+
+/** The settings of a supervisor with what OTP gives those that are left out. */
+export const settingsOf = (spec: Omit<Spec, "name" | "children">): TreeSettings => ({
+  strategy: spec.strategy ?? "one_for_one",
+  intensity: spec.intensity ?? 1,
+  periodMillis: Duration.toMillis(spec.period ?? "5 seconds"),
+  autoShutdown: spec.autoShutdown ?? "never"
+})
 
 export class Tree {
   /** In start order. */
@@ -39,7 +52,7 @@ export class Tree {
     private readonly supervisor: Process,
     public settings: TreeSettings
   ) {
-    this.intensity = new Intensity(settings.intensity, settings.periodMillis)
+    this.intensity = new Intensity(settings)
     this.reporter = new Reporter(supervisor)
   }
 
@@ -67,6 +80,7 @@ export class Tree {
       for (const plan of plans) {
         const started = yield* this.add(plan, "info")
         if (started._tag === "Failed") {
+          yield* this.reporter.error("start_error", started.reason, offenderOf(childOf(plan)))
           yield* this.stopAll()
           return new FailedToStartChild(plan.id, started.reason)
         }
@@ -79,12 +93,10 @@ export class Tree {
   add(plan: ChildPlan, level: "info" | "debug"): Effect.Effect<Booted> {
     return Effect.suspend(() => {
       const child = childOf(plan)
-      return Effect.flatMap(this.boot(child, level), (booted): Effect.Effect<Booted> => {
-        if (booted._tag === "Failed") {
-          return Effect.as(this.reporter.error("start_error", booted.reason, offenderOf(child)), booted)
-        }
-        if (booted._tag === "Running" || plan.restart !== "temporary") this.byId.set(plan.id, child)
-        return Effect.succeed(booted)
+      return Effect.map(this.boot(child, level), booted => {
+        const isKept = booted._tag === "Running" || (booted._tag === "Ignored" && plan.restart !== "temporary")
+        if (isKept) this.byId.set(plan.id, child)
+        return booted
       })
     })
   }
@@ -266,10 +278,9 @@ export class Tree {
    * Takes over new settings and plans. Children that are new are kept but not started; those that are no longer named stay, behind
    * the others; the rest get their new plans, which count from their next start or stop on.
    */
-  reconfigure(settings: TreeSettings, plans: ReadonlyArray<ChildPlan>): void {
+  reconfigure({ plans, settings }: Design): void {
     this.settings = settings
-    this.intensity.limit = settings.intensity
-    this.intensity.periodMillis = settings.periodMillis
+    this.intensity.limits = settings
     const left = this.byId
     this.byId = new Map()
     for (const plan of plans) {

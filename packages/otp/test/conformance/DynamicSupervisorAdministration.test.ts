@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import * as DynamicSupervisor from "../../src/DynamicSupervisor.js"
 import * as ExitReason from "../../src/ExitReason.js"
 import * as GenServer from "../../src/GenServer.js"
@@ -46,6 +46,27 @@ describe("the administration of dynamic children", () => {
         [undefined, "worker"]
       ])
     }).pipe(provided)
+  )
+
+  it.effect(
+    "1.4: countChildren: a child that died while the supervisor was busy is active until that is read, as in OTP",
+    () =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        const start = (waits: boolean) =>
+          Effect.zipRight(waits ? Deferred.await(gate) : Effect.void, GenServer.startLink(obedient("c")))
+        const sup = yield* DynamicSupervisor.start({ start })
+        const a = started(yield* sup.startChild(false))
+        yield* Effect.fork(sup.startChild(true))
+        yield* settle
+        const counting = yield* Effect.fork(countsOf(sup))
+        yield* settle
+        yield* Process.exit(a, ExitReason.killed)
+        yield* Deferred.succeed(gate, undefined)
+        // The question stands before the exit signal in the mailbox.
+        assert.deepStrictEqual(yield* Fiber.join(counting), [1, 2, 0, 2])
+        assert.deepStrictEqual(yield* countsOf(sup), [1, 2, 0, 2])
+      }).pipe(provided)
   )
 
   it.effect("child_adm_simple: terminateChild by pid, and again when it is dead", () =>

@@ -248,6 +248,11 @@ describe("timeouts", () => {
     n =>
       GenServer.reply(n, n, { timeout })
 
+  const armTimed =
+    (timeout: Duration.DurationInput, message: string): Turn =>
+    n =>
+      GenServer.reply(n, n, { timeout, message })
+
   it.effect("handle_event_timeout: fires once, when no message has come in time", () =>
     Effect.gen(function* () {
       const journal: Array<string> = []
@@ -270,30 +275,100 @@ describe("timeouts", () => {
     ["a trapped exit", ref => Process.exit(ref.pid, ExitReason.shutdown())]
   ]
   for (const [name, send] of messages) {
-    it.effect(`handle_event_timeout: ${name} cancels it`, () =>
+    it.effect(`handle_event_timeout: ${name} cancels it, with a message of its own or without`, () =>
       Effect.gen(function* () {
-        const journal: Array<string> = []
-        const ref = yield* GenServer.start(scripted(journal, { trapExit: true }))
-        yield* ref.call("Run", arm("1 second"))
-        yield* TestClock.adjust("999 millis")
-        yield* send(ref)
-        yield* TestClock.adjust("1 hour")
-        assert.notInclude(journal, "timeout")
+        for (const turn of [arm("1 second"), armTimed("1 second", "timed")]) {
+          const journal: Array<string> = []
+          const ref = yield* GenServer.start(scripted(journal, { trapExit: true }))
+          yield* ref.call("Run", turn)
+          yield* TestClock.adjust("999 millis")
+          yield* send(ref)
+          yield* TestClock.adjust("1 hour")
+          assert.notIncludeMembers(journal, ["timeout"])
+          assert.notIncludeMembers(journal, ["timed"])
+        }
       }).pipe(provided)
     )
   }
 
-  it.effect("3.3: introspection does not cancel it", () =>
+  it.effect("3.3: introspection does not cancel it, with a message of its own or without", () =>
     Effect.gen(function* () {
       const journal: Array<string> = []
       const ref = yield* GenServer.start(scripted(journal))
-      yield* ref.call("Run", arm("1 second"))
-      yield* TestClock.adjust("500 millis")
-      yield* Sys.getState(ref)
-      yield* Sys.replaceState(ref, state => state)
-      yield* Sys.status(ref)
-      yield* TestClock.adjust("500 millis")
-      assert.deepStrictEqual(journal, ["timeout"])
+      for (const turn of [arm("1 second"), armTimed("1 second", "timed")]) {
+        yield* ref.call("Run", turn)
+        yield* TestClock.adjust("500 millis")
+        yield* Sys.getState(ref)
+        yield* Sys.replaceState(ref, state => state)
+        yield* Sys.status(ref)
+        yield* TestClock.adjust("500 millis")
+      }
+      assert.deepStrictEqual(journal, ["timeout", "timed"])
+    }).pipe(provided)
+  )
+
+  it.effect("handle_event_timeout: a timed message fires once, in the place of the timeout", () =>
+    Effect.gen(function* () {
+      const journal: Array<string> = []
+      const ref = yield* GenServer.start(scripted(journal))
+      yield* ref.call("Run", armTimed("1 second", "timed"))
+      yield* TestClock.adjust("999 millis")
+      assert.deepStrictEqual(journal, [])
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(journal, ["timed"])
+    }).pipe(provided)
+  )
+
+  it.effect("handle_event_timeout: the next outcome replaces a timed message, by another or by a plain timeout", () =>
+    Effect.gen(function* () {
+      const journal: Array<string> = []
+      const ref = yield* GenServer.start(scripted(journal))
+      yield* ref.call("Run", armTimed("1 second", "old"))
+      yield* ref.call("Run", armTimed("2 seconds", "new"))
+      yield* TestClock.adjust("2 seconds")
+      yield* ref.call("Run", armTimed("1 second", "old"))
+      yield* ref.call("Run", arm("2 seconds"))
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(journal, ["new", "timeout"])
+    }).pipe(provided)
+  )
+
+  it.effect(
+    "3.3: to the compiler a timed message is one of the server's own kind, known from init, or it is refused",
+    () =>
+      Effect.gen(function* () {
+        type Own = "tick" | "tock"
+        type IsOwn<Message> =
+          GenServer.NoReply<number, Message> extends GenServer.Outcome<number, never, never, Own> ? true : false
+        const judged: readonly [IsOwn<"tick">, IsOwn<"tack">] = [true, false]
+        assert.deepStrictEqual(judged, [true, false])
+        const server = GenServer.make(RpcGroup.make(), {
+          init: (_: GenServer.Self<Own>) => Effect.succeed(GenServer.initNext(0, { timeout: 0, message: "tick" })),
+          handlers: {},
+          info: (message, n) =>
+            message === "tick" ? GenServer.noReply(n + 1, { timeout: 0, message: "tock" }) : GenServer.noReply(n + 10)
+        })
+        assert.strictEqual(yield* Sys.getState(yield* GenServer.start(server)), 11)
+      }).pipe(provided)
+  )
+
+  it.effect("handle_event_timeout_zero: a timed message of zero goes before what waits", () =>
+    Effect.gen(function* () {
+      const journal: Array<string> = []
+      const ref = yield* GenServer.start(scripted(journal))
+      yield* Effect.all([ref.cast("Run", armTimed(0, "timed")), ref.cast("Run", note(journal, "waiting"))])
+      yield* settle
+      assert.deepStrictEqual(journal, ["timed", "waiting"])
+    }).pipe(provided)
+  )
+
+  it.effect("handle_event_timeout_zero: introspection that waits does not cancel it either, and comes after it", () =>
+    Effect.gen(function* () {
+      const journal: Array<string> = []
+      const ref = yield* GenServer.start(scripted(journal))
+      yield* ref.cast("Run", armTimed(0, "timed"))
+      yield* Sys.replaceState(ref, () => journal.length)
+      assert.deepStrictEqual([journal, yield* Sys.getState(ref)], [["timed"], 1])
     }).pipe(provided)
   )
 
@@ -336,11 +411,22 @@ describe("timeouts", () => {
     }).pipe(provided)
   )
 
+  it.effect("handle_event_timeout_zero: with a continue in the same outcome that comes first, then the message", () =>
+    Effect.gen(function* () {
+      const journal: Array<string> = []
+      const ref = yield* GenServer.start(scripted(journal))
+      const both: Turn = n => GenServer.noReply(n, { continue: "token", timeout: 0, message: "timed" })
+      yield* Effect.all([ref.cast("Run", both), ref.cast("Run", note(journal, "waiting"))])
+      yield* settle
+      assert.deepStrictEqual(journal, ["continue token", "timed", "waiting"])
+    }).pipe(provided)
+  )
+
   it.effect("handle_event_timeout: a message that waits already cancels it", () =>
     Effect.gen(function* () {
       const journal: Array<string> = []
       const ref = yield* GenServer.start(scripted(journal))
-      yield* ref.cast("Run", arm("1 second"))
+      yield* ref.cast("Run", armTimed("1 second", "timed"))
       yield* ref.cast("Run", n => Effect.as(Effect.sleep("1 minute"), GenServer.noReply(n)))
       yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(journal, [])

@@ -5,10 +5,11 @@ import * as ExitReason from "../../src/ExitReason.js"
 import * as GenServer from "../../src/GenServer.js"
 import * as Process from "../../src/Process.js"
 import * as Registry from "../../src/Registry.js"
+import * as Supervisor from "../../src/Supervisor.js"
 import * as Sys from "../../src/Sys.js"
-import { actor, boom, flush, get, heard, inProcess, logging, provided, scripted, settle } from "./processes.js"
+import { actor, boom, endOf, flush, get, heard, inProcess, logging, provided, scripted, settle } from "./processes.js"
 
-type Init = Effect.Effect<number | GenServer.InitOutcome<number>, unknown>
+type Init = Effect.Effect<number | GenServer.InitOutcome<number, string>, unknown>
 
 /** A failed start in a few words. */
 const failureOf = <A, R>(start: Effect.Effect<A, GenServer.StartError, R>) =>
@@ -122,7 +123,17 @@ describe("what init decides", () => {
   const initials: ReadonlyArray<readonly [name: string, init: Init, journal: ReadonlyArray<string>]> = [
     ["a state", Effect.succeed(7), []],
     ["a state and a continue", Effect.succeed(GenServer.initContinue(7, "token")), ["continue token"]],
-    ["a state and a timeout", Effect.succeed(GenServer.initTimeout(7, "1 second")), ["timeout"]]
+    ["a state and a timeout", Effect.succeed(GenServer.initTimeout(7, "1 second")), ["timeout"]],
+    [
+      "a state and a timed message",
+      Effect.succeed(GenServer.initNext(7, { timeout: "1 second", message: "late" })),
+      ["late"]
+    ],
+    [
+      "a state, a continue and a timed message",
+      Effect.succeed(GenServer.initNext(7, { continue: "token", timeout: "1 second", message: "late" })),
+      ["continue token", "late"]
+    ]
   ]
   for (const [name, init, expected] of initials) {
     it.effect(`3.1: init may give ${name}`, () =>
@@ -160,6 +171,29 @@ describe("what init decides", () => {
     }).pipe(provided)
   )
 
+  it.effect("start_event_timeout_zero: a timed message of zero fires first, before what came during init", () =>
+    Effect.gen(function* () {
+      const journals: Array<ReadonlyArray<string>> = []
+      for (const next of [{ timeout: 0 }, { timeout: 0, message: "timed" }]) {
+        const journal: Array<string> = []
+        const gate = yield* Deferred.make<void>()
+        const init = Effect.as(Deferred.await(gate), GenServer.initNext<number, string>(0, next))
+        const named = yield* GenServer.named(scripted(), "it").bind
+        const starting = yield* Effect.fork(GenServer.start(scripted(journal, { init }), { name: "it" }))
+        yield* settle
+        yield* named.send("queued")
+        yield* Deferred.succeed(gate, undefined)
+        yield* starting
+        yield* GenServer.stopServer("it")
+        journals.push(journal)
+      }
+      assert.deepStrictEqual(journals, [
+        ["queued", "terminate normal"],
+        ["timed", "queued", "terminate normal"]
+      ])
+    }).pipe(provided)
+  )
+
   interface Failure {
     readonly name: string
     readonly init: Init
@@ -191,6 +225,13 @@ describe("what init decides", () => {
       error: "StartFailed crash: Error: boom",
       reason: "crash: Error: boom",
       reported: true
+    },
+    {
+      name: "an error without an end of its own",
+      init: Effect.succeed(GenServer.initFail(boom)),
+      error: "StartFailed crash: Error: boom",
+      reason: "normal",
+      reported: false
     },
     {
       name: "a typed failure",
@@ -314,6 +355,48 @@ describe("what init decides", () => {
       yield* Process.exit(starter.pid, ExitReason.killed)
       yield* settle
       assert.deepStrictEqual(yield* Process.list, [])
+    }).pipe(provided)
+  )
+
+  for (const [outcome, decide, survives] of [
+    ["stop", GenServer.initStop, false],
+    ["error", GenServer.initFail, true]
+  ] as const) {
+    it.effect(`3.1: ${outcome} R from init: who is linked by then ${survives ? "lives on" : "ends with R"}`, () =>
+      Effect.gen(function* () {
+        const other = yield* actor("other")
+        const end = yield* endOf(other.pid)
+        const init = Effect.gen(function* () {
+          const self = yield* Effect.flatten(Process.self)
+          yield* other.do(Process.link(self))
+          return decide(boom)
+        })
+        const table = yield* Process.ProcessTable
+        const started = GenServer.start(
+          scripted([], { init: Effect.provideService(init, Process.ProcessTable, table) })
+        )
+        assert.strictEqual(yield* failureOf(started), "StartFailed crash: Error: boom")
+        yield* settle
+        assert.strictEqual(yield* Process.isAlive(other.pid), survives)
+        if (!survives) assert.isTrue(Equal.equals(yield* end, boom))
+      }).pipe(provided)
+    )
+  }
+
+  it.effect("3.1: error R from init is an ordinary start error R to a supervisor, which tries a restart again", () =>
+    Effect.gen(function* () {
+      let inits = 0
+      const init = Effect.sync(() => ([2, 3].includes(++inits) ? GenServer.initFail(boom) : 0))
+      const child = Supervisor.worker("child", GenServer.startLink(scripted([], { init })))
+      const supervisor = yield* Supervisor.start({ intensity: 5, children: [child] })
+      const error = yield* Effect.flip(Supervisor.startChild(supervisor, { ...child, id: "other" }))
+      assert.isTrue(error._tag === "ChildStartFailed" && Equal.equals(error.reason, boom))
+      const { pid } = yield* Supervisor.whichChild(supervisor, "child")
+      if (pid instanceof Process.Pid) yield* Process.exit(pid, ExitReason.killed)
+      yield* settle
+      assert.strictEqual(inits, 4)
+      const { pid: next } = yield* Supervisor.whichChild(supervisor, "child")
+      assert.isTrue(next instanceof Process.Pid && next !== pid)
     }).pipe(provided)
   )
 

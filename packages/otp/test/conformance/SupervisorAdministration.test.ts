@@ -236,6 +236,23 @@ describe("the administration of children", () => {
       }).pipe(provided)
   )
 
+  it.effect("1.4: countChildren: a child that died while the supervisor was busy is not active", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const sup = yield* Supervisor.start({ children: [child("a"), child("b")] })
+      const a = yield* pidOf(sup, "a")
+      yield* Effect.fork(Supervisor.startChild(sup, Supervisor.scoped("slow", Deferred.await(gate))))
+      yield* settle
+      const counting = yield* Effect.fork(countsOf(sup))
+      yield* settle
+      yield* Process.exit(a, ExitReason.killed)
+      yield* Deferred.succeed(gate, undefined)
+      // The question stands before the exit signal in the mailbox.
+      assert.deepStrictEqual(yield* Fiber.join(counting), [3, 2, 0, 3])
+      assert.deepStrictEqual(yield* countsOf(sup), [3, 3, 0, 3])
+    }).pipe(provided)
+  )
+
   for (const size of [1_000, 2_000]) {
     it.effect(`count_children: ${size} children, listed and counted alike, whichever of them end`, () =>
       Effect.gen(function* () {

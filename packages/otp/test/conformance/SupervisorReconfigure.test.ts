@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, TestClock } from "effect"
+import { Deferred, Effect, Fiber, TestClock } from "effect"
 import type * as ChildSpec from "../../src/ChildSpec.js"
 import * as DynamicSupervisor from "../../src/DynamicSupervisor.js"
 import * as ExitReason from "../../src/ExitReason.js"
@@ -25,6 +25,7 @@ import {
   settle,
   statusOf,
   stuck,
+  untypedChild,
   untypedSpec
 } from "./helpers.js"
 
@@ -172,6 +173,39 @@ describe("reconfiguration", () => {
   it.effect("1.12: a supervisor that is not there is NoProcess", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* failureOf(Supervisor.reconfigure("nobody", { children: [] })), "NoProcess")
+    }).pipe(provided)
+  )
+
+  it.effect("1.12: one that is gone finds no fault with a spec that is wrong: it is NoProcess, of either kind", () =>
+    Effect.gen(function* () {
+      const sup = yield* Supervisor.start({ children: [] })
+      const crew = yield* DynamicSupervisor.start(crewOf())
+      yield* Supervisor.stop(sup)
+      yield* DynamicSupervisor.stop(crew)
+      const wrong = { intensity: -1, children: [] }
+      assert.strictEqual(yield* failureOf(Supervisor.reconfigure(sup, wrong)), "NoProcess")
+      assert.strictEqual(yield* failureOf(Supervisor.startChild(sup, untypedChild(wrong))), "NoProcess")
+      assert.strictEqual(yield* failureOf(DynamicSupervisor.reconfigure(crew, crewOf({ intensity: -1 }))), "NoProcess")
+    }).pipe(provided)
+  )
+
+  it.effect("1.12: a spec that is wrong is refused in its turn, of either kind", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const slow = Supervisor.scoped("slow", Deferred.await(gate))
+      const sup = yield* Supervisor.start({ children: [] })
+      const crew = yield* DynamicSupervisor.start({ start: () => slow.start })
+      yield* Effect.fork(Supervisor.startChild(sup, slow))
+      yield* Effect.fork(crew.startChild({}))
+      yield* settle
+      const wrong = yield* Effect.fork(failureOf(Supervisor.reconfigure(sup, { intensity: -1, children: [] })))
+      const wrongToo = yield* Effect.fork(failureOf(DynamicSupervisor.reconfigure(crew, crewOf({ intensity: -1 }))))
+      yield* settle
+      assert.isNull(wrong.unsafePoll())
+      assert.isNull(wrongToo.unsafePoll())
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(yield* Fiber.join(wrong), "invalid_intensity")
+      assert.strictEqual(yield* Fiber.join(wrongToo), "invalid_intensity")
     }).pipe(provided)
   )
 

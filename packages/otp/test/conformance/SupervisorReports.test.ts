@@ -13,6 +13,7 @@ import {
   end,
   endPid,
   errorLines,
+  failureOf,
   fragile,
   ignoring,
   pidOf,
@@ -181,6 +182,36 @@ describe("reports", () => {
       const progress = (yield* reports).filter(report => report._tag === "ProgressReport")
       assert.deepStrictEqual(progress, [])
     }).pipe(provided)
+  )
+
+  it.effect("1.11: a start that somebody asked for and that fails is told to him alone; there is no start_error", () =>
+    Effect.gen(function* () {
+      const { health, spec } = fragile("a")
+      const sup = yield* Supervisor.start({ children: [spec] })
+      const crew = yield* DynamicSupervisor.start({ start: () => Effect.fail("bad" as const) })
+      yield* Supervisor.terminateChild(sup, "a")
+      const reports = yield* reportsFromNow
+      health.broken = true
+      assert.strictEqual(yield* failureOf(Supervisor.restartChild(sup, "a")), "ChildStartFailed")
+      assert.strictEqual(yield* failureOf(Supervisor.startChild(sup, { ...spec, id: "b" })), "ChildStartFailed")
+      assert.strictEqual(yield* Effect.flip(crew.startChild({})), "bad")
+      assert.deepStrictEqual(yield* reports, [])
+    }).pipe(provided)
+  )
+
+  it.effect(
+    "1.11: the retries of a dynamic child that does not come back are the supervisor's own: each is reported",
+    () =>
+      Effect.gen(function* () {
+        const { health, spec } = fragile("a")
+        const sup = yield* DynamicSupervisor.start({ intensity: 2, start: () => spec.start })
+        const a = yield* sup.startChild({})
+        const reports = yield* reportsFromNow
+        health.broken = true
+        if (a !== undefined) yield* endPid(a.pid, crash)
+        const contexts = (yield* reports).map(report => (report._tag === "ErrorReport" ? report.errorContext : ""))
+        assert.deepStrictEqual(contexts, ["child_terminated", "start_error", "start_error", "shutdown"])
+      }).pipe(provided)
   )
 
   it.effect("1.11: a temporary child that is reported has no start any more", () =>

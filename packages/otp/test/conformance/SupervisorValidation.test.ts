@@ -223,6 +223,25 @@ describe("validation", () => {
   }
 
   it.effect(
+    "sup_start_map_faulty_specs: a template without a start is missing_start, what is none is invalid_type",
+    () =>
+      Effect.gen(function* () {
+        const sup = yield* DynamicSupervisor.start(crewOf())
+        for (const [value, problem] of [
+          [{ start: undefined }, "missing_start"],
+          [{ start: Effect.never }, "missing_start"],
+          [null, "invalid_type"],
+          ["crew", "invalid_type"]
+        ]) {
+          const wrong: ReturnType<typeof crewOf> = untyped(value)
+          assert.strictEqual(yield* failureOf(DynamicSupervisor.start(wrong)), problem)
+          assert.strictEqual(yield* failureOf(DynamicSupervisor.reconfigure(sup, wrong)), problem)
+        }
+        assert.deepStrictEqual(yield* countsOf(sup), [1, 0, 0, 0])
+      }).pipe(provided)
+  )
+
+  it.effect(
     "significant_simple: a template cannot be significant: there is no autoShutdown in a dynamic supervisor",
     () =>
       Effect.gen(function* () {

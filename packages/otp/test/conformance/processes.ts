@@ -34,7 +34,8 @@ export const inProcess = <A, E, R>(
     return yield* Deferred.await(result)
   })
 
-class Task {
+/** What an actor can be sent to do. */
+export class Task {
   constructor(readonly effect: Effect.Effect<unknown>) {}
 }
 
@@ -110,7 +111,7 @@ export const flush = Effect.gen(function* () {
 // a server
 // -----------------------------------------------------------------------------------------------------------------
 
-export type Outcome = GenServer.Outcome<number, number, string>
+export type Outcome = GenServer.Outcome<number, number, string, string>
 
 /** What the server is to do when this message's turn comes. */
 export type Turn = (
@@ -133,13 +134,15 @@ export const scripted = (
   options: {
     readonly trapExit?: boolean
     readonly mailboxCapacity?: number
-    readonly init?: Effect.Effect<number | GenServer.InitOutcome<number>, unknown>
+    /** Is given the server's own address, before `init`. */
+    readonly meet?: (self: GenServer.Self<string>) => Effect.Effect<unknown>
+    readonly init?: Effect.Effect<number | GenServer.InitOutcome<number, string>, unknown>
     readonly terminate?: Effect.Effect<unknown, unknown>
   } = {}
 ) =>
   GenServer.make(Scripted, {
-    init: (_: GenServer.Self<string>): Effect.Effect<number | GenServer.InitOutcome<number>, unknown> =>
-      options.init ?? Effect.succeed(0),
+    init: (self: GenServer.Self<string>): Effect.Effect<number | GenServer.InitOutcome<number, string>, unknown> =>
+      Effect.zipRight(options.meet?.(self) ?? Effect.void, options.init ?? Effect.succeed(0)),
     handlers: { Run: (turn, n, from) => turn(n, from) },
     info: (message, n) => {
       journal.push(typeof message === "string" ? message : message._tag === "Timeout" ? "timeout" : say(message))

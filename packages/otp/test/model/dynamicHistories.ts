@@ -23,7 +23,7 @@ type Draft =
   | { readonly _: "startChild"; readonly letter: Letter; readonly next: ReadonlyArray<Outcome> }
   | { readonly _: "askPid"; readonly who: number; readonly what: AboutPid }
   | { readonly _: "askId"; readonly what: ById }
-  | { readonly _: "list"; readonly what: "WhichChildren" | "CountChildren" | "Stop" }
+  | { readonly _: "list"; readonly what: AboutAll }
   | { readonly _: "reconfigure"; readonly template: Template; readonly isFlawed: boolean }
   | { readonly _: "pass"; readonly millis: number }
   /** A crash when the oldest restart that counts is a period old, more or less. */
@@ -31,6 +31,7 @@ type Draft =
   | { readonly _: "together"; readonly drafts: ReadonlyArray<Draft> }
 
 type Pursuit = AboutPid | "WhichChildren" | "CountChildren"
+type AboutAll = "WhichChildren" | "CountChildren" | "RunInit" | "Stop"
 type AboutPid = "TerminateChild" | "WhichChild" | "GetChildSpec"
 
 export interface History {
@@ -78,7 +79,7 @@ const single: fc.Arbitrary<Draft> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       _: fc.constant("list" as const),
-      what: fc.constantFrom<"WhichChildren" | "CountChildren" | "Stop">("WhichChildren", "CountChildren", "Stop")
+      what: fc.constantFrom<AboutAll>("WhichChildren", "CountChildren", "RunInit", "Stop")
     })
   },
   {
@@ -164,9 +165,7 @@ function* movesOfDraft(draft: Draft, model: DynamicModel): Generator<DynamicMove
       yield { _: "Call", to: top, call: { _: draft.what } }
       return
     case "reconfigure": {
-      // Whether a wrong template is refused at once or in its turn is not said.
-      const isFlawed = draft.isFlawed && model.isRunning && !model.isHeld
-      const intensity = isFlawed ? -1 : draft.template.intensity
+      const intensity = draft.isFlawed ? -1 : draft.template.intensity
       yield { _: "Call", to: top, call: { _: "Reconfigure", template: { ...draft.template, intensity } } }
       return
     }

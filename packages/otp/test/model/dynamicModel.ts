@@ -2,6 +2,7 @@
  * What a dynamic supervisor does, written from OTP's rules for `simple_one_for_one` alone. Its children are workers, made from
  * one template; the arguments of each are a letter, the last of which makes it slow to stop.
  */
+import type { Model } from "./property.js"
 import {
   gaveUp,
   isClean,
@@ -41,6 +42,7 @@ export type DynamicCall =
   | { readonly _: "WhichChildren" }
   | { readonly _: "CountChildren" }
   | { readonly _: "Reconfigure"; readonly template: Template }
+  | { readonly _: "RunInit" }
   | { readonly _: "Stop" }
 
 /** What only a supervisor that knows its children by ids understands. */
@@ -81,17 +83,21 @@ type Signal =
 
 type Started = { readonly tag: string } | "ignored" | "failed" | "taken"
 
-export class DynamicModel {
+export class DynamicModel implements Model<DynamicMove> {
   nowMillis = 0
   /** Undefined while there is no supervisor. */
   template: Template | undefined
   readonly loose = new Set<string>()
+  /** The children of its children are not looked at. */
+  readonly orphans: ReadonlySet<string> = new Set()
   /** Every process that was ever started. */
   readonly instances: Array<string> = []
   isHeld = false
   /** When it restarted, as far as that still counts. */
   instants: Array<number> = []
   private tag = ""
+  /** What its init computes. */
+  private init: Template | undefined
   private members: Array<Member> = []
   private readonly living = new Set<string>()
   private mailbox: Array<Signal> = []
@@ -101,10 +107,6 @@ export class DynamicModel {
   private answers: Array<string> = []
   private journal: Array<ReadonlyArray<string>> = []
   private ends: Array<string> = []
-
-  get isRunning(): boolean {
-    return this.template !== undefined
-  }
 
   get alive(): ReadonlyArray<string> {
     return [...this.living]
@@ -118,6 +120,7 @@ export class DynamicModel {
       case "Start":
         this.tag = `${top}#${this.count(top)}`
         this.template = move.spec
+        this.init = move.spec
         this.instants = []
         this.answer(this.calls++, `ok ${this.tag}`)
         break
@@ -293,13 +296,9 @@ export class DynamicModel {
       case "CountChildren":
         return this.counts(template)
       case "Reconfigure":
-        if (call.template.intensity < 0) return "invalid_intensity"
-        this.template = call.template
-        for (const member of this.members) {
-          const isKept = member.retry === undefined && member.restart === "temporary"
-          if (!isKept) member.restart = call.template.restart
-        }
-        return "ok"
+        return this.reconfigure(call.template)
+      case "RunInit":
+        return this.reconfigure(this.init ?? template)
       default:
         return "simple_one_for_one"
     }
@@ -314,6 +313,16 @@ export class DynamicModel {
     }
     if (started === "ignored") return started
     return started === "taken" ? "already_started elsewhere" : "StartFailed: crash"
+  }
+
+  private reconfigure(template: Template): string {
+    if (template.intensity < 0) return "invalid_intensity"
+    this.template = template
+    for (const member of this.members) {
+      const isKept = member.retry === undefined && member.restart === "temporary"
+      if (!isKept) member.restart = template.restart
+    }
+    return "ok"
   }
 
   private find(tag: string): Member | undefined {

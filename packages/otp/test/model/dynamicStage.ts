@@ -29,7 +29,8 @@ export class DynamicStage implements Kind<Template, DynamicCall> {
     return Effect.gen(this, function* () {
       this.strange ??= yield* Process.spawn(Effect.never, { label: stranger })
       this.definition = this.define(template)
-      const started = yield* this.stage.supervisor(top, DynamicSupervisor.start(this.definition, { name: top }))
+      const init = Effect.sync(() => this.define(template))
+      const started = yield* this.stage.supervisor(top, DynamicSupervisor.start(init, { name: top }))
       return `ok ${started.tag}`
     })
   }
@@ -44,7 +45,7 @@ export class DynamicStage implements Kind<Template, DynamicCall> {
     return Effect.all([this.stage.answer(this.whichChildren), this.stage.answer(counted)])
   }
 
-  /** Tells it if the stranger did not live as long as the history. */
+  /** Tells it, too, if the stranger did not live as long as the history. */
   readonly close: Effect.Effect<ReadonlyArray<string>, never, Process.ProcessTable> = Effect.gen(this, function* () {
     const { strange } = this
     if (strange === undefined) return yield* this.stage.leftovers
@@ -81,6 +82,8 @@ export class DynamicStage implements Kind<Template, DynamicCall> {
         return Effect.map(DynamicSupervisor.countChildren(top), showCounts)
       case "Reconfigure":
         return Effect.as(DynamicSupervisor.reconfigure(top, this.define(call.template)), "ok")
+      case "RunInit":
+        return Effect.as(DynamicSupervisor.reconfigure(top), "ok")
       case "Stop":
         return Effect.as(DynamicSupervisor.stop({ pid: this.stage.newest(top) }), "ok")
     }

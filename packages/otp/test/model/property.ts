@@ -2,6 +2,7 @@
  * Plays random histories on a model and on the real thing, and tells the shortest history in which they differ.
  */
 import { randomInt } from "node:crypto"
+import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Logger, LogLevel, Runtime, TestContext } from "effect"
 import * as fc from "fast-check"
 import * as ExitReason from "../../src/ExitReason.js"
@@ -13,18 +14,24 @@ export interface Play<Move> {
   /** The moves, each made when those before it were applied to the model. */
   readonly moves: Iterable<Move>
   readonly show: (move: Move) => string
-  readonly predict: (move: Move) => Observation
-  /** What the model's clock shows. */
-  readonly nowMillis: () => number
+  readonly model: Model<Move>
+  readonly real: Real<Move>
+}
+
+export interface Model<in Move> {
+  readonly nowMillis: number
+  readonly apply: (move: Move) => Observation
   /** Processes of which nobody knows when their finalizers run; and of these, those of which nobody knows when they end. */
   readonly loose: ReadonlySet<string>
   readonly orphans: ReadonlySet<string>
-  readonly real: {
-    readonly observe: Effect.Effect<void, never, Process.ProcessTable>
-    readonly play: (move: Move, millis: number) => Effect.Effect<Observation, never, Process.ProcessTable>
-    /** Lets everybody end who still can, and tells what is left. */
-    readonly close: Effect.Effect<ReadonlyArray<string>, never, Process.ProcessTable>
-  }
+}
+
+export interface Real<in Move> {
+  /** Runs for as long as the history does. */
+  readonly observe: Effect.Effect<void, never, Process.ProcessTable>
+  readonly play: (move: Move, millis: number) => Effect.Effect<Observation, never, Process.ProcessTable>
+  /** Lets everybody end who still can, and tells what is left. */
+  readonly close: Effect.Effect<ReadonlyArray<string>, never, Process.ProcessTable>
 }
 
 class Difference {
@@ -36,13 +43,13 @@ class Difference {
   ) {}
 }
 
-export interface Settings {
+interface Settings {
   readonly seed: number
   readonly runs: number
 }
 
 /** From `RECKON_OTP_SEED` and `RECKON_OTP_RUNS`, otherwise a fresh seed and the given number of histories. */
-export const settingsOf = (runs: number): Settings => ({
+const settingsOf = (runs: number): Settings => ({
   seed: Number(process.env.RECKON_OTP_SEED ?? randomInt(2 ** 31)),
   runs: Number(process.env.RECKON_OTP_RUNS ?? runs)
 })
@@ -52,8 +59,31 @@ const lanes = 10
 /** How often a history that shows a difference is cut down before the shortest so far is good enough. */
 const shrinksMax = 1_000
 
+/**
+ * The tests of one kind of supervisor: that it does what its model says, in random histories; and that these meet what they are there
+ * to meet, as their moves and the model's answers tell.
+ */
+export const agree = <History, Move>(
+  name: string,
+  runs: number,
+  histories: fc.Arbitrary<History>,
+  playOf: (history: History, startedMillis: number) => Play<Move>,
+  meets: ReadonlyArray<readonly [what: string, told: RegExp]>
+): void => {
+  describe(`${name} and its model`, () => {
+    const settings = settingsOf(runs)
+    it.effect(
+      "agree on every answer, start, stop, end and listing, in random histories",
+      () => holds(name, histories, playOf, settings),
+      300_000
+    )
+    const met = predictions(histories, playOf)
+    it.each(meets)("the histories meet %s", (_, told) => assert.match(met, told))
+  })
+}
+
 /** Plays the histories, says with which seed, and dies with the shortest one in which the model and the real thing differ. */
-export const holds = <History, Move>(
+const holds = <History, Move>(
   name: string,
   histories: fc.Arbitrary<History>,
   playOf: (history: History, startedMillis: number) => Play<Move>,
@@ -98,21 +128,19 @@ const render = (name: string, difference: Difference, how: string): string =>
     `  real:  ${difference.real}`
   ].join("\n")
 
-/** Everything the model says about histories that are the same in each run: to see that they meet what they are there to meet. */
-export const predictions = <History, Move>(
+/** Histories that are the same in each run, and everything the model says about them. */
+const predictions = <History, Move>(
   histories: fc.Arbitrary<History>,
   playOf: (history: History, startedMillis: number) => Play<Move>
 ): string =>
   fc
     .sample(histories, { seed: 1, numRuns: 500 })
     .flatMap(history => {
-      const { moves, predict } = playOf(history, 0)
-      return Array.from(moves, predict).flatMap(({ answers, ends, journal, listing }) => [
-        ...answers,
-        ...ends,
-        ...journal.flat(),
-        ...listing
-      ])
+      const { model, moves, show } = playOf(history, 0)
+      return Array.from(moves, move => {
+        const { answers, ends, journal, listing } = model.apply(move)
+        return [show(move), ...answers, ...ends, ...journal.flat(), ...listing].join("\n")
+      })
     })
     .join("\n")
 
@@ -123,19 +151,19 @@ const abandoned = Effect.flatMap(Process.list, pids =>
 
 const run = <History, Move>(playOf: (history: History, startedMillis: number) => Play<Move>, history: History) =>
   Effect.gen(function* () {
-    const play = playOf(history, yield* Clock.currentTimeMillis)
+    const { model, moves: chosen, real, show } = playOf(history, yield* Clock.currentTimeMillis)
     const moves: Array<string> = []
     const played = Effect.gen(function* () {
-      yield* Effect.fork(play.real.observe)
-      for (const move of play.moves) {
-        moves.push(play.show(move))
-        const before = play.nowMillis()
-        const model = play.predict(move)
-        const real = yield* play.real.play(move, play.nowMillis() - before)
-        const difference = compare(play, moves, model, real)
+      yield* Effect.fork(real.observe)
+      for (const move of chosen) {
+        moves.push(show(move))
+        const before = model.nowMillis
+        const predicted = model.apply(move)
+        const observed = yield* real.play(move, model.nowMillis - before)
+        const difference = compare(model, moves, predicted, observed)
         if (difference !== undefined) return difference
       }
-      const left = yield* play.real.close
+      const left = yield* real.close
       return left.length === 0 ? undefined : new Difference(moves, "leftovers", "none", left.join(" | "))
     })
     const difference = yield* Effect.catchAllCause(played, cause =>
@@ -144,16 +172,16 @@ const run = <History, Move>(playOf: (history: History, startedMillis: number) =>
     return { difference, moves: moves.length }
   }).pipe(Effect.ensuring(abandoned), Effect.provide(Process.layer), Logger.withMinimumLogLevel(LogLevel.None))
 
-const compare = <Move>(
-  play: Play<Move>,
+const compare = (
+  { loose, orphans }: Model<never>,
   history: ReadonlyArray<string>,
   model: Observation,
   real: Observation
 ): Difference | undefined => {
   const settled = (lines: ReadonlyArray<string>): ReadonlyArray<string> =>
-    lines.filter(line => !(line.startsWith("-") && play.loose.has(tagIn(line))))
+    lines.filter(line => !(line.startsWith("-") && loose.has(tagIn(line))))
   const certain = (lines: ReadonlyArray<string>): ReadonlyArray<string> =>
-    lines.filter(line => !play.orphans.has(tagIn(line)))
+    lines.filter(line => !orphans.has(tagIn(line)))
   const groups = model.journal.map(group => [...settled(group)].sort())
   const aspects: ReadonlyArray<readonly [string, ReadonlyArray<string>, ReadonlyArray<string>]> = [
     ["journal", groups.flat(), inGroups(settled(real.journal.flat()), groups)],

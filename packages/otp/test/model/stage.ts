@@ -10,6 +10,7 @@ import * as GenServer from "../../src/GenServer.js"
 import * as Observer from "../../src/Observer.js"
 import * as Process from "../../src/Process.js"
 import * as Supervisor from "../../src/Supervisor.js"
+import type { Real } from "./property.js"
 import {
   type Move,
   type Observation,
@@ -72,6 +73,8 @@ export interface Kind<Spec, Call> {
   ) => Effect.Effect<unknown, unknown, Process.ProcessTable>
   /** What the supervisors say that are expected to answer now. */
   readonly listing: () => Effect.Effect<ReadonlyArray<string>, never, Process.ProcessTable>
+  /** Lets everybody end who still can, and tells what is left. */
+  readonly close: Effect.Effect<ReadonlyArray<string>, never, Process.ProcessTable>
 }
 
 export class Stage {
@@ -94,8 +97,7 @@ export class Stage {
   /** @param startedMillis what the clock showed when the history began: all that is written down counts from there */
   constructor(private readonly startedMillis: number) {}
 
-  /** Runs for as long as the history does. */
-  readonly observe = Stream.runForEach(Observer.changes, change =>
+  private readonly observe = Stream.runForEach(Observer.changes, change =>
     Effect.sync(() => {
       if (change._tag === "Exited") this.ends.push([change.pid, change.reason])
     })
@@ -206,8 +208,13 @@ export class Stage {
   // moves
   // ---------------------------------------------------------------------------------------------------------------
 
+  /** What plays the moves of a history on supervisors of this kind. */
+  playing<Spec, Call>(kind: Kind<Spec, Call>): Real<Move<Spec, Call>> {
+    return { observe: this.observe, play: (move, millis) => this.play(kind, move, millis), close: kind.close }
+  }
+
   /** Plays one move, gives what it leads to its time, and asks the supervisors how they are. */
-  play<Spec, Call>(
+  private play<Spec, Call>(
     kind: Kind<Spec, Call>,
     move: Move<Spec, Call>,
     millis: number

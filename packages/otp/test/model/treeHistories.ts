@@ -60,7 +60,7 @@ interface Edge {
 type Settings = Pick<Flags, "strategy" | "intensity" | "periodMillis">
 type Pursuit = AboutOne | "WhichChildren" | "CountChildren" | "sibling"
 type AboutPid = "TerminateByPid" | "GetChildSpecByPid"
-type AboutAll = "WhichChildren" | "CountChildren" | "Stop"
+type AboutAll = "WhichChildren" | "CountChildren" | "RunInit" | "Stop"
 
 export interface History {
   readonly flags: Flags
@@ -208,7 +208,7 @@ const single: fc.Arbitrary<Draft> = fc.oneof(
     arbitrary: fc.record({
       _: fc.constant("list" as const),
       at: pick,
-      what: fc.constantFrom<AboutAll>("WhichChildren", "CountChildren", "Stop")
+      what: fc.constantFrom<AboutAll>("WhichChildren", "CountChildren", "RunInit", "Stop")
     })
   },
   {
@@ -295,8 +295,16 @@ export function* movesOf({ drafts, flags }: History, model: TreeModel): Generato
     if (model.root !== undefined) yield* movesOfDraft(draft, model, top)
   }
   if (model.root !== undefined) yield { _: "Call", to: top, call: { _: "Stop" } }
-  if (model.hasStarted) yield { _: "Call", to: top, call: { _: "CountChildren" } }
+  if (!model.hasStarted) return
+  // Who is gone finds no fault with what he is asked.
+  for (const call of [{ _: "CountChildren" }, { _: "StartChild", child: wrongChild }, wrongSpec(flags)] as const) {
+    yield { _: "Call", to: top, call }
+  }
 }
+
+const wrongChild: ChildSpec = { id: "a", restart: "permanent", significant: true, work: "prompt" }
+
+const wrongSpec = (flags: Flags) => ({ _: "Reconfigure", flags: flawed(flags, "negative_intensity") }) as const
 
 /** `above` is the path of the supervisor that is held, or of the root: nothing outside of its subtree is touched. */
 function* movesOfDraft(draft: Draft, model: TreeModel, above: string): Generator<TreeMove, void> {
@@ -356,9 +364,7 @@ function* movesOfDraft(draft: Draft, model: TreeModel, above: string): Generator
     case "reconfigure": {
       const isDeepest = to.split("/").length >= depthMax
       const children = draft.flags.children.filter(({ work }) => typeof work === "string" || !isDeepest)
-      // Whether a wrong spec is refused at once or in its turn is not said.
-      const flaw = at === undefined || at.isHeld ? "none" : draft.flaw
-      yield { _: "Call", to, call: { _: "Reconfigure", flags: flawed({ ...draft.flags, children }, flaw) } }
+      yield { _: "Call", to, call: { _: "Reconfigure", flags: flawed({ ...draft.flags, children }, draft.flaw) } }
       return
     }
     case "retune": {

@@ -2,6 +2,7 @@
  * What a tree of supervisors does, written from OTP's rules alone: no processes, no waiting, one function per thing that can happen.
  * Time is a number that goes on while slow children stop.
  */
+import type { Model } from "./property.js"
 import {
   busy,
   type Child,
@@ -34,7 +35,7 @@ import {
   top
 } from "./vocabulary.js"
 
-export class TreeModel {
+export class TreeModel implements Model<TreeMove> {
   nowMillis = 0
   root: Supervisor | undefined
   /** Processes that ended without anybody waiting for their finalizers: when these run is not promised. */
@@ -363,6 +364,8 @@ export class TreeModel {
         return counts(supervisor)
       case "Reconfigure":
         return this.reconfigure(supervisor, call.flags)
+      case "RunInit":
+        return this.reconfigure(supervisor, supervisor.init)
       default:
         return child === undefined ? "not_found" : this.serveChild(supervisor, child, call._)
     }

@@ -33,11 +33,15 @@ export class TreeStage implements Kind<Flags, TreeCall> {
     return Effect.map(Effect.forEach(this.answering(), said), lines => lines.flat())
   }
 
+  get close() {
+    return this.stage.leftovers
+  }
+
   private at(path: string): Supervisor.Supervisor {
     return { pid: this.stage.newest(path) }
   }
 
-  private spec(path: string, flags: Flags): ChildSpec.Spec<ReadonlyArray<TreeChildSpec>> {
+  private spec(path: string, flags: Flags): ChildSpec.Unnamed<ReadonlyArray<TreeChildSpec>> {
     const { autoShutdown, intensity, periodMillis, strategy } = flags
     const children = flags.children.map(child => this.child(`${path}/${child.id}`, child))
     return { strategy, intensity, period: periodMillis, autoShutdown, children }
@@ -48,7 +52,7 @@ export class TreeStage implements Kind<Flags, TreeCall> {
     const start =
       typeof work === "string"
         ? this.stage.worker(path, work === "slow")
-        : this.stage.supervisor(path, Supervisor.startLink(this.spec(path, work)))
+        : this.stage.supervisor(path, Supervisor.startLink(Effect.sync(() => this.spec(path, work))))
     return { ...options, id, start, type: typeof work === "string" ? "worker" : "supervisor" }
   }
 
@@ -82,6 +86,8 @@ export class TreeStage implements Kind<Flags, TreeCall> {
         return Effect.map(Supervisor.countChildren(supervisor), showCounts)
       case "Reconfigure":
         return Effect.as(Supervisor.reconfigure(supervisor, this.spec(to, call.flags)), "ok")
+      case "RunInit":
+        return Effect.as(Supervisor.reconfigure(supervisor), "ok")
       case "Stop":
         return Effect.as(Supervisor.stop(supervisor), "ok")
     }

@@ -38,6 +38,8 @@ export type Signal =
 
 export interface Supervisor {
   readonly instance: Instance
+  /** What its init computes. */
+  readonly init: Flags
   flags: Flags
   /** In start order. */
   children: Array<Child>
@@ -62,6 +64,7 @@ export const childOf = (spec: ChildSpec): Child => ({ spec, instance: undefined,
 
 export const supervisorOf = (instance: Instance, flags: Flags): Supervisor => ({
   instance,
+  init: flags,
   flags,
   children: [],
   instants: [],
@@ -89,7 +92,8 @@ export const counts = (supervisor: Supervisor): string => {
   const supervisors = supervisor.children.filter(({ spec }) => typeOf(spec) === "supervisor").length
   return showCounts({
     specs: supervisor.children.length,
-    active: supervisor.children.filter(({ instance }) => instance !== undefined).length,
+    // Dead already, even if the supervisor has not read of it.
+    active: supervisor.children.filter(({ instance }) => instance?.alive === true).length,
     supervisors,
     workers: supervisor.children.length - supervisors
   })

@@ -63,6 +63,7 @@ export type TreeCall =
   | { readonly _: "GetChildSpecByPid"; readonly instance: string }
   | { readonly _: "CountChildren" }
   | { readonly _: "Reconfigure"; readonly flags: Flags }
+  | { readonly _: "RunInit" }
   | { readonly _: "Stop" }
 
 /**
@@ -160,6 +161,7 @@ export const showTreeCall = (call: TreeCall): string => {
       return `${call._} ${call.instance}`
     case "WhichChildren":
     case "CountChildren":
+    case "RunInit":
     case "Stop":
       return call._
     default:
