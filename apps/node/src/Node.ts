@@ -16,6 +16,7 @@ import * as Gateway from "@reckon/gater/Gateway"
 import * as WorkerRegistry from "@reckon/gater/WorkerRegistry"
 import * as Process from "@reckon/otp/Process"
 import * as Supervisor from "@reckon/otp/Supervisor"
+import type { Compaction } from "@reckon/raft/Compaction"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -32,13 +33,15 @@ export interface NodeOptions {
   readonly dataDir: string
   readonly stores: ReadonlyArray<string>
   readonly limits: Limits.Limits
+  /** When the log of a store is cut, and how much of it stays. */
+  readonly compaction: Compaction
 }
 
 const layer = (options: NodeOptions) => {
   const handlers = Layer.mergeAll(Gateway.layerHandlers({ limits: options.limits }), SocketTransport.layerHandlers)
   const server = NodeServer.layer(StoreRpcs.merge(PeerRpcs), options.self.address).pipe(Layer.provide(handlers))
   return Layer.mergeAll(server, Health.layer(options.http)).pipe(
-    Layer.provideMerge(Stores.layer({ dataDir: options.dataDir, stores: options.stores })),
+    Layer.provideMerge(Stores.layer(options)),
     Layer.provide(WorkerRegistry.layer),
     Layer.provide(SocketTransport.layer),
     Layer.provide(SocketTransport.layerReceivers),

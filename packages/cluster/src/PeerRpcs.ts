@@ -5,8 +5,10 @@
  */
 import * as Rpc from "@effect/rpc/Rpc"
 import * as RpcGroup from "@effect/rpc/RpcGroup"
+import { Change, MemberId } from "@reckon/raft/Membership"
 import { Message } from "@reckon/raft/Message"
-import { ProposeError, ReadError } from "@reckon/raft/RaftError"
+import { ChangeError, ProposeError, ReadError, TransferError } from "@reckon/raft/RaftError"
+import { Receipt, SnapshotChunk, SnapshotRefused } from "@reckon/raft/SnapshotChunk"
 import * as Schema from "effect/Schema"
 
 /**
@@ -52,7 +54,49 @@ export const ReadIndexRpc = Rpc.make("PeerReadIndex", {
 })
 
 /**
+ * A change of the membership forwarded to the leader; the answer is the index at which it is committed.
+ *
  * @since 0.1.0
  * @category requests
  */
-export class PeerRpcs extends RpcGroup.make(DeliverRpc, ProposeRpc, ReadIndexRpc) {}
+export const ChangeMembershipRpc = Rpc.make("PeerChangeMembership", {
+  payload: { group: GroupName, change: Change },
+  success: Schema.NonNegativeInt,
+  error: ChangeError
+})
+
+/**
+ * A transfer forwarded to the leader.
+ *
+ * @since 0.1.0
+ * @category requests
+ */
+export const TransferLeadershipRpc = Rpc.make("PeerTransferLeadership", {
+  payload: { group: GroupName, target: MemberId },
+  error: TransferError
+})
+
+/**
+ * A piece of a snapshot.
+ *
+ * @since 0.1.0
+ * @category requests
+ */
+export const SnapshotRpc = Rpc.make("PeerSnapshot", {
+  payload: { group: GroupName, chunk: SnapshotChunk },
+  success: Receipt,
+  error: SnapshotRefused
+})
+
+/**
+ * @since 0.1.0
+ * @category requests
+ */
+export class PeerRpcs extends RpcGroup.make(
+  DeliverRpc,
+  ProposeRpc,
+  ReadIndexRpc,
+  ChangeMembershipRpc,
+  TransferLeadershipRpc,
+  SnapshotRpc
+) {}

@@ -6,8 +6,20 @@
  *
  * @since 0.1.0
  */
-import { NotLeader, ProposalUnknown, type ProposeError, type ReadError, ReadTimeout } from "@reckon/raft/RaftError"
+import { RpcClientError } from "@effect/rpc/RpcClientError"
+import {
+  type ChangeError,
+  ChangeUnknown,
+  NotLeader,
+  ProposalUnknown,
+  type ProposeError,
+  type ReadError,
+  ReadTimeout,
+  type TransferError,
+  TransferFailed
+} from "@reckon/raft/RaftError"
 import { RaftTransport, type Receiver } from "@reckon/raft/RaftTransport"
+import { SnapshotRefused } from "@reckon/raft/SnapshotChunk"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -17,8 +29,25 @@ import { connectPeer, type PeerClient } from "./internal/peerClient.js"
 import { Members } from "./Members.js"
 import { PeerRpcs } from "./PeerRpcs.js"
 
-/** How long a forwarded proposal or read may take, beyond which its outcome is unknown. */
+/** How long a forwarded proposal or read, or a piece of a snapshot, may take, beyond which its outcome is unknown. */
 const requestTimeoutMillis = 5_000
+/** The same for a change of the membership and for a transfer, which wait for more than one round. */
+const administrationTimeoutMillis = 15_000
+
+const nobodyLeads = new NotLeader({ leader: null })
+const unreachable = (detail: string) => new SnapshotRefused({ reason: "unreachable", detail })
+
+/** What a request ends with that got no answer, because its time ran out or the connection failed. */
+const answered =
+  <Lost>(millis: number, lost: (how: string, isLate: boolean) => Lost) =>
+  <A, E>(request: Effect.Effect<A, E | RpcClientError>): Effect.Effect<A, E | Lost> =>
+    Effect.timeoutFail(request, { duration: millis, onTimeout: () => lost("did not answer in time", true) }).pipe(
+      Effect.catchAll(error =>
+        Effect.fail(
+          error instanceof RpcClientError ? lost("could not be reached, or the connection failed", false) : error
+        )
+      )
+    )
 
 /**
  * The groups that listen on this node, for requests that come in from peers.
@@ -51,6 +80,13 @@ export const make: Effect.Effect<
     peers.set(peer.name, { client, outbox: yield* makeOutbox(client) })
   }
 
+  /** Asks a peer; `absent` is the answer of one that there is not. */
+  const asking = <A, E>(to: string, absent: E, ask: (client: PeerClient) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.suspend(() => {
+      const peer = peers.get(to)
+      return peer === undefined ? Effect.fail(absent) : ask(peer.client)
+    })
+
   return RaftTransport.of({
     listen: (group, receiver) =>
       Effect.acquireRelease(
@@ -66,28 +102,33 @@ export const make: Effect.Effect<
       peers.get(message.to)?.outbox.offer({ group, message })
     },
     propose: (group, to, payload) =>
-      Effect.suspend((): Effect.Effect<Uint8Array, ProposeError> => {
-        const peer = peers.get(to)
-        if (peer === undefined) return Effect.fail(new NotLeader({ leader: null }))
-        return peer.client.PeerPropose({ group, payload }).pipe(
-          Effect.timeoutFail({
-            duration: requestTimeoutMillis,
-            onTimeout: () => new ProposalUnknown({ detail: `${to} did not answer in time` })
-          }),
-          Effect.catchTag("RpcClientError", () =>
-            Effect.fail(new ProposalUnknown({ detail: `the connection to ${to} failed` }))
-          )
+      asking<Uint8Array, ProposeError>(to, nobodyLeads, ({ PeerPropose }) =>
+        PeerPropose({ group, payload }).pipe(
+          answered(requestTimeoutMillis, lost => new ProposalUnknown({ detail: `${to} ${lost}` }))
         )
-      }),
+      ),
     readIndex: (group, to) =>
-      Effect.suspend((): Effect.Effect<number, ReadError> => {
-        const peer = peers.get(to)
-        if (peer === undefined) return Effect.fail(new NotLeader({ leader: null }))
-        return peer.client.PeerReadIndex({ group }).pipe(
-          Effect.timeoutFail({ duration: requestTimeoutMillis, onTimeout: () => new ReadTimeout() }),
-          Effect.catchTag("RpcClientError", () => Effect.fail(new NotLeader({ leader: null })))
+      asking<number, ReadError>(to, nobodyLeads, ({ PeerReadIndex }) =>
+        PeerReadIndex({ group }).pipe(
+          answered(requestTimeoutMillis, (_, isLate) => (isLate ? new ReadTimeout() : nobodyLeads))
         )
-      })
+      ),
+    changeMembership: (group, to, change) =>
+      asking<number, ChangeError>(to, nobodyLeads, ({ PeerChangeMembership }) =>
+        PeerChangeMembership({ group, change }).pipe(
+          answered(administrationTimeoutMillis, lost => new ChangeUnknown({ detail: `${to} ${lost}` }))
+        )
+      ),
+    transferLeadership: (group, to, target) =>
+      asking<void, TransferError>(to, nobodyLeads, ({ PeerTransferLeadership }) =>
+        PeerTransferLeadership({ group, target }).pipe(
+          answered(administrationTimeoutMillis, () => new TransferFailed({ outcome: "lost", leader: null }))
+        )
+      ),
+    sendSnapshot: (group, chunk) =>
+      asking(chunk.to, unreachable(`${chunk.to} is not a peer`), ({ PeerSnapshot }) =>
+        PeerSnapshot({ group, chunk }).pipe(answered(requestTimeoutMillis, lost => unreachable(`${chunk.to} ${lost}`)))
+      )
   })
 })
 
@@ -117,9 +158,19 @@ export const layerHandlers = PeerRpcs.toLayer(
           }
         }),
       PeerPropose: ({ group, payload }) =>
-        Effect.suspend(() => receivers.get(group)?.propose(payload) ?? Effect.fail(new NotLeader({ leader: null }))),
-      PeerReadIndex: ({ group }) =>
-        Effect.suspend(() => receivers.get(group)?.readIndex ?? Effect.fail(new NotLeader({ leader: null })))
+        Effect.suspend(() => receivers.get(group)?.propose(payload) ?? Effect.fail(nobodyLeads)),
+      PeerReadIndex: ({ group }) => Effect.suspend(() => receivers.get(group)?.readIndex ?? Effect.fail(nobodyLeads)),
+      PeerChangeMembership: ({ change, group }) =>
+        Effect.suspend(() => receivers.get(group)?.changeMembership(change) ?? Effect.fail(nobodyLeads)),
+      PeerTransferLeadership: ({ group, target }) =>
+        Effect.suspend(() => receivers.get(group)?.transferLeadership(target) ?? Effect.fail(nobodyLeads)),
+      PeerSnapshot: ({ chunk, group }) =>
+        Effect.suspend(() => {
+          const receiver = receivers.get(group)
+          return receiver === undefined || chunk.to !== members.self.name || !peerNames.has(chunk.from)
+            ? Effect.fail(unreachable(`the group does not listen on ${members.self.name}`))
+            : receiver.takeSnapshot(chunk)
+        })
     })
   })
 )

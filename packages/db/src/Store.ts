@@ -11,6 +11,7 @@ import type { StoreBackend } from "@reckon/gater/StoreBackend"
 import * as Pool from "@reckon/otp/Pool"
 import { ProcessTable } from "@reckon/otp/Process"
 import * as ServiceHandle from "@reckon/otp/ServiceHandle"
+import type { Compaction } from "@reckon/raft/Compaction"
 import * as RaftClient from "@reckon/raft/RaftClient"
 import type { RoleChanged } from "@reckon/raft/RaftCore"
 import type * as Duration from "effect/Duration"
@@ -36,6 +37,8 @@ export interface Store {
   readonly engine: ServiceHandle.ServiceHandle<Engine>
   readonly signal: CommitSignal.CommitSignal
   readonly raft: RaftClient.RaftClient
+  /** When its log is cut, and how much of it stays. */
+  readonly compaction: Partial<Compaction>
   readonly writers: ReturnType<typeof StoreWriter.pool>
   readonly readers: ReturnType<typeof StoreReader.pool>
   /** Passes a change of role on to those who follow it. */
@@ -83,6 +86,7 @@ export const make = (options: {
   readonly id: string
   readonly dataDir: string
   readonly pools?: Partial<Pools> | undefined
+  readonly compaction?: Partial<Compaction> | undefined
 }) =>
   Effect.gen(function* () {
     const members = yield* Members
@@ -125,6 +129,7 @@ export const make = (options: {
       engine,
       signal,
       raft,
+      compaction: options.compaction ?? {},
       writers,
       readers,
       onRoleChanged: LeaderTracker.notify(id, table),

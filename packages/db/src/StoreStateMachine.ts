@@ -3,14 +3,26 @@
  *
  * @since 0.1.0
  */
-import { StateMachine } from "@reckon/raft/StateMachine"
+import { SnapshotError, StateMachine } from "@reckon/raft/StateMachine"
 import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Command from "./Command.js"
 import type { CommitSignal } from "./CommitSignal.js"
-import type { Service as Engine } from "./StoreEngine.js"
+import type { Service as Engine, StoreFileRefused } from "./StoreEngine.js"
 
 const noReply = new Uint8Array(0)
+
+const reasons = {
+  damaged: "damaged",
+  foreign: "damaged",
+  newer: "unsupported",
+  in_use: "io",
+  inaccessible: "io"
+} as const
+
+const snapshotError = ({ detail, filename, reason }: StoreFileRefused) =>
+  new SnapshotError({ filename, reason: reasons[reason], detail })
 
 /**
  * A committed entry that cannot be decoded is a defect, not an error: it can only mean damage or a log of a newer program, and skipping it would make
@@ -23,6 +35,10 @@ export const make = (engine: Engine, signal: CommitSignal): Context.Tag.Service<
   signal.notify(engine.lastPosition())
   return StateMachine.of({
     appliedIndex: engine.appliedIndex,
+    persist: engine.checkpoint,
+    snapshot: file => Effect.mapError(engine.snapshot(file), snapshotError),
+    install: file =>
+      Effect.map(Effect.mapError(engine.install(file), snapshotError), () => signal.notify(engine.lastPosition())),
     apply: entries => {
       const replies = engine.apply(
         entries.map(({ index, kind, payload, term }) => ({

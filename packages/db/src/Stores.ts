@@ -7,6 +7,7 @@
 import * as path from "node:path"
 import type { NodeStatus } from "@reckon/client/StoreRpcs"
 import * as Supervisor from "@reckon/otp/Supervisor"
+import type { Compaction } from "@reckon/raft/Compaction"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -38,11 +39,13 @@ export const layer = (options: {
   readonly stores: ReadonlyArray<string>
   /** The same for each store. */
   readonly pools?: Partial<Store.Pools> | undefined
+  /** When a store's log is cut, and how much of it stays. The same for each store. */
+  readonly compaction?: Partial<Compaction> | undefined
 }) =>
   Layer.unwrapScoped(
     Effect.gen(function* () {
       const stores = yield* Effect.forEach([...new Set(options.stores)], id =>
-        Store.make({ id, dataDir: path.join(options.dataDir, "stores", id), pools: options.pools })
+        Store.make({ ...options, id, dataDir: path.join(options.dataDir, "stores", id) })
       )
       const byId = new Map(stores.map(store => [store.id, store]))
       return Layer.merge(

@@ -207,12 +207,15 @@ export const decode = (payload: Uint8Array): Option.Option<Configuration> => dec
  * A configuration and where it stands in the log; index 0 for the founding one.
  *
  * @since 0.1.0
+ * @category schemas
+ */
+export const Placed = Schema.Struct({ index: Schema.NonNegativeInt, configuration: Configuration })
+
+/**
+ * @since 0.1.0
  * @category models
  */
-export interface Placed {
-  readonly index: number
-  readonly configuration: Configuration
-}
+export interface Placed extends Schema.Schema.Type<typeof Placed> {}
 
 /**
  * The configurations of a log, the newest first: that one is in force. The last is committed, all others could still be
@@ -282,13 +285,23 @@ export const settle = (history: History, commitIndex: number): History => {
 }
 
 /**
+ * The configuration in force at an index, as a snapshot of that place has to carry it. An index from before the history is
+ * a defect.
+ *
+ * @since 0.1.0
+ * @category history
+ */
+export const at = (history: History, index: number): Placed =>
+  history.find(placed => placed.index <= index) ?? broken("a configuration is in force everywhere", { index })
+
+/**
  * The newest configuration that is known to be committed: what it says of removed members is final.
  *
  * @since 0.1.0
  * @category history
  */
 export const committed = (history: History, commitIndex: number): Configuration =>
-  (history.find(({ index }) => index <= commitIndex) ?? history[0]).configuration
+  at(history, commitIndex).configuration
 
 /**
  * Whether a member may lead: a voter may, and so may one that is leaving until it knows that its removal is committed.

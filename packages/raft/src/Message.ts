@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Index, LogEntry, Term } from "./LogEntry.js"
 import * as Membership from "./Membership.js"
+import { Snapshot } from "./Snapshot.js"
 
 /**
  * A leader's counter of read rounds, unique within its term. The first round is 1; 0 confirms nothing.
@@ -123,9 +124,9 @@ export const AppendEntries = Schema.TaggedStruct("AppendEntries", {
 export interface AppendEntries extends Schema.Schema.Type<typeof AppendEntries> {}
 
 /**
- * The answer to {@link AppendEntries}. When it succeeded, the follower's log up to `matchIndex` is durable and equal to
- * the leader's. When it did not, `prevIndex` names the question refused and the hint is the last entry of
- * the follower, at or before it, that could still agree: its index and its term.
+ * The answer to {@link AppendEntries} and to {@link InstallSnapshot}. When it succeeded, the follower's log up to
+ * `matchIndex` is durable and equal to the leader's. When it did not, `prevIndex` names the question refused and the hint
+ * is the last entry of the follower, at or before it, that could still agree: its index and its term.
  *
  * @since 0.1.0
  * @category messages
@@ -203,7 +204,29 @@ export const Removed = Schema.TaggedStruct("Removed", envelope)
 export interface Removed extends Schema.Schema.Type<typeof Removed> {}
 
 /**
- * Every message between peers.
+ * "Begin after this snapshot, whose bytes you now hold": from a leader whose log no longer has what the follower needs.
+ * Answered with an {@link AppendReply} that confirms no round.
+ *
+ * It is no part of {@link Message}, for it must not arrive by itself: it travels at the head of the snapshot's bytes, and
+ * the follower's driver hands it to the core once it has all of them and their checksum is right.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const InstallSnapshot = Schema.TaggedStruct("InstallSnapshot", { ...envelope, snapshot: Snapshot }).pipe(
+  Schema.filter(({ snapshot, term }) =>
+    snapshot.term <= term ? true : `the snapshot is of term ${snapshot.term} and its sender only in ${term}`
+  )
+)
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export interface InstallSnapshot extends Schema.Schema.Type<typeof InstallSnapshot> {}
+
+/**
+ * Every message that travels by itself.
  *
  * @since 0.1.0
  * @category schemas

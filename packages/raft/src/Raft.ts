@@ -5,6 +5,9 @@
  * has drained, one flush makes everything staged durable (group commit); then the core is told, acknowledgements leave, and what is committed is
  * applied in one transaction of the state machine, whose replies go to the proposers.
  *
+ * What is applied, and durably so, is cut from the log but for a tail; a member that needs more is sent a snapshot of the machine, piece by piece, beside
+ * the queue.
+ *
  * Messages to followers leave before the leader's own flush; votes and acknowledgements leave after it, because they promise durability.
  *
  * @since 0.1.0
@@ -15,8 +18,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
-import { type DriverInput, isDriverInput, makeDriver } from "./internal/driver.js"
+import * as Compaction from "./Compaction.js"
+import * as Driver from "./internal/driver/driver.js"
 import { localRequests } from "./internal/localRequests.js"
+import * as Snapshots from "./internal/snapshot/snapshots.js"
 import type * as RaftCore from "./RaftCore.js"
 import type { RaftLog } from "./RaftLog.js"
 import { RaftProtocol } from "./RaftProtocol.js"
@@ -43,9 +48,13 @@ export interface Options<E, R> {
   >
   /** Told of each change of role, term or known leader. */
   readonly onRoleChanged?: (change: RaftCore.RoleChanged) => Effect.Effect<void>
+  /** Told of each configuration that comes in force, and may yet be taken back. */
+  readonly onMembershipChanged?: (change: RaftCore.MembershipChanged) => Effect.Effect<void>
   /** The unit of the core's time. */
   readonly tick?: Duration.DurationInput
   readonly limits?: Partial<RaftCore.Options>
+  /** When the log is cut, and how much of it stays. */
+  readonly compaction?: Partial<Compaction.Compaction>
 }
 
 /**
@@ -65,24 +74,31 @@ export const tickDefault = Duration.millis(100)
 export const startLink = <E, R>(options: Options<E, R>) =>
   GenServer.startLink(
     GenServer.make(RaftProtocol, {
-      init: (self: GenServer.Self<DriverInput>) =>
+      init: (self: GenServer.Self<Driver.DriverInput>) =>
         Effect.gen(function* () {
           const transport = yield* RaftTransport
-          const opened = yield* options.open
-          const seed = yield* Random.nextIntBetween(1, 2 ** 31)
-          const driver = makeDriver({
+          const { log, machine } = yield* options.open
+          const wake = self.unsafeSend
+          const snapshots = yield* Snapshots.make({ ...options, transport, log, machine, wake })
+          yield* snapshots.recover
+          const driver = Driver.make({
             group: options.group,
             self: options.self,
             voters: options.voters,
             limits: options.limits,
+            compaction: { ...Compaction.defaults, ...options.compaction },
             onRoleChanged: options.onRoleChanged ?? (() => Effect.void),
-            seed,
+            onMembershipChanged: options.onMembershipChanged ?? (() => Effect.void),
+            seed: yield* Random.nextIntBetween(1, 2 ** 31),
             transport,
-            wake: self.unsafeSend,
-            ...opened
+            log,
+            machine,
+            courier: snapshots.courier,
+            install: snapshots.install,
+            wake
           })
           const local = yield* localRequests(options.processName)
-          yield* transport.listen(options.group, { receive: driver.receive, ...local })
+          yield* transport.listen(options.group, { receive: driver.receive, takeSnapshot: snapshots.take, ...local })
           yield* Effect.sync(driver.tick).pipe(
             Effect.delay(options.tick ?? tickDefault),
             Effect.forever,
@@ -106,10 +122,20 @@ export const startLink = <E, R>(options: Options<E, R>) =>
             driver.awaitApplied(index, exit => from.settle(exit))
             return GenServer.noReply(driver)
           }),
+        ChangeMembership: ({ change }, driver, from) =>
+          Effect.as(
+            driver.changeMembership(change, exit => from.settle(exit)),
+            GenServer.noReply(driver)
+          ),
+        TransferLeadership: ({ target }, driver, from) =>
+          Effect.as(
+            driver.transferLeadership(target, exit => from.settle(exit)),
+            GenServer.noReply(driver)
+          ),
         Status: (_, driver) => Effect.succeed(GenServer.reply(driver.status(), driver))
       },
       info: (message, driver) =>
-        isDriverInput(message)
+        Driver.isDriverInput(message)
           ? Effect.as(driver.handle(message), GenServer.noReply(driver))
           : // It traps no exits, monitors nobody and asks for no timeout.
             GenServer.noReply(driver)

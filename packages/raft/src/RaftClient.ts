@@ -9,7 +9,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { coalesce } from "./internal/coalesce.js"
 import { localRequests } from "./internal/localRequests.js"
-import { NotLeader, type ProposeError, type ReadError } from "./RaftError.js"
+import type * as Membership from "./Membership.js"
+import { type ChangeError, NotLeader, type ProposeError, type ReadError, type TransferError } from "./RaftError.js"
 import type { Status } from "./RaftProtocol.js"
 import { RaftTransport } from "./RaftTransport.js"
 
@@ -22,6 +23,13 @@ export interface RaftClient {
   readonly propose: (payload: Uint8Array) => Effect.Effect<Uint8Array, ProposeError>
   /** Returns once this member has applied everything that was acknowledged anywhere before the call: what is read then is linearizable. */
   readonly readBarrier: Effect.Effect<void, ReadError>
+  /**
+   * Adds a member, as a learner whom its leader makes a voter once it keeps up, or removes one for ever. Answers the index at which the change is
+   * committed. One change at a time.
+   */
+  readonly changeMembership: (change: Membership.Change) => Effect.Effect<number, ChangeError>
+  /** Makes another voter the leader; returns once it leads. Proposals are refused, and wait here, while it takes over. */
+  readonly transferLeadership: (target: Membership.MemberId) => Effect.Effect<void, TransferError>
   /** `null` while the member's process is down. */
   readonly status: Effect.Effect<Status | null>
 }
@@ -82,6 +90,14 @@ export const make = (options: {
           transport.propose(options.group, leader, payload)
         ),
       readBarrier,
+      changeMembership: change =>
+        atLeader<number, ChangeError>(local.changeMembership(change), leader =>
+          transport.changeMembership(options.group, leader, change)
+        ),
+      transferLeadership: target =>
+        atLeader<void, TransferError>(local.transferLeadership(target), leader =>
+          transport.transferLeadership(options.group, leader, target)
+        ),
       status: local.status
     }
   })

@@ -1,5 +1,5 @@
 /**
- * How a proposal, a read or the opening of a log can fail. Every proposal ends in exactly one of: applied (it has a reply), surely not applied ({@link NotLeader},
+ * How a proposal, a read, a change of the membership, a transfer or the opening of a log can fail. Every proposal ends in exactly one of: applied (it has a reply), surely not applied ({@link NotLeader},
  * {@link Overloaded}), or unknown ({@link ProposalUnknown}).
  *
  * @since 0.1.0
@@ -87,6 +87,128 @@ export const ReadError = Schema.Union(NotLeader, Overloaded, ReadTimeout)
  * @category errors
  */
 export type ReadError = Schema.Schema.Type<typeof ReadError>
+
+/**
+ * The configuration cannot be changed in this way, or not now. Nobody's log has the change, and nobody's will.
+ *
+ * `transferring`, `change_pending` and `no_commit_in_term` pass by themselves; the others are about the change, see `Membership`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ChangeRefused extends Schema.TaggedError<ChangeRefused>("@reckon/raft/ChangeRefused")("ChangeRefused", {
+  reason: Schema.Literal(
+    "transferring",
+    "change_pending",
+    "no_commit_in_term",
+    "already_member",
+    "was_removed",
+    "not_a_member",
+    "last_voter",
+    "full"
+  )
+}) {
+  get retryable(): boolean {
+    return this.reason === "transferring" || this.reason === "change_pending" || this.reason === "no_commit_in_term"
+  }
+  override get message() {
+    return `the membership was not changed: ${changeReasons[this.reason]}`
+  }
+}
+
+const changeReasons = {
+  transferring: "the leader is handing over",
+  change_pending: "another change is not committed yet",
+  no_commit_in_term: "the leader has not committed anything in its term yet",
+  already_member: "it is a member already",
+  was_removed: "a member of this name was removed, and a name is never given again",
+  not_a_member: "there is no such member",
+  last_voter: "it is the last voter",
+  full: "the configuration has no room for it"
+} as const
+
+/**
+ * Whether the membership was or will be changed is not known. What the group's status says tells, once there is a leader.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ChangeUnknown extends Schema.TaggedError<ChangeUnknown>("@reckon/raft/ChangeUnknown")("ChangeUnknown", {
+  detail: Schema.String
+}) {
+  readonly retryable = true
+  override get message() {
+    return `it is not known whether the membership was changed: ${this.detail}`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const ChangeError = Schema.Union(NotLeader, ChangeRefused, ChangeUnknown)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type ChangeError = Schema.Schema.Type<typeof ChangeError>
+
+/**
+ * The leadership was not handed over, and nothing was done about it. `transferring`: another transfer is under way.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TransferRefused extends Schema.TaggedError<TransferRefused>("@reckon/raft/TransferRefused")(
+  "TransferRefused",
+  { reason: Schema.Literal("transferring", "target_leads", "target_is_learner", "not_a_member") }
+) {
+  get retryable(): boolean {
+    return this.reason === "transferring"
+  }
+  override get message() {
+    return `the leadership was not handed over: ${transferReasons[this.reason]}`
+  }
+}
+
+const transferReasons = {
+  transferring: "another transfer is under way",
+  target_leads: "that member leads already",
+  target_is_learner: "that member is a learner",
+  not_a_member: "there is no such member"
+} as const
+
+/**
+ * The leadership did not get where it was sent. `gave_up`: the target did not take over in time, and the leader leads on; `lost`:
+ * it leads no more, and it is another that does, or nobody it has heard of.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TransferFailed extends Schema.TaggedError<TransferFailed>("@reckon/raft/TransferFailed")(
+  "TransferFailed",
+  { outcome: Schema.Literal("gave_up", "lost"), leader: Schema.NullOr(Schema.String) }
+) {
+  readonly retryable = true
+  override get message() {
+    return this.outcome === "gave_up"
+      ? "the leadership was not handed over: the target did not take over in time"
+      : `the leadership went elsewhere: ${this.leader === null ? "no leader is known" : `${this.leader} leads`}`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const TransferError = Schema.Union(NotLeader, TransferRefused, TransferFailed)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type TransferError = Schema.Schema.Type<typeof TransferError>
 
 /**
  * The log on disk cannot be used as it is. `detail` says what is wrong and what to do about it.

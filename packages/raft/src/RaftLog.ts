@@ -4,26 +4,60 @@
  * Invariants:
  * - `flush` returns only after the operating system was told to flush (journal_mode=WAL with synchronous=FULL: one fdatasync a
  *   commit). better-sqlite3 would leave WAL at synchronous=NORMAL, where a commit is not synced.
- * - term and vote are one record, written in the same transaction as the entries that go with them.
+ * - term, vote, base with its configuration, and the log's end are one record with one checksum, written in the same transaction
+ *   as the entries that go with them.
  * - many changes share one flush: whoever feeds the log stages a burst of them and then flushes once (group commit).
- * - an entry's checksum covers its index, term, kind and payload; an entry that does not match is never handed out.
+ * - an entry's checksum covers its index, term, kind and payload, and the incarnation of the file; an entry that does not match is
+ *   never handed out.
  * - a write that failed leaves the member unusable: nothing is acknowledged after it. The supervisor opens the log anew.
+ *
+ * Disk: entries before the base are deleted in bounded steps with the flushes that follow; their space is used again, and goes back to
+ * the disk where it is more than half of the file. The -wal is held near 16 MiB.
+ *
+ * Damage: SQLite commits all or nothing, so a crash can only tear the tail of its -wal, and that is cut. All else is refused with
+ * a {@link RaftLogError}, and never mended: a -wal damaged before its tail, an empty or shortened file, a row that is missing
+ * or does not match. An opening checks the record, the newest entries up to 1,024 or 4 MiB, and the few others where a term begins, so
+ * that its time does not depend on the length of the log. Older entries are checked whenever they are read. What no check
+ * can tell is a whole folder put back from an older copy, or a -wal removed from beside its database.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
-import { openLogDatabase } from "./internal/log/database.js"
+import { assertInvariant, broken } from "./internal/core/invariant.js"
+import { type Change, openLogDatabase } from "./internal/log/database.js"
 import { makeTailCache } from "./internal/log/tailCache.js"
 import { makeTermRuns } from "./internal/log/termRuns.js"
 import type { LogEntry } from "./LogEntry.js"
+import * as Membership from "./Membership.js"
 import type { HardState } from "./RaftCore.js"
-import { RaftLogError } from "./RaftError.js"
+import type { RaftLogError } from "./RaftError.js"
 
 /**
- * One change: cut the log from `truncateFrom` on, add `entries`, set term and vote; all or none.
+ * What a log begins after: the last entry that is no longer in it, because a snapshot of the state machine has taken its place. Index and
+ * term are 0 in a log that is complete.
+ *
+ * `configuration` is the one in force at `index`, with the index of its own entry; `undefined` as long as that is the
+ * founding one, of which the log knows nothing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Base {
+  readonly index: number
+  readonly term: number
+  readonly configuration: Membership.Placed | undefined
+}
+
+/**
+ * One change, all of it or nothing, in this order: set term and vote, cut the log from `truncateFrom` on, begin after `snapshot`, add `entries`.
+ *
+ * Behind a snapshot the log keeps what it has if it agrees with it, that is if it has an entry of that index and term; else
+ * it is empty. A snapshot from before the log's base is a defect.
  *
  * @since 0.1.0
  * @category models
@@ -31,7 +65,23 @@ import { RaftLogError } from "./RaftError.js"
 export interface Write {
   readonly hardState?: HardState | undefined
   readonly truncateFrom?: number | undefined
+  readonly snapshot?: Base | undefined
   readonly entries: ReadonlyArray<LogEntry>
+}
+
+/**
+ * For whoever watches the member.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats {
+  /** Database and -wal. */
+  readonly bytesOnDisk: number
+  /** From the base to the end, staged ones included. */
+  readonly entries: number
+  /** What the newest flush took, its sync included; `undefined` before the first. */
+  readonly lastFlushMillis: number | undefined
 }
 
 /**
@@ -42,12 +92,16 @@ export class RaftLog extends Context.Tag("@reckon/raft/RaftLog")<
   RaftLog,
   {
     readonly filename: string
+    /** What tells this log from every other one, also from an earlier one of the same member. */
+    readonly incarnation: string
     /** Term and vote as last staged. */
     readonly hardState: () => HardState
+    readonly base: () => Base
+    /** The index after the base; the entry itself need not be there yet. */
     readonly firstIndex: () => number
-    /** The end of the log, staged entries included; 0 where it is empty. */
+    /** The end of the log, staged entries included; the base's index where it has none. */
     readonly lastIndex: () => number
-    /** The term of the entry at `index`; 0 for index 0. Asking for an index that is not in the log is a defect. */
+    /** The term of the entry at `index`, or of the base; 0 for index 0. Asking for any other index is a defect. */
     readonly term: (index: number) => number
     /** Entries `from`…`to` (both included), cut where `LogEntry.sizeBytes` together would exceed `bytesMax`, but at least one. */
     readonly entries: (from: number, to: number, bytesMax: number) => ReadonlyArray<LogEntry>
@@ -55,8 +109,17 @@ export class RaftLog extends Context.Tag("@reckon/raft/RaftLog")<
     readonly configurations: () => ReadonlyArray<LogEntry>
     /** Takes a change into the log as seen through this service. It is durable only after the next {@link flush}. */
     readonly stage: (write: Write) => void
-    /** Makes everything staged durable in one synced transaction. Throws where the write or its sync failed. */
+    /**
+     * Lets the log begin after this entry, in order with what is staged, and durable like it. An index that is gone already changes
+     * nothing; one beyond the end is a defect. It flushes what is staged before, to look up the configuration in force.
+     */
+    readonly compact: (throughIndex: number) => void
+    /**
+     * Makes everything staged durable in one synced transaction, and clears a part of what compaction has left to delete, also when
+     * nothing is staged. Throws where the write or its sync failed.
+     */
     readonly flush: () => void
+    readonly stats: () => Stats
   }
 >() {}
 
@@ -68,83 +131,179 @@ const cacheBytesMax = 32 * 1024 * 1024
 /**
  * Opens, or creates, the log in the file; `":memory:"` is for tests only and survives nothing.
  *
+ * A new log gets the `incarnation`, or draws one of 128 bits. An existing one must have the incarnation that is given. The logs
+ * of formats 1 and 2 are taken over, and get theirs then.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (options: {
   readonly filename: string
+  readonly incarnation?: string | undefined
 }): Effect.Effect<Context.Tag.Service<RaftLog>, RaftLogError, Scope.Scope> =>
   Effect.gen(function* () {
-    const database = yield* openLogDatabase(options.filename)
-    const runs = yield* Effect.try({
-      try: () => makeTermRuns(database.lastIndex(), database.termAt),
-      catch: cause =>
-        cause instanceof RaftLogError
-          ? cause
-          : new RaftLogError({ filename: options.filename, detail: `cannot be read (${String(cause)})` })
+    const { filename } = options
+    const clock = yield* Effect.clock
+    const database = yield* openLogDatabase({
+      filename,
+      incarnation: options.incarnation ?? (yield* drawIncarnation),
+      isExpected: options.incarnation !== undefined
     })
+    const runs = yield* Effect.try({ try: () => makeTermRuns(database), catch: database.fromCause })
     const cache = makeTailCache(cacheBytesMax)
-    let hardState = database.hardState()
-    let staged: Array<Write> = []
+    let hardState = database.hardState
+    let base: Base = {
+      index: database.base.index,
+      term: database.base.term,
+      configuration: database.base.configuration && placed(database.base.configuration)
+    }
+    let staged: Array<Change> = []
     let failed: unknown
+    let lastFlushMillis: number | undefined
+
+    // ---------------------------------------------------------------------------
+    // into the log
+    // ---------------------------------------------------------------------------
 
     const stage = (write: Write) => {
-      staged.push(write)
       if (write.hardState !== undefined) hardState = write.hardState
       if (write.truncateFrom !== undefined) {
         runs.truncateFrom(write.truncateFrom)
         cache.truncateFrom(write.truncateFrom)
       }
+      staged.push(write.snapshot === undefined ? write : { ...write, ...install(write.snapshot) })
       for (const entry of write.entries) {
         runs.append(entry.index, entry.term)
         cache.append(entry)
       }
+      const lastTerm = runs.term(runs.lastIndex())
+      assertInvariant(lastTerm <= hardState.term, "the log is not of a later term than the member", {
+        lastTerm,
+        term: hardState.term
+      })
     }
 
-    const flush = () => {
-      if (failed !== undefined) {
-        throw new Error(`the log ${options.filename} failed before and must be opened anew`, { cause: failed })
+    /** What installing a snapshot does to the file. */
+    const install = (snapshot: Base): Pick<Change, "base" | "truncateFrom"> => {
+      const { index, term } = snapshot
+      assertInvariant(index >= base.index, "a snapshot never takes the log back", { index, baseIndex: base.index })
+      const agrees = index <= runs.lastIndex() && runs.term(index) === term
+      if (agrees) begin(snapshot)
+      else {
+        runs.reset(snapshot)
+        cache.clear()
+        base = snapshot
       }
-      if (staged.length === 0) return
-      const writes = staged
+      return agrees ? { base: stored(snapshot) } : { base: stored(snapshot), truncateFrom: index + 1 }
+    }
+
+    const begin = (next: Base) => {
+      runs.compactThrough(next.index)
+      cache.dropThrough(next.index)
+      base = next
+    }
+
+    const compact = (throughIndex: number) => {
+      if (throughIndex <= base.index) return
+      flushStaged()
+      const entry = database.configurationAt(throughIndex)
+      const next: Base = {
+        index: throughIndex,
+        term: runs.term(throughIndex),
+        configuration: entry === undefined ? base.configuration : placed(entry)
+      }
+      begin(next)
+      staged.push({ base: stored(next), entries: [] })
+    }
+
+    const write = () => {
+      if (failed !== undefined) {
+        throw new Error(`the log ${filename} failed before and must be opened anew`, { cause: failed })
+      }
+      const changes = staged
       staged = []
+      const begun = clock.unsafeCurrentTimeNanos()
       try {
-        database.write(writes)
+        database.write(changes)
       } catch (cause) {
         failed = cause
         throw cause
       }
+      lastFlushMillis = Number(clock.unsafeCurrentTimeNanos() - begun) / 1e6
     }
 
+    const flushStaged = () => {
+      if (failed !== undefined || staged.length > 0) write()
+    }
+
+    const flush = () => {
+      if (failed !== undefined || staged.length > 0 || database.hasLeftovers()) write()
+    }
+
+    // ---------------------------------------------------------------------------
+    // out of it
+    // ---------------------------------------------------------------------------
+
     const entries = (from: number, to: number, bytesMax: number) => {
-      const cached = cache.entries(from, to, bytesMax)
+      assertInvariant(from > base.index, "entries are read from inside the log", { from, baseIndex: base.index })
+      const last = Math.min(to, runs.lastIndex())
+      if (from > last) return []
+      const cached = cache.entries(from, last, bytesMax)
       if (cached !== undefined) return cached
       // What the cache has dropped may still be staged only. Making it durable a little early harms nobody.
-      flush()
-      return database.entries(from, to, bytesMax)
+      flushStaged()
+      return database.entries(from, last, bytesMax)
     }
 
     const configurations = () => {
-      flush()
+      flushStaged()
       return database.configurations()
     }
 
     return RaftLog.of({
-      filename: options.filename,
+      filename,
+      incarnation: database.incarnation,
       hardState: () => hardState,
-      firstIndex: () => 1,
+      base: () => base,
+      firstIndex: () => base.index + 1,
       lastIndex: runs.lastIndex,
       term: runs.term,
       entries,
       configurations,
       stage,
-      flush
+      compact,
+      flush,
+      stats: () => ({
+        bytesOnDisk: database.bytesOnDisk(),
+        entries: runs.lastIndex() - base.index,
+        lastFlushMillis
+      })
     })
   })
+
+const drawIncarnation = Effect.map(Effect.replicateEffect(Random.nextIntBetween(0, 2 ** 32), 4), (words): string =>
+  words.map(word => word.toString(16).padStart(8, "0")).join("")
+)
+
+const placed = ({ index, payload }: { readonly index: number; readonly payload: Uint8Array }): Membership.Placed => ({
+  index,
+  configuration: Option.getOrElse(Membership.decode(payload), () => broken("a configuration can be read", { index }))
+})
+
+const stored = ({ configuration, index, term }: Base) => ({
+  index,
+  term,
+  configuration: configuration && {
+    index: configuration.index,
+    payload: Membership.encode(configuration.configuration)
+  }
+})
 
 /**
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: { readonly filename: string }): Layer.Layer<RaftLog, RaftLogError> =>
-  Layer.scoped(RaftLog, make(options))
+export const layer = (options: {
+  readonly filename: string
+  readonly incarnation?: string | undefined
+}): Layer.Layer<RaftLog, RaftLogError> => Layer.scoped(RaftLog, make(options))

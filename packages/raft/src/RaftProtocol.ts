@@ -6,10 +6,37 @@
 import * as Rpc from "@effect/rpc/Rpc"
 import * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as Schema from "effect/Schema"
-import { MemberId } from "./Membership.js"
-import { ProposeError, ReadError } from "./RaftError.js"
+import { Change, MemberId } from "./Membership.js"
+import { ChangeError, ProposeError, ReadError, TransferError } from "./RaftError.js"
 
 /**
+ * What a leader knows of another member. `phase`: `probe` looks for where the logs agree, `replicate` streams, `snapshot`
+ * sends what the log no longer has.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Follower = Schema.Struct({
+  member: MemberId,
+  phase: Schema.Literal("probe", "replicate", "snapshot"),
+  /** Whether it was heard of lately. */
+  active: Schema.Boolean,
+  matchIndex: Schema.NonNegativeInt,
+  /** How many entries it lacks. */
+  lag: Schema.NonNegativeInt,
+  inflightMessages: Schema.NonNegativeInt,
+  inflightBytes: Schema.NonNegativeInt
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Follower extends Schema.Schema.Type<typeof Follower> {}
+
+/**
+ * A member as it is now.
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -20,7 +47,32 @@ export const Status = Schema.Struct({
   term: Schema.NonNegativeInt,
   commitIndex: Schema.NonNegativeInt,
   appliedIndex: Schema.NonNegativeInt,
-  lastIndex: Schema.NonNegativeInt
+  lastIndex: Schema.NonNegativeInt,
+  /** The first entry that the log still has, or will have next. */
+  firstIndex: Schema.NonNegativeInt,
+  logBytes: Schema.NonNegativeInt,
+  /** What the newest write of the log took, its sync included; `null` before the first. */
+  lastFlushMillis: Schema.NullOr(Schema.Number),
+  voters: Schema.Array(MemberId),
+  learners: Schema.Array(MemberId),
+  /** Whether this member knows that it was removed. */
+  removed: Schema.Boolean,
+  /** Proposals taken here that have no outcome yet. */
+  openProposals: Schema.NonNegativeInt,
+  uncommittedBytes: Schema.NonNegativeInt,
+  /** The index of the membership's change whose outcome somebody waits for. */
+  pendingChange: Schema.NullOr(Schema.NonNegativeInt),
+  transferringTo: Schema.NullOr(MemberId),
+  /** `required`: what the machine would have to know to go on. */
+  machine: Schema.NullOr(
+    Schema.Struct({
+      supported: Schema.NonNegativeInt,
+      effective: Schema.NonNegativeInt,
+      required: Schema.optional(Schema.NonNegativeInt)
+    })
+  ),
+  /** A leader's; nobody else knows. */
+  followers: Schema.Array(Follower)
 })
 
 /**
@@ -30,8 +82,8 @@ export const Status = Schema.Struct({
 export interface Status extends Schema.Schema.Type<typeof Status> {}
 
 /**
- * What the process answers. `Propose` and `ReadIndex` are the leader's; other members refuse them with `NotLeader`. `AwaitApplied` answers
- * once this member's state machine has applied the index.
+ * What the process answers. `AwaitApplied`, once this member's state machine has applied the index, and `Status` are for every member; the others are
+ * the leader's, and refused by everybody else with `NotLeader`. `ChangeMembership` answers the index at which the change is committed.
  *
  * @since 0.1.0
  * @category protocol
@@ -44,5 +96,11 @@ export class RaftProtocol extends RpcGroup.make(
   }),
   Rpc.make("ReadIndex", { success: Schema.NonNegativeInt, error: ReadError }),
   Rpc.make("AwaitApplied", { payload: { index: Schema.NonNegativeInt }, error: ReadError }),
+  Rpc.make("ChangeMembership", {
+    payload: { change: Change },
+    success: Schema.NonNegativeInt,
+    error: ChangeError
+  }),
+  Rpc.make("TransferLeadership", { payload: { target: MemberId }, error: TransferError }),
   Rpc.make("Status", { success: Status })
 ) {}

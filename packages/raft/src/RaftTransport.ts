@@ -1,7 +1,7 @@
 /**
  * How the members of a group reach each other. Sockets stand behind it in a cluster (`packages/cluster`), a {@link makeNetwork} in one process in tests.
  *
- * Messages may be lost, delayed or reordered; requests (`propose`, `readIndex`) are answered or fail with a typed error that says whether
+ * Messages may be lost, delayed or reordered; requests (all but `send`) are answered or fail with a typed error that says whether
  * they can have had an effect.
  *
  * @since 0.1.0
@@ -9,8 +9,10 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type * as Membership from "./Membership.js"
 import type { Message } from "./Message.js"
-import { NotLeader, type ProposeError, type ReadError } from "./RaftError.js"
+import { type ChangeError, NotLeader, type ProposeError, type ReadError, type TransferError } from "./RaftError.js"
+import { type Receipt, type SnapshotChunk, SnapshotRefused } from "./SnapshotChunk.js"
 
 /**
  * What a member offers to the others of its group.
@@ -22,6 +24,9 @@ export interface Receiver {
   readonly receive: (messages: ReadonlyArray<Message>) => void
   readonly propose: (payload: Uint8Array) => Effect.Effect<Uint8Array, ProposeError>
   readonly readIndex: Effect.Effect<number, ReadError>
+  readonly changeMembership: (change: Membership.Change) => Effect.Effect<number, ChangeError>
+  readonly transferLeadership: (target: Membership.MemberId) => Effect.Effect<void, TransferError>
+  readonly takeSnapshot: (chunk: SnapshotChunk) => Effect.Effect<Receipt, SnapshotRefused>
 }
 
 /**
@@ -39,6 +44,20 @@ export class RaftTransport extends Context.Tag("@reckon/raft/RaftTransport")<
     readonly propose: (group: string, to: string, payload: Uint8Array) => Effect.Effect<Uint8Array, ProposeError>
     /** Asks `to`, the supposed leader, for an index that a linearizable read must wait for. */
     readonly readIndex: (group: string, to: string) => Effect.Effect<number, ReadError>
+    /** Asks `to`, the supposed leader, for a change of the membership. */
+    readonly changeMembership: (
+      group: string,
+      to: string,
+      change: Membership.Change
+    ) => Effect.Effect<number, ChangeError>
+    /** Asks `to`, the supposed leader, to hand over to `target`. */
+    readonly transferLeadership: (
+      group: string,
+      to: string,
+      target: Membership.MemberId
+    ) => Effect.Effect<void, TransferError>
+    /** Sends a piece of a snapshot and waits for the receipt. */
+    readonly sendSnapshot: (group: string, chunk: SnapshotChunk) => Effect.Effect<Receipt, SnapshotRefused>
   }
 >() {}
 
@@ -82,7 +101,21 @@ export const makeNetwork: Effect.Effect<Network> = Effect.sync(() => {
     propose: (group, to, payload) =>
       Effect.suspend(() => reach(self, group, to)?.propose(payload) ?? Effect.fail(new NotLeader({ leader: null }))),
     readIndex: (group, to) =>
-      Effect.suspend(() => reach(self, group, to)?.readIndex ?? Effect.fail(new NotLeader({ leader: null })))
+      Effect.suspend(() => reach(self, group, to)?.readIndex ?? Effect.fail(new NotLeader({ leader: null }))),
+    changeMembership: (group, to, change) =>
+      Effect.suspend(
+        () => reach(self, group, to)?.changeMembership(change) ?? Effect.fail(new NotLeader({ leader: null }))
+      ),
+    transferLeadership: (group, to, target) =>
+      Effect.suspend(
+        () => reach(self, group, to)?.transferLeadership(target) ?? Effect.fail(new NotLeader({ leader: null }))
+      ),
+    sendSnapshot: (group, chunk) =>
+      Effect.suspend(
+        () =>
+          reach(self, group, chunk.to)?.takeSnapshot(chunk) ??
+          Effect.fail(new SnapshotRefused({ reason: "unreachable", detail: `there is no way to ${chunk.to}` }))
+      )
   })
 
   return {

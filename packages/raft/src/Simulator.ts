@@ -4,21 +4,22 @@
  *
  * Every run first does its worst: messages lost, delayed, doubled and overtaken, links cut one way and groups parted,
  * disks that hang, processes that pause, crashes that take what was not synced and tear what was being written, members
- * that come and go, leaderships handed on. Each seed draws its own selection of these. All the while every promise of
- * Raft is checked at each event: one leader a term, one vote a term (also across restarts), log matching, leader
- * completeness, state machine safety, nothing acknowledged before it is durable on a majority of the configuration in
- * force, nothing acknowledged lost, reads linearizable, one change of the membership at a time, no way back for who has
- * left, nothing that may only grow ever falling. Then all is healed and the group must elect, converge, serve, hand
- * over and take in a member within a bounded time.
+ * that come and go, leaderships handed on, logs cut behind what is applied, snapshots that come late, twice or never. Each
+ * seed draws its own selection of these. All the while every promise of Raft is checked at each event: one leader a term,
+ * one vote a term (also across restarts), log matching, leader completeness, state machine safety (also through
+ * snapshots), nothing acknowledged before it is durable on a majority of the configuration in force, nothing acknowledged
+ * lost, reads linearizable, one change of the membership at a time, no way back for who has left, nothing that may only grow
+ * ever falling. Then all is healed and the group must elect, converge, serve, hand over, bring back by a snapshot who was
+ * away, and take in a member within a bounded time.
  *
  * @since 0.1.0
  */
-import { Violation as Broken } from "./internal/sim/checker.js"
 import type { Group } from "./internal/sim/node.js"
 import * as randoms from "./internal/sim/random.js"
 import { drawFaults, Schedule } from "./internal/sim/schedule.js"
 import { settle } from "./internal/sim/settle.js"
 import { shrink } from "./internal/sim/shrink.js"
+import { Violation as Broken } from "./internal/sim/violation.js"
 import { World } from "./internal/sim/world.js"
 import type * as Membership from "./Membership.js"
 import * as RaftCore from "./RaftCore.js"
@@ -28,6 +29,8 @@ import * as RaftCore from "./RaftCore.js"
  *
  * `Crash` keeps the first `writes` of the writes under way, and of the next one its hard state, its cut and
  * `torn` of its entries (-1: none of it); `forgotten` is how many applied entries the state machine had not stored.
+ * `Compact` stores the state machine and cuts the log behind it, but for the last `kept` entries. `SnapshotEnd` tells the
+ * sender what became of a snapshot: delivered if it was, else failed, though it may still arrive.
  *
  * @since 0.1.0
  * @category models
@@ -51,6 +54,8 @@ export type Event =
       readonly member: string
     }
   | { readonly _tag: "Transfer"; readonly node: string; readonly target: string }
+  | { readonly _tag: "Compact"; readonly node: string; readonly kept: number }
+  | { readonly _tag: "SnapshotEnd"; readonly node: string; readonly to: string }
   | {
       readonly _tag: "Deliver" | "Duplicate" | "Drop"
       readonly from: string
@@ -81,6 +86,8 @@ export interface Faults {
   /** Members are added, from four spare ones, and removed. */
   readonly membership: boolean
   readonly transfer: boolean
+  /** Members cut their logs, and send snapshots to those that needed what is gone. */
+  readonly compaction: boolean
 }
 
 /**
@@ -117,6 +124,8 @@ export interface Report {
   readonly changesCommitted: number
   /** Leaderships that went where they were sent. */
   readonly transfers: number
+  /** Snapshots that took the place of a log, in the healing phase as well. */
+  readonly snapshotsInstalled: number
   readonly crashes: number
   readonly violations: ReadonlyArray<Violation>
 }
@@ -188,7 +197,7 @@ const replay = (
   }
 }
 
-const subjectOf = (event: Event): string => ("to" in event ? event.to : event.node)
+const subjectOf = (event: Event): string => ("node" in event ? event.node : event.to)
 
 const printEvent = (event: Event): string =>
   Object.entries(event)
@@ -272,6 +281,7 @@ export const run = (options: RunOptions): Report => {
     readsServed: world.readsServed,
     changesCommitted: world.changesCommitted,
     transfers: world.transfersDone,
+    snapshotsInstalled: world.snapshotsInstalled,
     crashes,
     violations: broken === undefined ? [] : [explain(setting, events, broken, healing, options.shrink ?? true)]
   }
@@ -300,12 +310,12 @@ const explain = (
  * @category rendering
  */
 export const render = (report: Report): string => {
-  const { acknowledged, changesCommitted, committed, crashes, elections, events, nodes, readsServed, seed, transfers } =
-    report
+  const { acknowledged, committed, crashes, elections, events, nodes, readsServed, seed } = report
+  const { changesCommitted, snapshotsInstalled, transfers } = report
   const head =
     `seed ${seed}: ${nodes} nodes, ${events} events, ${crashes} crashes, ${elections} elections, ` +
     `${committed} entries committed, ${acknowledged} proposals acknowledged, ${readsServed} reads served, ` +
-    `${changesCommitted} members changed, ${transfers} leaders handed over`
+    `${changesCommitted} members changed, ${transfers} leaders handed over, ${snapshotsInstalled} snapshots installed`
   if (report.violations.length === 0) return head
   const lines = report.violations.flatMap(({ detail, history, invariant }) => [
     `BROKEN ${invariant}: ${detail}`,

@@ -1,6 +1,8 @@
 /**
  * @since 0.1.0
  */
+export * as Compaction from "./Compaction.js"
+export * as Linearizability from "./Linearizability.js"
 export * as LogEntry from "./LogEntry.js"
 export * as Membership from "./Membership.js"
 export * as Message from "./Message.js"
@@ -13,4 +15,6 @@ export * as RaftLog from "./RaftLog.js"
 export * as RaftProtocol from "./RaftProtocol.js"
 export * as RaftTransport from "./RaftTransport.js"
 export * as Simulator from "./Simulator.js"
+export * as Snapshot from "./Snapshot.js"
+export * as SnapshotChunk from "./SnapshotChunk.js"
 export * as StateMachine from "./StateMachine.js"

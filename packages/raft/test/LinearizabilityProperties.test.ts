@@ -262,7 +262,7 @@ const compare = <Input, Output, State>(
         )
       }
     }),
-    { numRuns: 2_000, seed }
+    { numRuns: 2_000, ...(seed === undefined ? {} : { seed }) }
   )
   return { right, wrong }
 }

@@ -1,30 +1,12 @@
 import { spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
-import * as os from "node:os"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { configuration, type LogEntry } from "@reckon/raft/LogEntry"
+import { configuration } from "@reckon/raft/LogEntry"
 import * as RaftLog from "@reckon/raft/RaftLog"
-import Database from "better-sqlite3"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-
-const temporaryFile = Effect.acquireRelease(
-  Effect.sync(() => path.join(fs.mkdtempSync(path.join(os.tmpdir(), "reckon-log-")), "raft.sqlite")),
-  file => Effect.sync(() => fs.rmSync(path.dirname(file), { recursive: true, force: true }))
-)
-
-const entry = (index: number, term: number, text = `entry ${index}`): LogEntry => ({
-  index,
-  term,
-  kind: "command",
-  payload: new TextEncoder().encode(text)
-})
-
-const texts = (entries: ReadonlyArray<LogEntry>) => entries.map(each => new TextDecoder().decode(each.payload))
-
-const use = <A>(filename: string, f: (log: RaftLog.RaftLog["Type"]) => A) =>
-  RaftLog.make({ filename }).pipe(Effect.map(f), Effect.scoped)
+import { entry, hardState, row, tamper, temporaryFile, texts, use } from "./helpers/raftLog.js"
 
 const logWriter = path.resolve(import.meta.dirname, "helpers/logWriter.mjs")
 
@@ -50,14 +32,14 @@ describe("RaftLog", () => {
     Effect.gen(function* () {
       const filename = yield* temporaryFile
       yield* use(filename, log => {
-        log.stage({ entries: [entry(1, 1)] })
+        log.stage({ hardState: hardState(1), entries: [entry(1, 1)] })
         log.flush()
-        log.stage({ hardState: { term: 9, votedFor: undefined }, entries: [entry(2, 1)] })
+        log.stage({ hardState: hardState(9), entries: [entry(2, 1)] })
         assert.strictEqual(log.lastIndex(), 2)
       })
       yield* use(filename, log => {
         assert.strictEqual(log.lastIndex(), 1)
-        assert.strictEqual(log.hardState().term, 0)
+        assert.strictEqual(log.hardState().term, 1)
       })
     })
   )
@@ -66,7 +48,7 @@ describe("RaftLog", () => {
     Effect.gen(function* () {
       const filename = yield* temporaryFile
       yield* use(filename, log => {
-        log.stage({ entries: [entry(1, 1), entry(2, 1), entry(3, 1), entry(4, 1)] })
+        log.stage({ hardState: hardState(3), entries: row(1, 4, 1) })
         log.flush()
         log.stage({ truncateFrom: 2, entries: [entry(2, 3, "other 2")] })
         assert.deepStrictEqual([log.lastIndex(), log.term(1), log.term(2)], [2, 1, 3])
@@ -84,6 +66,7 @@ describe("RaftLog", () => {
       const filename = yield* temporaryFile
       const large = "x".repeat(1024 * 1024)
       yield* use(filename, log => {
+        log.stage({ hardState: hardState(1), entries: [] })
         for (let index = 1; index <= 40; index++) log.stage({ entries: [entry(index, 1, `${index} ${large}`)] })
         assert.strictEqual(log.entries(1, 40, 10).length, 1)
         assert.strictEqual(log.entries(1, 40, 2.5 * 1024 * 1024).length, 2)
@@ -95,46 +78,13 @@ describe("RaftLog", () => {
     })
   )
 
-  it.scoped("an entry whose bytes have changed is refused with its index", () =>
-    Effect.gen(function* () {
-      const filename = yield* temporaryFile
-      yield* use(filename, log => {
-        log.stage({ entries: [entry(1, 1), entry(2, 1)] })
-        log.flush()
-      })
-      const damaged = new Database(filename)
-      damaged.prepare("UPDATE entries SET payload = ? WHERE idx = 2").run(Buffer.from("entry 9"))
-      damaged.close()
-      yield* use(filename, log => {
-        assert.deepStrictEqual(texts(log.entries(1, 1, 1e6)), ["entry 1"])
-        assert.throws(() => log.entries(1, 2, 1e6), /entry 2 of term 1 is damaged/)
-      })
-    })
-  )
-
-  it.scoped("a damaged record of term and vote is refused at opening", () =>
-    Effect.gen(function* () {
-      const filename = yield* temporaryFile
-      yield* use(filename, log => {
-        log.stage({ hardState: { term: 5, votedFor: "n2" }, entries: [] })
-        log.flush()
-      })
-      const damaged = new Database(filename)
-      damaged.prepare("UPDATE hard_state SET voted_for = 'n3'").run()
-      damaged.close()
-      const opened = yield* Effect.either(use(filename, log => log.lastIndex()))
-      assert(Either.isLeft(opened))
-      assert.match(opened.left.message, /term and vote is damaged/)
-    })
-  )
-
   it.scoped("finds its configurations at a reopening, uncut ones and only them", () =>
     Effect.gen(function* () {
       const filename = yield* temporaryFile
       const change = (index: number, ...learners: ReadonlyArray<string>) =>
         configuration(index, 1, { voters: ["a"], learners, removed: [] })
       yield* use(filename, log => {
-        log.stage({ entries: [entry(1, 1), change(2, "b"), entry(3, 1), change(4, "b", "c")] })
+        log.stage({ hardState: hardState(1), entries: [entry(1, 1), change(2, "b"), entry(3, 1), change(4, "b", "c")] })
         log.flush()
         log.stage({ truncateFrom: 4, entries: [change(4, "b", "d")] })
         assert.deepStrictEqual(
@@ -150,66 +100,57 @@ describe("RaftLog", () => {
     })
   )
 
-  it.scoped("a log of format 1 is read as it is, and takes configurations from then on", () =>
+  it.scoped("nothing is acknowledged after a write that failed; a new opening has what was durable before", () =>
     Effect.gen(function* () {
       const filename = yield* temporaryFile
       yield* use(filename, log => {
-        log.stage({ hardState: { term: 2, votedFor: "a" }, entries: [entry(1, 1), entry(2, 2)] })
+        log.stage({ hardState: hardState(1), entries: row(1, 2, 1) })
         log.flush()
       })
-      const old = new Database(filename)
-      old.exec("DROP INDEX configurations")
-      old.pragma("user_version = 1")
-      old.close()
+      tamper(filename, database =>
+        database.exec(
+          "CREATE TRIGGER full BEFORE INSERT ON entries WHEN NEW.idx = 4 BEGIN SELECT RAISE(FAIL, 'full'); END"
+        )
+      )
       yield* use(filename, log => {
-        assert.deepStrictEqual(texts(log.entries(1, 2, 1e6)), ["entry 1", "entry 2"])
-        assert.deepStrictEqual(log.hardState(), { term: 2, votedFor: "a" })
-        assert.deepStrictEqual(log.configurations(), [])
-        log.stage({ entries: [configuration(3, 2, { voters: ["a"], learners: [], removed: ["b"] })] })
-        log.flush()
+        log.stage({ entries: [entry(3, 1), entry(4, 1)] })
+        assert.throws(() => log.flush(), /full/)
+        assert.throws(() => log.flush(), /failed before and must be opened anew/)
+        log.stage({ entries: [entry(5, 1)] })
+        assert.throws(() => log.flush(), /failed before and must be opened anew/)
       })
-      yield* use(filename, log => assert.lengthOf(log.configurations(), 1))
-      const newer = new Database(filename)
-      newer.pragma("user_version = 3")
-      newer.close()
-      const refused = yield* Effect.flip(use(filename, log => log.lastIndex()))
-      assert.match(refused.message, /has format 3, this program reads 2/)
+      yield* use(filename, log => assert.strictEqual(log.lastIndex(), 2))
     })
   )
 
-  it.scoped("a gap in the row of entries is refused", () =>
+  it.scoped("an entry of a later term than the member's is a defect, and so is a gap or a falling term", () =>
     Effect.gen(function* () {
-      const filename = yield* temporaryFile
-      yield* use(filename, log => {
-        log.stage({ entries: [entry(1, 1), entry(2, 1), entry(3, 1)] })
-        log.flush()
-      })
-      const damaged = new Database(filename)
-      damaged.prepare("DELETE FROM entries WHERE idx = 2").run()
-      damaged.close()
-      const opened = yield* Effect.flip(use(filename, log => log.lastIndex()))
-      assert.match(opened.message, /row of entries at 2 is damaged/)
+      const staging = (...writes: ReadonlyArray<RaftLog.Write>) =>
+        use(":memory:", log => {
+          for (const write of writes.slice(0, -1)) log.stage(write)
+          assert.throws(() => writes.slice(-1).forEach(log.stage), /broken invariant/)
+        })
+      yield* staging({ hardState: hardState(1), entries: [entry(1, 2)] })
+      yield* staging({ hardState: hardState(1), entries: [entry(2, 1)] })
+      yield* staging({ hardState: hardState(3), entries: [entry(1, 3)] }, { entries: [entry(2, 2)] })
+      yield* staging({ hardState: hardState(1), entries: [entry(1, 1)] }, { truncateFrom: 2, entries: [] })
     })
   )
 
-  it.scoped("a foreign file, a foreign database and a second process are turned away with words", () =>
+  it.scoped("tells its size and how long the newest flush took", () =>
     Effect.gen(function* () {
       const filename = yield* temporaryFile
-      fs.writeFileSync(filename, "this is no database, just a text that is long enough to be looked at".repeat(20))
-      const text = yield* Effect.flip(use(filename, log => log.lastIndex()))
-      assert.match(text.message, /not a log of this program/)
-
-      fs.rmSync(filename)
-      const foreign = new Database(filename)
-      foreign.exec("CREATE TABLE notes (text)")
-      foreign.close()
-      const other = yield* Effect.flip(use(filename, log => log.lastIndex()))
-      assert.match(other.message, /database of something else/)
-
-      fs.rmSync(filename)
-      yield* RaftLog.make({ filename })
-      const second = yield* Effect.flip(use(filename, log => log.lastIndex()))
-      assert.match(second.message, /in use by another process/)
+      let nanos = 0n
+      const clock = { ...Clock.make(), unsafeCurrentTimeNanos: () => (nanos += 2_500_000n) }
+      const log = yield* Effect.withClock(RaftLog.make({ filename }), clock)
+      const empty = log.stats()
+      assert.deepStrictEqual([empty.entries, empty.lastFlushMillis], [0, undefined])
+      log.stage({ hardState: hardState(1), entries: [entry(1, 1, "x".repeat(100_000))] })
+      log.flush()
+      assert.deepStrictEqual([log.stats().entries, log.stats().lastFlushMillis], [1, 2.5])
+      assert.isAtLeast(log.stats().bytesOnDisk, empty.bytesOnDisk + 100_000)
+      const onDisk = ["", "-wal"].map(suffix => fs.statSync(`${filename}${suffix}`).size)
+      assert.strictEqual(log.stats().bytesOnDisk, (onDisk[0] ?? 0) + (onDisk[1] ?? 0))
     })
   )
 
@@ -232,6 +173,11 @@ describe("RaftLog", () => {
           assert.isAtLeast(log.lastIndex(), announced)
           assert.deepStrictEqual(texts(log.entries(announced, announced, 1e6)), [`entry ${announced}`])
           assert.deepStrictEqual(log.hardState(), { term: 3, votedFor: "a" })
+          assert.isAtLeast(log.firstIndex(), 25 * Math.floor(announced / 25) - 9)
+          assert.strictEqual(
+            texts(log.entries(log.firstIndex(), log.lastIndex(), 1e9)).at(0),
+            `entry ${log.firstIndex()}`
+          )
         })
       }
     }).pipe(Effect.scoped, Effect.runPromise)

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { RaftCore, Simulator } from "@reckon/raft"
 import { membershipMutants } from "./core/membershipMutants.js"
 import { mutants } from "./core/mutants.js"
+import { snapshotMutants } from "./core/snapshotMutants.js"
 
 const hold = (report: Simulator.Report): void => {
   if (report.violations.length > 0) assert.fail(Simulator.render(report))
@@ -25,6 +26,9 @@ const settings: Readonly<Record<string, Omit<Simulator.RunOptions, "seed">>> = {
     faults: { membership: true, crash: true }
   }
 }
+
+const settingOf = (name: string): Omit<Simulator.RunOptions, "seed"> | undefined =>
+  name in snapshotMutants ? { faults: { compaction: true } } : settings[name]
 
 describe("Simulator", () => {
   describe("every promise holds", () => {
@@ -81,16 +85,24 @@ describe("Simulator", () => {
       sum(report => report.transfers),
       20
     )
+    assert.isAbove(
+      sum(report => report.snapshotsInstalled),
+      40
+    )
   })
 
   describe("catches a core that", () => {
-    it.each(Object.entries({ ...mutants, ...membershipMutants }))("%s", { timeout: 120_000 }, (name, step) => {
-      for (let seed = 1; seed <= 400; seed++) {
-        const { violations } = Simulator.run({ ...settings[name], seed, step, shrink: false })
-        if (violations.length > 0) return
+    it.each(Object.entries({ ...mutants, ...membershipMutants, ...snapshotMutants }))(
+      "%s",
+      { timeout: 120_000 },
+      (name, step) => {
+        for (let seed = 1; seed <= 400; seed++) {
+          const { violations } = Simulator.run({ ...settingOf(name), seed, step, shrink: false })
+          if (violations.length > 0) return
+        }
+        assert.fail("400 seeds saw nothing")
       }
-      assert.fail("400 seeds saw nothing")
-    })
+    )
 
     it("never asks for an election, in the healing", () => {
       const step: typeof RaftCore.step = (state, input, log) =>

@@ -10,6 +10,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Endpoint from "@reckon/client/Endpoint"
 import * as Limits from "@reckon/client/Limits"
 import type * as Members from "@reckon/cluster/Members"
+import * as Compaction from "@reckon/raft/Compaction"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -55,9 +56,10 @@ const start = Command.make("start", { name, dataDir, rpc, http, peer, store }, o
       http: parseEndpoint(options.http)
     })
     const limits = yield* Limits.config
+    const compaction = yield* Compaction.config
     const stores = options.store.length === 0 ? ["default"] : options.store
     yield* Console.log(`${options.name} starts  rpc ${options.rpc}  http ${options.http}  pid ${process.pid}`)
-    yield* Node.run({ ...node, dataDir: options.dataDir, stores, limits }).pipe(
+    yield* Node.run({ ...node, dataDir: options.dataDir, stores, limits, compaction }).pipe(
       Effect.raceFirst(
         parentGone.pipe(Effect.zipRight(Console.log(`${options.name} stops: the process that started it is gone`)))
       )

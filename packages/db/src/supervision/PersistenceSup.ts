@@ -43,7 +43,8 @@ export const persistenceSup = (store: Store) =>
           voters: store.voters,
           processName: StoreNames.store(store.id),
           open: open(store),
-          onRoleChanged: store.onRoleChanged
+          onRoleChanged: store.onRoleChanged,
+          compaction: store.compaction
         })
       ),
       streamsSup(store)

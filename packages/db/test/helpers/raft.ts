@@ -34,6 +34,8 @@ export const makeRaft = (engine: Service, options: { fate: Fate; readBarrier?: R
         )
       }),
     readBarrier: options.readBarrier ?? Effect.void,
+    changeMembership: () => Effect.fail(new RaftError.ChangeRefused({ reason: "last_voter" })),
+    transferLeadership: () => Effect.fail(new RaftError.TransferRefused({ reason: "not_a_member" })),
     status: Effect.succeed(null)
   }
   return { raft, proposals }

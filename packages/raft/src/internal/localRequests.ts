@@ -1,56 +1,84 @@
 /**
  * Requests to this member's own process, which are never forwarded: what the transport offers to the other members.
  */
+import * as CallError from "@reckon/otp/CallError"
 import * as GenServer from "@reckon/otp/GenServer"
 import { ProcessTable } from "@reckon/otp/Process"
 import * as Effect from "effect/Effect"
-import { NotLeader, ProposalUnknown, type ProposeError, type ReadError, ReadTimeout } from "../RaftError.js"
+import * as Schema from "effect/Schema"
+import type { Change, MemberId } from "../Membership.js"
+import {
+  type ChangeError,
+  ChangeUnknown,
+  NotLeader,
+  ProposalUnknown,
+  type ProposeError,
+  type ReadError,
+  ReadTimeout,
+  type TransferError,
+  TransferFailed
+} from "../RaftError.js"
 import { RaftProtocol, type Status } from "../RaftProtocol.js"
+
+const isCallError = Schema.is(CallError.CallError)
+
+/** What it means that there was no answer in time, or the process ended before it (`lost`), and that there was nobody to ask (`absent`). */
+const unanswered =
+  <Lost, Absent>(lost: (detail: string) => Lost, absent: Absent) =>
+  (error: CallError.CallError): Lost | Absent => {
+    switch (error._tag) {
+      case "CallTimeout":
+        return lost(`there was no answer within ${error.timeoutMillis} ms`)
+      case "ServerExited":
+        return lost("the member's process stopped")
+      default:
+        return absent
+    }
+  }
 
 /** How long a proposal waits to be committed before its outcome is declared unknown, and a read for its confirmation. */
 const outcomeMillis = 5_000
+/** A change of the membership waits for its commit, a transfer for two election time-outs. */
+const administrationMillis = 15_000
 
 export const localRequests = (processName: string) =>
   Effect.map(ProcessTable, table => {
     const ref = GenServer.named(RaftProtocol, processName)
+    const nobodyLeads = new NotLeader({ leader: null })
+    const unproposed = unanswered(detail => new ProposalUnknown({ detail }), nobodyLeads)
+    const unconfirmed = unanswered(() => new ReadTimeout(), new ReadTimeout())
+    const unchanged = unanswered(detail => new ChangeUnknown({ detail }), nobodyLeads)
+    const untransferred = unanswered(() => new TransferFailed({ outcome: "lost", leader: null }), nobodyLeads)
+
     const propose = (payload: Uint8Array): Effect.Effect<Uint8Array, ProposeError> =>
       ref.call("Propose", { payload }, { timeout: outcomeMillis }).pipe(
-        Effect.catchTags({
-          CallTimeout: () => new ProposalUnknown({ detail: `it was not committed within ${outcomeMillis} ms` }),
-          ServerExited: () => new ProposalUnknown({ detail: "the member's process stopped" }),
-          NoProcess: () => new NotLeader({ leader: null }),
-          CallingSelf: () => new NotLeader({ leader: null }),
-          MailboxFull: () => new NotLeader({ leader: null })
-        }),
+        Effect.mapError(error => (isCallError(error) ? unproposed(error) : error)),
         Effect.provideService(ProcessTable, table)
       )
-    const unconfirmed = () => new ReadTimeout()
     const readIndex: Effect.Effect<number, ReadError> = ref
       .call("ReadIndex", undefined, { timeout: outcomeMillis })
       .pipe(
-        Effect.catchTags({
-          CallTimeout: unconfirmed,
-          ServerExited: unconfirmed,
-          NoProcess: unconfirmed,
-          CallingSelf: unconfirmed,
-          MailboxFull: unconfirmed
-        }),
+        Effect.mapError(error => (isCallError(error) ? unconfirmed(error) : error)),
         Effect.provideService(ProcessTable, table)
       )
     const awaitApplied = (index: number): Effect.Effect<void, ReadError> =>
       ref.call("AwaitApplied", { index }, { timeout: outcomeMillis }).pipe(
-        Effect.catchTags({
-          CallTimeout: unconfirmed,
-          ServerExited: unconfirmed,
-          NoProcess: unconfirmed,
-          CallingSelf: unconfirmed,
-          MailboxFull: unconfirmed
-        }),
+        Effect.mapError(error => (isCallError(error) ? unconfirmed(error) : error)),
+        Effect.provideService(ProcessTable, table)
+      )
+    const changeMembership = (change: Change): Effect.Effect<number, ChangeError> =>
+      ref.call("ChangeMembership", { change }, { timeout: administrationMillis }).pipe(
+        Effect.mapError(error => (isCallError(error) ? unchanged(error) : error)),
+        Effect.provideService(ProcessTable, table)
+      )
+    const transferLeadership = (target: MemberId): Effect.Effect<void, TransferError> =>
+      ref.call("TransferLeadership", { target }, { timeout: administrationMillis }).pipe(
+        Effect.mapError(error => (isCallError(error) ? untransferred(error) : error)),
         Effect.provideService(ProcessTable, table)
       )
     const status: Effect.Effect<Status | null> = ref.call("Status", undefined).pipe(
       Effect.orElseSucceed(() => null),
       Effect.provideService(ProcessTable, table)
     )
-    return { propose, readIndex, awaitApplied, status }
+    return { propose, readIndex, awaitApplied, changeMembership, transferLeadership, status }
   })

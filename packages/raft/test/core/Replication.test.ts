@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { LogEntry, Membership, RaftCore } from "@reckon/raft"
-import { appendEntries, conflict, heartbeat, heartbeatReply, logOf, Member, matched } from "./member.js"
+import { LogEntry } from "@reckon/raft"
+import { appendEntries, conflict, heartbeat, heartbeatReply, Member, matched } from "./member.js"
 
 const only = (outputs: ReadonlyArray<string>, part: string): ReadonlyArray<string> =>
   outputs.filter(output => output.includes(part))
@@ -308,43 +308,5 @@ describe("bugs of others: replication and commit (§4.3)", () => {
   it("an answer for entries that were never sent is a defect", () => {
     const member = new Member().lead()
     assert.throws(() => member.receive(matched("b", 1, 9)), /matchIndex=9 lastIndex=1/)
-  })
-
-  it("a follower whose entries the leader no longer has is left alone, not asked with a made-up term", () => {
-    const log = logOf(1, 1, 1, 1)
-    const compacted: RaftCore.LogView = {
-      firstIndex: 4,
-      lastIndex: 4,
-      term: index => (index < 3 ? assert.fail(`asked for ${index}`) : 1),
-      entries: from => log.slice(from - 1)
-    }
-    let state = new Member({ terms: [1, 1, 1, 1], term: 1, applied: 4, voters: ["a"] }).state
-    const configuration = Membership.founding(["a", "b"])
-    state = { ...state, configurations: [{ index: 0, configuration }], role: "leader", leader: "a", termStartIndex: 4 }
-    state = {
-      ...state,
-      progress: [
-        {
-          id: "b",
-          phase: "probe",
-          matchIndex: 0,
-          nextIndex: 5,
-          paused: true,
-          inflight: [],
-          inflightBytes: 0,
-          active: true,
-          ackedRound: 0,
-          sentCommit: 0,
-          catchUp: undefined
-        }
-      ]
-    }
-    const { outputs, state: next } = RaftCore.step(
-      state,
-      { _tag: "Receive", message: conflict("b", 1, 4, [0, 0]) },
-      compacted
-    )
-    assert.deepStrictEqual(outputs, [])
-    assert.strictEqual(next.progress[0]?.phase, "behind")
   })
 })

@@ -5,12 +5,14 @@ import {
   conflict,
   heartbeat,
   heartbeatReply,
+  installSnapshot,
   Member,
   matched,
   preVote,
   preVoteReply,
   removedMessage,
   requestVote,
+  snapshotAt,
   timeoutNow,
   voteReply
 } from "./member.js"
@@ -37,7 +39,11 @@ const members: Readonly<Record<RaftCore.Role, () => Member>> = {
   leader: () => new Member({ terms: [1, 2], term: 2 }).lead()
 }
 
-type Row = readonly [what: string, message: Message.Message, next: Readonly<Record<RaftCore.Role, string>>]
+type Row = readonly [
+  what: string,
+  message: Message.Message | Message.InstallSnapshot,
+  next: Readonly<Record<RaftCore.Role, string>>
+]
 
 const all = (next: string): Readonly<Record<RaftCore.Role, string>> => ({
   follower: next,
@@ -76,6 +82,9 @@ const table: ReadonlyArray<Row> = [
   ],
   ["a vote of a later term that the leader wishes", requestVote("c", 4, [9, 3], true), all(leaderless)],
   ["a vote of an older term that its leader wished", requestVote("c", 2, [9, 3], true), unmoved],
+  ["a snapshot of its term", installSnapshot("b", 3, snapshotAt(9, 3)), { ...all("follower 3 b"), leader: "defect" }],
+  ["a snapshot of a later term", installSnapshot("c", 4, snapshotAt(9, 3)), all("follower 4 c")],
+  ["a snapshot of an older term", installSnapshot("c", 2, snapshotAt(9, 2)), unmoved],
   ["the lead of its term", timeoutNow("b", 3), { ...all("candidate 4 -"), leader: "defect" }],
   ["the lead of a later term", timeoutNow("c", 4), all("candidate 5 -")],
   ["the lead of an older term", timeoutNow("c", 2), unmoved],

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { LogEntry, Message, RaftCore } from "@reckon/raft"
 import * as Schema from "effect/Schema"
-import { appendEntries, heartbeat, Member, requestVote } from "./member.js"
+import { appendEntries, heartbeat, installSnapshot, Member, requestVote, snapshotAt } from "./member.js"
 
 const view = (member: Member): RaftCore.LogView => ({
   firstIndex: 1,
@@ -84,7 +84,9 @@ describe("a step", () => {
       RaftCore.tick,
       { _tag: "ChangeMembership", id: 1, change: { _tag: "Remove", member: "b" } },
       { _tag: "TransferLeadership", id: 1, target: "c" },
-      { _tag: "Receive", message: heartbeat("b", 4) }
+      { _tag: "SnapshotFailed", to: "b", term: 1 },
+      { _tag: "Receive", message: heartbeat("b", 4) },
+      { _tag: "Receive", message: installSnapshot("b", 4, snapshotAt(9, 4)) }
     ]
     for (const input of inputs) {
       const before = freeze(member.state)

@@ -1,4 +1,4 @@
-import { LogEntry, Membership, type Message, RaftCore } from "@reckon/raft"
+import { LogEntry, Membership, type Message, RaftCore, Snapshot } from "@reckon/raft"
 import * as Option from "effect/Option"
 
 /** One line an output: what a test expects reads like a trace. */
@@ -11,6 +11,12 @@ export const show = (output: RaftCore.Output): string => {
       if (output.truncateFrom !== undefined) parts.push(`cut=${output.truncateFrom}`)
       if (output.entries.length > 0) parts.push(output.entries.map(showEntry).join(" "))
       return parts.join(" ")
+    }
+    case "Install": {
+      const { configuration, index, term } = output.snapshot
+      const hardState = output.hardState
+      const voted = hardState === undefined ? "" : ` term=${hardState.term} vote=${hardState.votedFor ?? "-"}`
+      return `Install#${output.token}${voted} ${index}/${term}(${showConfiguration(configuration.configuration)} @${configuration.index})`
     }
     case "RoleChanged":
       return `Role ${output.role} term=${output.term} leader=${output.leader ?? "-"}`
@@ -26,6 +32,8 @@ export const show = (output: RaftCore.Output): string => {
       return showMessage(output.message)
     case "SendAfterPersist":
       return `after#${output.token} ${showMessage(output.message)}`
+    case "SendSnapshot":
+      return `SendSnapshot→${output.to} term=${output.term} through=${output.throughIndex}`
     case "ProposalsAppended":
       return `Appended ${output.proposals.map(({ id, index, term }) => `${id}@${index}/${term}`).join(" ")}`
     case "ProposalsRefused":
@@ -91,8 +99,10 @@ export const logOf = (...terms: ReadonlyArray<number>): ReadonlyArray<LogEntry.L
 /** A member under test: what a driver does for a core, and nothing else. Everybody it talks to is played by the test. */
 export class Member {
   state: RaftCore.State
+  /** What the log begins after, and what it has. */
+  base: Snapshot.Base
   log: Array<LogEntry.LogEntry>
-  private written: RaftCore.Persist | undefined
+  private written: { readonly token: number; readonly lastIndex: number } | undefined
 
   constructor(
     init: {
@@ -102,35 +112,43 @@ export class Member {
       readonly terms?: ReadonlyArray<number>
       /** The log, where entries of some terms are not enough. */
       readonly log?: ReadonlyArray<LogEntry.LogEntry>
+      /** What the log begins after, where that is a snapshot. */
+      readonly base?: Snapshot.Base
       readonly applied?: number
       readonly options?: Partial<RaftCore.Options>
       readonly seed?: number
     } = {}
   ) {
+    this.base = init.base ?? Snapshot.founding(Membership.founding(init.voters ?? ["a", "b", "c"]))
     this.log = [...(init.log ?? logOf(...(init.terms ?? [])))]
+    const lastTerm = this.log.at(-1)?.term ?? this.base.term
     this.state = RaftCore.make({
       id: "a",
-      configurations: Membership.fromLog(
-        { index: 0, configuration: Membership.founding(init.voters ?? ["a", "b", "c"]) },
-        this.log.filter(({ kind }) => kind === "configuration")
-      ),
-      hardState: { term: init.term ?? this.log.at(-1)?.term ?? 0, votedFor: init.votedFor },
-      lastIndex: this.log.length,
-      lastTerm: this.log.at(-1)?.term ?? 0,
-      appliedIndex: init.applied ?? 0,
+      base: this.base,
+      configurations: this.log.filter(({ kind }) => kind === "configuration"),
+      hardState: { term: init.term ?? lastTerm, votedFor: init.votedFor },
+      lastIndex: this.base.index + this.log.length,
+      lastTerm,
+      appliedIndex: init.applied ?? this.base.index,
       seed: init.seed ?? 1,
       options: init.options
     })
   }
 
-  private readonly view = (): RaftCore.LogView => ({
-    firstIndex: 1,
-    lastIndex: this.log.length,
-    term: index => this.log[index - 1]?.term ?? 0,
+  readonly view = (): RaftCore.LogView => ({
+    firstIndex: this.base.index + 1,
+    lastIndex: this.base.index + this.log.length,
+    term: index => {
+      if (index === this.base.index) return this.base.term
+      const entry = this.log[index - this.base.index - 1]
+      if (entry === undefined) throw new Error(`asked for the term of ${index}`)
+      return entry.term
+    },
     entries: (from, to, bytesMax) => {
+      if (from <= this.base.index) throw new Error(`asked for the entry ${from}`)
       const found: Array<LogEntry.LogEntry> = []
       let bytes = 0
-      for (const entry of this.log.slice(from - 1, to)) {
+      for (const entry of this.log.slice(from - this.base.index - 1, to - this.base.index)) {
         bytes += LogEntry.sizeBytes(entry)
         if (found.length > 0 && bytes > bytesMax) break
         found.push(entry)
@@ -143,19 +161,39 @@ export class Member {
     const { outputs, state } = RaftCore.step(this.state, input, this.view())
     this.state = state
     for (const output of outputs) {
-      if (output._tag !== "Persist") continue
-      if (output.truncateFrom !== undefined) this.log.length = output.truncateFrom - 1
-      this.log.push(...output.entries)
-      this.written = output
+      if (output._tag === "Persist") {
+        if (output.truncateFrom !== undefined) this.log.length = output.truncateFrom - this.base.index - 1
+        this.log.push(...output.entries)
+        this.written = output
+      } else if (output._tag === "Install") {
+        this.base = output.snapshot
+        this.log = []
+        this.written = { token: output.token, lastIndex: output.snapshot.index }
+      }
     }
     return outputs
+  }
+
+  /** The log loses its beginning, up to here. */
+  compact(throughIndex: number): this {
+    const configuration = Membership.at(
+      Membership.fromLog(
+        this.base.configuration,
+        this.log.filter(({ kind }) => kind === "configuration")
+      ),
+      throughIndex
+    )
+    const base = { index: throughIndex, term: this.view().term(throughIndex), configuration }
+    this.log = this.log.slice(throughIndex - this.base.index)
+    this.base = base
+    return this
   }
 
   feed(input: RaftCore.Input): ReadonlyArray<string> {
     return this.raw(input).map(show)
   }
 
-  receive(message: Message.Message): ReadonlyArray<string> {
+  receive(message: Message.Message | Message.InstallSnapshot): ReadonlyArray<string> {
     return this.feed({ _tag: "Receive", message })
   }
 
@@ -345,6 +383,21 @@ export const sendEntries = (
   entries,
   commit,
   round: 0
+})
+
+/** The snapshot of a log that ends with this index and term, with a configuration and the index of its own. */
+export const snapshotAt = (
+  index: number,
+  term: number,
+  configuration: Membership.Placed = { index: 0, configuration: Membership.founding(["a", "b", "c"]) }
+): Snapshot.Snapshot => ({ index, term, configuration, machineVersion: 1, checksum: `${index}/${term}` })
+
+export const installSnapshot = (from: string, term: number, snapshot: Snapshot.Snapshot): Message.InstallSnapshot => ({
+  _tag: "InstallSnapshot",
+  from,
+  to,
+  term,
+  snapshot
 })
 
 export const timeoutNow = (from: string, term: number): Message.Message => ({ _tag: "TimeoutNow", from, to, term })

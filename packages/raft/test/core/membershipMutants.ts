@@ -45,7 +45,7 @@ const commitBy =
   }
 
 const drop =
-  (isDropped: (message: Message.Message, state: RaftCore.State) => boolean): StepFunction =>
+  (isDropped: (message: Message.Message | Message.InstallSnapshot, state: RaftCore.State) => boolean): StepFunction =>
   (state, input, log) =>
     input._tag === "Receive" && isDropped(input.message, state)
       ? { state, outputs: [] }

@@ -32,7 +32,9 @@ export const receive =
   (state, input, log) =>
     RaftCore.step(
       state,
-      input._tag === "Receive" ? { _tag: "Receive", message: change(input.message, state) } : input,
+      input._tag === "Receive" && input.message._tag !== "InstallSnapshot"
+        ? { _tag: "Receive", message: change(input.message, state) }
+        : input,
       log
     )
 

@@ -1,4 +1,4 @@
-// Appends entries one flush at a time and prints each index once it is durable. Runs on the build, as a process of its own, to be killed or traced.
+// Appends entries one flush at a time, compacts now and then, and prints each index once it is durable. Runs on the build, as a process of its own, to be killed or traced.
 
 import { writeSync } from "node:fs"
 import { make } from "@reckon/raft/RaftLog"
@@ -15,6 +15,7 @@ Effect.gen(function* () {
       hardState: { term: 3, votedFor: "a" },
       entries: [{ index, term: 3, kind: "command", payload: Buffer.from(`entry ${index}`) }]
     })
+    if (index % 25 === 0) log.compact(index - 10)
     log.flush()
     writeSync(1, `${index}\n`)
   }

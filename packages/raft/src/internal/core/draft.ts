@@ -2,7 +2,9 @@ import * as LogEntry from "../../LogEntry.js"
 import type { MemberId } from "../../Membership.js"
 import * as Membership from "../../Membership.js"
 import type { Message } from "../../Message.js"
-import type { LogView, Output, Progress, State, Step } from "../../RaftCore.js"
+import type { Install, Output, Persist, Step } from "../../RaftOutput.js"
+import type { LogView, Progress, State } from "../../RaftState.js"
+import type { Snapshot } from "../../Snapshot.js"
 import { assertInvariant, broken } from "./invariant.js"
 
 export type Mutable<A> = { -readonly [K in keyof A]: A[K] }
@@ -15,11 +17,13 @@ export interface Draft {
   readonly base: State
   readonly state: Mutable<State>
   readonly log: LogView
-  /** Everything but what stands first, from Persist to MemberRemoved, which {@link finish} derives. */
+  /** Everything but what stands first, from Persist or Install to MemberRemoved, which {@link finish} derives. */
   readonly outputs: Array<Output>
   /** The entries this step adds, a contiguous run that ends at `state.lastIndex`. */
   appended: ReadonlyArray<LogEntry.LogEntry>
   truncateFrom: number | undefined
+  /** What this step puts in the place of the log. */
+  installed: Snapshot | undefined
   /** The token this step's Persist will have, once something needs one. */
   token: number | undefined
 }
@@ -33,6 +37,14 @@ export const begin = (base: State, log: LogView): Draft => {
       logLastIndex: log.lastIndex
     })
   }
+  if (log.firstIndex - 1 > base.commitIndex) {
+    broken("only what is committed is cut off a log's beginning", {
+      id: base.id,
+      term: base.term,
+      firstIndex: log.firstIndex,
+      commitIndex: base.commitIndex
+    })
+  }
   return {
     base,
     state: { ...base },
@@ -40,6 +52,7 @@ export const begin = (base: State, log: LogView): Draft => {
     outputs: [],
     appended: [],
     truncateFrom: undefined,
+    installed: undefined,
     token: undefined
   }
 }
@@ -47,6 +60,10 @@ export const begin = (base: State, log: LogView): Draft => {
 // -----------------------------------------------------------------------------
 // the log as this step sees it
 // -----------------------------------------------------------------------------
+
+/** The first entry of the log, as this step leaves it. */
+export const firstIndex = ({ installed, log }: Draft): number =>
+  installed === undefined ? log.firstIndex : installed.index + 1
 
 /** The term at an index, this step's own entries included. */
 export const termAt = (draft: Draft, index: number): number => {
@@ -57,11 +74,11 @@ export const termAt = (draft: Draft, index: number): number => {
     if (entry !== undefined) return entry.term
   }
   if (index === 0) return 0
-  if (index < draft.log.firstIndex - 1 || index > draft.state.lastIndex) {
+  if (index < firstIndex(draft) - 1 || index > draft.state.lastIndex) {
     return broken("the term asked for is in the log", {
       id: draft.state.id,
       index,
-      firstIndex: draft.log.firstIndex,
+      firstIndex: firstIndex(draft),
       lastIndex: draft.state.lastIndex
     })
   }
@@ -95,7 +112,7 @@ export const entriesFrom = (draft: Draft, from: number): ReadonlyArray<LogEntry.
 
 /** The greatest index up to `index` whose term is at most `term`. Terms never fall along a log, so halving finds it. */
 export const lastIndexWithin = (draft: Draft, index: number, term: number): number => {
-  let low = Math.min(draft.log.firstIndex - 1, index)
+  let low = Math.min(firstIndex(draft) - 1, index)
   let high = index
   while (low < high) {
     const middle = Math.ceil((low + high) / 2)
@@ -155,6 +172,36 @@ export const truncate = (draft: Draft, from: number): void => {
   draft.truncateFrom = from
   const pending = state.truncateToken > state.persistedToken
   state.truncatedFrom = pending ? Math.min(state.truncatedFrom, from) : from
+  state.truncateToken = requirePersist(draft)
+}
+
+/**
+ * Puts a snapshot in the place of the log, with the configuration that belongs to it: one from an entry that is gone is in
+ * force no more.
+ *
+ * Nothing is applied until that is durable, for what was to be applied is gone from the log and not yet in the machine.
+ * What counts as durable meanwhile is what is applied already, and completions of older writes vouch for no more: they
+ * wrote another log.
+ */
+export const install = (draft: Draft, snapshot: Snapshot): void => {
+  const { state } = draft
+  assertInvariant(snapshot.index > state.commitIndex, "a snapshot takes back nothing that is committed", {
+    id: state.id,
+    term: state.term,
+    index: snapshot.index,
+    commitIndex: state.commitIndex
+  })
+  assertInvariant(draft.appended.length === 0 && draft.truncateFrom === undefined, "a step installs or appends", {
+    id: state.id,
+    index: snapshot.index
+  })
+  draft.installed = snapshot
+  state.lastIndex = snapshot.index
+  state.lastTerm = snapshot.term
+  state.commitIndex = snapshot.index
+  state.configurations = [snapshot.configuration]
+  state.durableIndex = state.applyIndex
+  state.truncatedFrom = state.applyIndex + 1
   state.truncateToken = requirePersist(draft)
 }
 
@@ -225,20 +272,12 @@ export const editProgress = (draft: Draft, id: MemberId): Mutable<Progress> | un
 export const finish = (draft: Draft): Step => {
   const { base, state } = draft
   const outputs: Array<Output> = []
-  if (draft.token !== undefined) {
-    outputs.push({
-      _tag: "Persist",
-      token: draft.token,
-      hardState: state.hardStateToken === draft.token ? { term: state.term, votedFor: state.votedFor } : undefined,
-      truncateFrom: draft.truncateFrom,
-      entries: draft.appended,
-      lastIndex: state.lastIndex
-    })
-  }
+  if (draft.token !== undefined) outputs.push(write(draft, draft.token))
   if (state.role !== base.role || state.term !== base.term || state.leader !== base.leader) {
     outputs.push({ _tag: "RoleChanged", role: state.role, term: state.term, leader: state.leader })
   }
-  if (draft.truncateFrom !== undefined) outputs.push({ _tag: "Truncated", fromIndex: draft.truncateFrom })
+  const gone = draft.installed === undefined ? draft.truncateFrom : base.applyIndex + 1
+  if (gone !== undefined && gone <= base.lastIndex) outputs.push({ _tag: "Truncated", fromIndex: gone })
   const [inForce] = state.configurations
   if (inForce !== base.configurations[0]) outputs.push({ _tag: "MembershipChanged", ...inForce })
   state.configurations = Membership.settle(state.configurations, state.commitIndex)
@@ -254,6 +293,13 @@ export const finish = (draft: Draft): Step => {
   check(base, state)
   for (const output of draft.outputs) outputs.push(output)
   return { state, outputs }
+}
+
+const write = ({ appended, installed, state, truncateFrom }: Draft, token: number): Persist | Install => {
+  const hardState = state.hardStateToken === token ? { term: state.term, votedFor: state.votedFor } : undefined
+  return installed === undefined
+    ? { _tag: "Persist", token, hardState, truncateFrom, entries: appended, lastIndex: state.lastIndex }
+    : { _tag: "Install", token, hardState, snapshot: installed }
 }
 
 const check = (base: State, state: State): void => {

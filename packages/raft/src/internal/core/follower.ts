@@ -1,5 +1,6 @@
-import type { AppendEntries, AppendReply, Heartbeat, TimeoutNow } from "../../Message.js"
-import { append, type Draft, lastIndexWithin, send, termAt, truncate } from "./draft.js"
+import type { MemberId } from "../../Membership.js"
+import type { AppendEntries, AppendReply, Heartbeat, InstallSnapshot, TimeoutNow } from "../../Message.js"
+import { append, type Draft, install, lastIndexWithin, send, termAt, truncate } from "./draft.js"
 import { assertInvariant } from "./invariant.js"
 import { becomeFollower } from "./roles.js"
 import * as transfer from "./transfer.js"
@@ -10,7 +11,7 @@ import * as transfer from "./transfer.js"
  * A message of the present term can only come from its one leader, whether this member's configuration has heard of it
  * or not.
  */
-export const follow = (draft: Draft, message: AppendEntries | Heartbeat | TimeoutNow): void => {
+export const follow = (draft: Draft, message: AppendEntries | Heartbeat | InstallSnapshot | TimeoutNow): void => {
   const { state } = draft
   assertInvariant(state.role !== "leader", "one leader a term", { id: state.id, term: state.term, other: message.from })
   assertInvariant(state.leader === undefined || state.leader === message.from, "one leader a term", {
@@ -40,19 +41,14 @@ export const onHeartbeat = (draft: Draft, message: Heartbeat): void => {
   send(draft, { _tag: "HeartbeatReply", from: state.id, to: message.from, term: state.term, round: message.round })
 }
 
-const reply = (draft: Draft, message: AppendEntries, result: AppendReply["result"], token?: number): void =>
-  send(
-    draft,
-    {
-      _tag: "AppendReply",
-      from: draft.state.id,
-      to: message.from,
-      term: draft.state.term,
-      round: message.round,
-      result
-    },
-    token
-  )
+const reply = (draft: Draft, to: MemberId, round: number, result: AppendReply["result"], token?: number): void =>
+  send(draft, { _tag: "AppendReply", from: draft.state.id, to, term: draft.state.term, round, result }, token)
+
+/** A match beyond what is durable waits for the newest write, and with it for all that it covers. */
+const replyMatched = (draft: Draft, to: MemberId, round: number, matchIndex: number): void => {
+  const token = matchIndex > draft.state.durableIndex ? draft.state.issuedToken : 0
+  reply(draft, to, round, { _tag: "Matched", matchIndex }, token)
+}
 
 export const onAppendEntries = (draft: Draft, message: AppendEntries): void => {
   const { state } = draft
@@ -64,16 +60,14 @@ export const onAppendEntries = (draft: Draft, message: AppendEntries): void => {
     const { prevIndex, prevTerm } = message
     if (prevIndex > state.lastIndex || termAt(draft, prevIndex) !== prevTerm) {
       const hintIndex = lastIndexWithin(draft, Math.min(prevIndex, state.lastIndex), prevTerm)
-      reply(draft, message, { _tag: "Conflict", prevIndex, hintIndex, hintTerm: termAt(draft, hintIndex) })
+      const hintTerm = termAt(draft, hintIndex)
+      reply(draft, message.from, message.round, { _tag: "Conflict", prevIndex, hintIndex, hintTerm })
       return
     }
   }
   accept(draft, message, known)
-  const matchIndex = Math.max(verified, message.prevIndex + known)
   state.commitIndex = Math.max(state.commitIndex, Math.min(message.commit, verified))
-  // a match beyond what is durable waits for the newest write, and with it for all that it covers
-  const token = matchIndex > state.durableIndex ? state.issuedToken : 0
-  reply(draft, message, { _tag: "Matched", matchIndex }, token)
+  replyMatched(draft, message.from, message.round, Math.max(verified, message.prevIndex + known))
 }
 
 /** Skips what is there already, cuts what differs, adds the rest. */
@@ -89,4 +83,21 @@ const accept = (draft: Draft, message: AppendEntries, known: number): void => {
   if (first === undefined) return
   if (first.index <= state.lastIndex) truncate(draft, first.index)
   append(draft, at === 0 ? entries : entries.slice(at))
+}
+
+/**
+ * The snapshot is of a committed prefix of the leader's log. What this member has committed it needs from nobody. Where
+ * its log has the snapshot's last entry it has all before it as well, committed as of now: the machine applies them from
+ * the log however far it is behind, and the tail stays (Raft §7). Only where the log lacks it, the snapshot is installed.
+ */
+export const onInstallSnapshot = (draft: Draft, message: InstallSnapshot): void => {
+  const { state } = draft
+  const { snapshot } = message
+  follow(draft, message)
+  if (snapshot.index > state.commitIndex) {
+    const isInLog = snapshot.index <= state.lastIndex && termAt(draft, snapshot.index) === snapshot.term
+    if (isInLog) state.commitIndex = snapshot.index
+    else install(draft, snapshot)
+  }
+  replyMatched(draft, message.from, 0, state.commitIndex)
 }

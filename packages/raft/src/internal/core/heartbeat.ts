@@ -1,4 +1,4 @@
-import type { Progress } from "../../RaftCore.js"
+import type { Progress } from "../../RaftState.js"
 import { type Draft, editProgress, type Mutable, send } from "./draft.js"
 
 /**

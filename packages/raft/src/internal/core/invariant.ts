@@ -1,5 +1,3 @@
-import type { Options } from "../../RaftCore.js"
-
 type Numbers = Readonly<Record<string, number | string | boolean | undefined>>
 
 /** A broken invariant. A defect by design: there is nothing a caller could do but stop. */
@@ -24,14 +22,4 @@ export function assertInvariant(condition: boolean, invariant: string, numbers: 
 
 export const broken = (invariant: string, numbers: Numbers): never => {
   throw new InvariantViolation(invariant, numbers)
-}
-
-export const checkOptions = (options: Options): void => {
-  for (const [name, value] of Object.entries(options)) {
-    assertInvariant(Number.isSafeInteger(value) && value > 0, `${name} is a positive integer`, { [name]: value })
-  }
-  assertInvariant(options.heartbeatTicks < options.electionTicks, "heartbeats come more often than elections", {
-    heartbeatTicks: options.heartbeatTicks,
-    electionTicks: options.electionTicks
-  })
 }

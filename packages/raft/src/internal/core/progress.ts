@@ -1,6 +1,7 @@
 import type { MemberId } from "../../Membership.js"
 import * as Membership from "../../Membership.js"
-import type { Inflight, Options, Progress } from "../../RaftCore.js"
+import type { Options } from "../../RaftOptions.js"
+import type { Inflight, Progress } from "../../RaftState.js"
 import type { Mutable } from "./draft.js"
 
 /** What a leader assumes of a member it has not heard of: nothing but that its log may end where the leader's does. */
@@ -12,6 +13,8 @@ const make = (id: MemberId, lastIndex: number): Progress => ({
   paused: false,
   inflight: [],
   inflightBytes: 0,
+  snapshotFailures: 0,
+  snapshotPause: 0,
   active: false,
   ackedRound: 0,
   sentCommit: 0,
@@ -54,13 +57,16 @@ export const becomeReplicate = (progress: Mutable<Progress>): void => {
   progress.phase = "replicate"
   progress.nextIndex = progress.matchIndex + 1
   progress.paused = false
+  progress.snapshotFailures = 0
+  progress.snapshotPause = 0
   clearInflight(progress)
 }
 
 /** The entries it needs are gone from the leader's log. */
-export const becomeBehind = (progress: Mutable<Progress>): void => {
-  progress.phase = "behind"
+export const becomeSnapshot = (progress: Mutable<Progress>): void => {
+  progress.phase = "snapshot"
   progress.paused = true
+  progress.snapshotPause = 0
   clearInflight(progress)
 }
 

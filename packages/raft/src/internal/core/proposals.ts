@@ -1,5 +1,6 @@
 import * as LogEntry from "../../LogEntry.js"
-import type { ProposalsRefused, Propose } from "../../RaftCore.js"
+import type { Propose } from "../../RaftInput.js"
+import type { ProposalsRefused } from "../../RaftOutput.js"
 import { append, type Draft } from "./draft.js"
 import { broadcastAppend } from "./replication.js"
 

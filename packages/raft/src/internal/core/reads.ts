@@ -1,5 +1,5 @@
 import * as Quorum from "../../Quorum.js"
-import type { PendingRead } from "../../RaftCore.js"
+import type { PendingRead } from "../../RaftState.js"
 import { configuration, type Draft } from "./draft.js"
 import { broadcastHeartbeat } from "./heartbeat.js"
 

@@ -1,6 +1,6 @@
 import * as LogEntry from "../../LogEntry.js"
 import type { AppendReply, HeartbeatReply } from "../../Message.js"
-import type { Progress } from "../../RaftCore.js"
+import type { Progress } from "../../RaftState.js"
 import { maybeCommit } from "./commit.js"
 import { type Draft, editProgress, entriesFrom, lastIndexWithin, type Mutable, send, termAt } from "./draft.js"
 import { noticeCommit } from "./heartbeat.js"
@@ -18,16 +18,26 @@ const bytesOf = (entries: ReadonlyArray<LogEntry.LogEntry>): number => {
 }
 
 /**
- * One AppendEntries from `nextIndex` on. Returns false when the follower needs entries from before the log's
- * beginning: the predecessor's term is unknown then, and asking with a made-up one would be answered.
+ * Where what comes next for a follower is gone from the log, has a snapshot sent to it, and nothing more until then. Not
+ * even the term before is known there, and a question with a made-up one would be answered. Says whether it was so.
  */
-const sendAppend = (draft: Draft, progress: Mutable<Progress>, entries: ReadonlyArray<LogEntry.LogEntry>): boolean => {
+const resortToSnapshot = (draft: Draft, progress: Mutable<Progress>): boolean => {
+  const { log, state } = draft
+  if (progress.nextIndex >= log.firstIndex) return false
+  progresses.becomeSnapshot(progress)
+  draft.outputs.push({
+    _tag: "SendSnapshot",
+    to: progress.id,
+    term: state.term,
+    throughIndex: log.firstIndex - 1
+  })
+  return true
+}
+
+/** One AppendEntries from `nextIndex` on. */
+const sendAppend = (draft: Draft, progress: Mutable<Progress>, entries: ReadonlyArray<LogEntry.LogEntry>): void => {
   const { state } = draft
   const prevIndex = progress.nextIndex - 1
-  if (prevIndex < draft.log.firstIndex - 1) {
-    progresses.becomeBehind(progress)
-    return false
-  }
   progress.sentCommit = Math.max(progress.sentCommit, Math.min(state.commitIndex, prevIndex + entries.length))
   send(draft, {
     _tag: "AppendEntries",
@@ -40,24 +50,20 @@ const sendAppend = (draft: Draft, progress: Mutable<Progress>, entries: Readonly
     commit: state.commitIndex,
     round: state.round
   })
-  return true
 }
 
 /** Sends a follower all it may have now: one question while probing, else as many messages as the window takes. */
 export const replicate = (draft: Draft, progress: Mutable<Progress>): void => {
   const { options } = draft.state
-  if (progress.phase === "behind") return
+  if (progress.phase === "snapshot") return
   if (progress.phase === "probe") {
-    if (progress.paused) return
-    const entries = progress.nextIndex >= draft.log.firstIndex ? entriesFrom(draft, progress.nextIndex) : []
-    if (sendAppend(draft, progress, entries)) progress.paused = true
+    if (progress.paused || resortToSnapshot(draft, progress)) return
+    sendAppend(draft, progress, entriesFrom(draft, progress.nextIndex))
+    progress.paused = true
     return
   }
   while (progress.nextIndex <= draft.state.lastIndex && !progresses.isWindowFull(progress, options)) {
-    if (progress.nextIndex < draft.log.firstIndex) {
-      progresses.becomeBehind(progress)
-      return
-    }
+    if (resortToSnapshot(draft, progress)) return
     const entries = entriesFrom(draft, progress.nextIndex)
     const last = entries[entries.length - 1]
     assertInvariant(last !== undefined, "an entry up to the last one can be read", {
@@ -117,8 +123,13 @@ const onMatched = (draft: Draft, progress: Mutable<Progress>, matchIndex: number
     progress.matchIndex = matchIndex
     progress.nextIndex = Math.max(progress.nextIndex, matchIndex + 1)
   }
-  // an answer from before the present probe says nothing about the question asked
-  if (progress.phase !== "replicate" && (advanced || matchIndex === progress.matchIndex)) {
+  const isAnswer =
+    progress.phase === "snapshot"
+      ? // wherever it came from: the log goes on from there, or it is still too little
+        matchIndex >= draft.log.firstIndex - 1
+      : // one from before the present probe says nothing about the question asked
+        progress.phase === "probe" && matchIndex === progress.matchIndex
+  if (isAnswer) {
     progresses.becomeReplicate(progress)
   } else {
     progresses.releaseInflight(progress, matchIndex)
@@ -137,7 +148,7 @@ const onConflict = (
   progress: Mutable<Progress>,
   conflict: { readonly prevIndex: number; readonly hintIndex: number; readonly hintTerm: number }
 ): void => {
-  if (progress.phase === "behind") return
+  if (progress.phase === "snapshot") return
   if (progress.phase === "replicate") {
     if (conflict.prevIndex <= progress.matchIndex) return
     progresses.becomeProbe(progress, progress.matchIndex + 1)
@@ -163,7 +174,7 @@ export const onHeartbeatReply = (draft: Draft, message: HeartbeatReply): void =>
     progress.paused = false
     replicate(draft, progress)
   } else if (progress.phase === "replicate" && progress.matchIndex < state.lastIndex) {
-    if (progress.inflight.length > 0) sendAppend(draft, progress, [])
+    if (progress.inflight.length > 0 && !resortToSnapshot(draft, progress)) sendAppend(draft, progress, [])
     replicate(draft, progress)
   }
   transfer.proceed(draft, progress)

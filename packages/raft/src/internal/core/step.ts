@@ -1,6 +1,8 @@
-import type { Message } from "../../Message.js"
+import type { InstallSnapshot, Message } from "../../Message.js"
 import * as Quorum from "../../Quorum.js"
-import type { Input, LogView, State, Step } from "../../RaftCore.js"
+import type { Input } from "../../RaftInput.js"
+import type { Step } from "../../RaftOutput.js"
+import type { LogView, State } from "../../RaftState.js"
 import { begin, configuration, type Draft, editProgress, enterTerm, finish, send } from "./draft.js"
 import * as election from "./election.js"
 import * as follower from "./follower.js"
@@ -10,6 +12,7 @@ import { onPropose } from "./proposals.js"
 import * as reads from "./reads.js"
 import * as replication from "./replication.js"
 import { becomeFollower } from "./roles.js"
+import * as snapshots from "./snapshots.js"
 import * as storage from "./storage.js"
 import * as transfer from "./transfer.js"
 
@@ -40,6 +43,12 @@ export const step = (state: State, input: Input, log: LogView): Step => {
     case "TransferLeadership":
       transfer.onTransferLeadership(draft, input)
       break
+    case "SnapshotDelivered":
+      snapshots.onSnapshotDelivered(draft, input)
+      break
+    case "SnapshotFailed":
+      snapshots.onSnapshotFailed(draft, input)
+      break
   }
   membership.settleMembership(draft)
   return finish(draft)
@@ -61,6 +70,7 @@ const onTick = (draft: Draft): void => {
 const onLeaderTick = (draft: Draft): void => {
   const { state } = draft
   const isCheckDue = state.electionElapsed >= state.options.electionTicks
+  snapshots.tickSnapshots(draft, isCheckDue)
   if (storage.isStalled(draft) || (isCheckDue && !hearsMajority(draft))) {
     becomeFollower(draft, undefined)
     return
@@ -94,7 +104,10 @@ const hearsMajority = (draft: Draft): boolean => {
 // messages
 // -----------------------------------------------------------------------------
 
-const onReceive = (draft: Draft, message: Message): void => {
+/** What only the leader of its term says. */
+type LeaderMessage = Extract<Message, { readonly _tag: "AppendEntries" | "Heartbeat" | "TimeoutNow" }> | InstallSnapshot
+
+const onReceive = (draft: Draft, message: Message | InstallSnapshot): void => {
   const { state } = draft
   // not for this member, or its own: a wrong address book, never a reason to act
   if (message.to !== state.id || message.from === state.id) return
@@ -114,6 +127,7 @@ const onReceive = (draft: Draft, message: Message): void => {
       break
     case "AppendEntries":
     case "Heartbeat":
+    case "InstallSnapshot":
     case "TimeoutNow":
       if (message.term > state.term) adopt(draft, message.term)
       if (message.term < state.term) answerDeposed(draft, message)
@@ -135,16 +149,16 @@ const onReceive = (draft: Draft, message: Message): void => {
   }
 }
 
-const onLeaderMessage = (
-  draft: Draft,
-  message: Extract<Message, { readonly _tag: "AppendEntries" | "Heartbeat" | "TimeoutNow" }>
-): void => {
+const onLeaderMessage = (draft: Draft, message: LeaderMessage): void => {
   switch (message._tag) {
     case "AppendEntries":
       follower.onAppendEntries(draft, message)
       break
     case "Heartbeat":
       follower.onHeartbeat(draft, message)
+      break
+    case "InstallSnapshot":
+      follower.onInstallSnapshot(draft, message)
       break
     case "TimeoutNow":
       follower.follow(draft, message)
@@ -183,8 +197,5 @@ const onRequestVote = (draft: Draft, message: Extract<Message, { readonly _tag: 
  * A leader of the past learns the present term from the answer and steps down; silence would leave it to CheckQuorum.
  * The answer confirms no round: it bears the new term, and whoever leads that one never asked.
  */
-const answerDeposed = (
-  draft: Draft,
-  message: Extract<Message, { readonly _tag: "AppendEntries" | "Heartbeat" | "TimeoutNow" }>
-): void =>
+const answerDeposed = (draft: Draft, message: LeaderMessage): void =>
   send(draft, { _tag: "HeartbeatReply", from: draft.state.id, to: message.from, term: draft.state.term, round: 0 })

@@ -1,4 +1,4 @@
-import type { Persisted } from "../../RaftCore.js"
+import type { Persisted } from "../../RaftInput.js"
 import { maybeCommit } from "./commit.js"
 import type { Draft } from "./draft.js"
 import { onOwnVoteDurable } from "./election.js"

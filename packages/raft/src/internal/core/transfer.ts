@@ -1,4 +1,6 @@
-import type { Progress, TransferEnded, TransferLeadership, TransferRefused } from "../../RaftCore.js"
+import type { TransferLeadership } from "../../RaftInput.js"
+import type { TransferEnded, TransferRefused } from "../../RaftOutput.js"
+import type { Progress } from "../../RaftState.js"
 import { configuration, type Draft, send } from "./draft.js"
 
 /**

@@ -1,207 +1,274 @@
 /**
- * The SQLite file behind `RaftLog`: schema, checksums, and the one place where its durability settings are made.
+ * The SQLite database behind `RaftLog`: the one place where its durability settings are made, its rows are read and checked, and
+ * changes are written.
  */
-
 import * as fs from "node:fs"
-import * as path from "node:path"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import xxhash from "xxhash-wasm"
-import { type Kind, type LogEntry, sizeBytes } from "../../LogEntry.js"
+import { type LogEntry, sizeBytes } from "../../LogEntry.js"
 import type { HardState } from "../../RaftCore.js"
-import { RaftLogError } from "../../RaftError.js"
-import type { Write } from "../../RaftLog.js"
-
-/** Format 1 had no configurations. Its logs are taken over as they are; only the index that finds configurations is new. */
-const formatVersion = 2
-
-/** How a kind is stored: by its place here, for ever. */
-const kinds: ReadonlyArray<Kind> = ["noop", "command", "configuration"]
-
-/** `application_id` in the file's header, "RKLG": a foreign database is told apart from ours before anything is read from it. */
-const applicationId = 0x524b4c47
+import type { RaftLogError } from "../../RaftError.js"
+import * as file from "./file.js"
+import { createLog, formatVersion, readFormat, setMemberStatement, takeOver } from "./format.js"
+import { makeLeftovers } from "./leftovers.js"
+import { makeRefusals, type Refusals } from "./refusal.js"
+import {
+  baseColumns,
+  baseOf,
+  type EntryRow,
+  entryColumns,
+  hardStateColumns,
+  type MemberRow,
+  makeRows,
+  memberChecksum,
+  memberColumns,
+  type Rows,
+  type StoredBase
+} from "./rows.js"
+import type { StoredTerms } from "./termRuns.js"
+import { findWalDamage } from "./walFile.js"
 
 /** How long another process that has the file may take to let go of it. */
 const lockWaitMillis = 1_000
 
-interface EntryRow {
-  readonly idx: number
-  readonly term: number
-  readonly kind: number
-  readonly checksum: number
-  readonly payload: Uint8Array
+/** Pages of the -wal from which on a commit also checkpoints: 16 MiB. Larger than SQLite's, so that checkpoints are seldom in the way of commits. */
+const walPagesMax = 4_000
+/** What the -wal may keep of the disk after one transaction has made it larger. */
+const walBytesKept = 32 * 1024 * 1024
+
+/** What is checked of the newest entries at every opening, whatever the log's length; older ones are checked when they are read. */
+const checkedEntriesMax = 1_024
+const checkedBytesMax = 4 * 1024 * 1024
+
+/** A change in the order in which its parts take effect: cut, begin after `base`, append. */
+export interface Change {
+  readonly hardState?: HardState | undefined
+  readonly truncateFrom?: number | undefined
+  readonly base?: StoredBase | undefined
+  readonly entries: ReadonlyArray<LogEntry>
 }
 
-interface HardStateRow {
-  readonly term: number
-  readonly voted_for: string | null
-  readonly checksum: number
-}
-
-export interface LogDatabase {
-  readonly hardState: () => HardState
-  readonly lastIndex: () => number
-  readonly termAt: (index: number) => number
+export interface LogDatabase extends StoredTerms {
+  readonly incarnation: string
+  readonly hardState: HardState
+  readonly base: StoredBase
   readonly entries: (from: number, to: number, bytesMax: number) => ReadonlyArray<LogEntry>
+  /** Those above the base, in their order. */
   readonly configurations: () => ReadonlyArray<LogEntry>
-  /** All changes in one synced transaction. */
-  readonly write: (changes: ReadonlyArray<Write>) => void
+  /** The newest up to this index, above the base. */
+  readonly configurationAt: (index: number) => LogEntry | undefined
+  /** All changes, and a part of what deletion has left, in one synced transaction. */
+  readonly write: (changes: ReadonlyArray<Change>) => void
+  /** Whether entries before the base are still to be deleted, or free pages to be given back. */
+  readonly hasLeftovers: () => boolean
+  readonly bytesOnDisk: () => number
+  readonly fromCause: Refusals["fromCause"]
 }
 
-/** New directory entries are durable only once their directory is synced; SQLite does so for its journal, not for the database file itself. */
-const syncDirectory = (filename: string) => {
-  const handle = fs.openSync(path.dirname(filename), "r")
-  try {
-    fs.fsyncSync(handle)
-  } finally {
-    fs.closeSync(handle)
-  }
+export interface OpenOptions {
+  readonly filename: string
+  /** That of a new file. */
+  readonly incarnation: string
+  /** Whether an existing file must have that one as well. */
+  readonly isExpected: boolean
 }
 
-export const openLogDatabase = (filename: string): Effect.Effect<LogDatabase, RaftLogError, Scope.Scope> =>
+export const openLogDatabase = (options: OpenOptions): Effect.Effect<LogDatabase, RaftLogError, Scope.Scope> =>
   Effect.gen(function* () {
+    const { filename } = options
+    const isInMemory = filename === ":memory:"
+    const refusals = makeRefusals(filename)
+    const { damaged, fromCause, refuse } = refusals
+    const attempt = <A>(f: () => A) => Effect.try({ try: f, catch: fromCause })
     const hasher = yield* Effect.promise(() => xxhash())
-    const refuse = (detail: string, cause?: unknown) =>
-      new RaftLogError({ filename, detail: cause === undefined ? detail : `${detail} (${String(cause)})` })
 
+    const create = (database: Database.Database) => createLog(database, hasher, options.incarnation)
+    if (!isInMemory) yield* attempt(() => prepareFile(filename, create, refusals))
     const database = yield* Effect.acquireRelease(
-      Effect.try({
-        try: () => {
-          if (filename !== ":memory:") fs.mkdirSync(path.dirname(filename), { recursive: true })
-          return new Database(filename, { timeout: lockWaitMillis })
-        },
-        catch: cause => refuse("cannot be opened; check that its folder exists and is writable", cause)
-      }),
+      attempt(() => new Database(filename, { timeout: lockWaitMillis, fileMustExist: !isInMemory })),
       opened => Effect.sync(() => opened.close())
     )
+    const stored = yield* attempt(() => {
+      if (isInMemory) create(database)
+      const version = readFormat(database, refusals)
+      configure(database)
+      if (version !== formatVersion) takeOver(database, version, hasher, options.incarnation, refusals)
+      const row = database.prepare<[], MemberRow>(`SELECT ${memberColumns} FROM member`).get()
+      if (row === undefined || memberChecksum(hasher, row) !== row.checksum) {
+        throw damaged("the record of term, vote and configuration")
+      }
+      if (options.isExpected && row.incarnation !== options.incarnation) {
+        throw refuse(
+          `is the log of incarnation ${row.incarnation}, this member expects ${options.incarnation}: it belongs to another member, or to an earlier life of this one. Put the right file in its place; without one, let the member join as a new one`
+        )
+      }
+      return row
+    })
+    return yield* attempt(() => makeLogDatabase(database, makeRows(hasher, stored.incarnation), stored, refusals))
+  })
 
-    const refuseDamage = (what: string) =>
-      refuse(
-        `${what} is damaged. Nothing of this log can be trusted any more: stop the node, set its data folder aside and let it rejoin empty`
+/** What is to be known and done of the file before SQLite sees it. */
+const prepareFile = (filename: string, create: (database: Database.Database) => void, refusals: Refusals): void => {
+  const { damaged, refuse } = refusals
+  const wal = file.walOf(filename)
+  file.removeUnfinished(filename)
+  const found = fs.statSync(filename, { throwIfNoEntry: false })
+  if (found === undefined) {
+    if (fs.existsSync(wal)) {
+      throw refuse(
+        `is not there, but its -wal is: the log was lost or moved without it. Put the file back, or ${wal} away`
       )
-
-    yield* Effect.try({
-      try: () => {
-        const version = database.pragma("user_version", { simple: true })
-        if (version === 0) {
-          const tables = database.prepare("SELECT count(*) FROM sqlite_master").pluck().get()
-          if (tables !== 0) throw refuse("is a database of something else; choose another data folder")
-        } else if (database.pragma("application_id", { simple: true }) !== applicationId) {
-          throw refuse("is a database of something else; choose another data folder")
-        } else if (version !== formatVersion && version !== 1) {
-          throw refuse(
-            `has format ${String(version)}, this program reads ${formatVersion}; run the version that wrote it`
-          )
-        }
-        // One process at a time: a second one that opens the same log is turned away instead of voting with the same name.
-        database.pragma("locking_mode = EXCLUSIVE")
-        database.pragma("journal_mode = WAL")
-        // FULL, not the NORMAL that better-sqlite3 chooses for WAL: a commit must be on the disk before it is acknowledged.
-        database.pragma("synchronous = FULL")
-        // The log is written in order and read at its end: a larger WAL only means fewer checkpoints in the way of commits.
-        database.pragma("wal_autocheckpoint = 4000")
-        if (version !== formatVersion) {
-          database.transaction(() => {
-            if (version === 0) {
-              database.exec(`
-                CREATE TABLE entries (idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, kind INTEGER NOT NULL,
-                  checksum INTEGER NOT NULL, payload BLOB NOT NULL) STRICT;
-                CREATE TABLE hard_state (id INTEGER PRIMARY KEY CHECK (id = 0), term INTEGER NOT NULL, voted_for TEXT,
-                  checksum INTEGER NOT NULL) STRICT;
-              `)
-            }
-            // Partial, so that it costs nothing where no configuration is written, and finds the few there are in a log of any length.
-            database.exec("CREATE INDEX configurations ON entries (idx) WHERE kind = 2")
-            database.pragma(`application_id = ${applicationId}`)
-            database.pragma(`user_version = ${formatVersion}`)
-          })()
-          if (filename !== ":memory:") syncDirectory(filename)
-        }
-      },
-      catch: cause => {
-        if (cause instanceof RaftLogError) return cause
-        return cause instanceof Database.SqliteError && cause.code.startsWith("SQLITE_BUSY")
-          ? refuse("is in use by another process; stop that one or choose another data folder")
-          : refuse("is not a log of this program, or is damaged", cause)
-      }
-    })
-
-    const insert = database.prepare("INSERT INTO entries (idx, term, kind, checksum, payload) VALUES (?, ?, ?, ?, ?)")
-    const cut = database.prepare("DELETE FROM entries WHERE idx >= ?")
-    const setHardState = database.prepare(
-      "INSERT INTO hard_state (id, term, voted_for, checksum) VALUES (0, ?, ?, ?) ON CONFLICT DO UPDATE SET term = excluded.term, voted_for = excluded.voted_for, checksum = excluded.checksum"
-    )
-    const getHardState = database.prepare<[], HardStateRow>("SELECT term, voted_for, checksum FROM hard_state")
-    const getLast = database.prepare<[], number>("SELECT idx FROM entries ORDER BY idx DESC LIMIT 1").pluck()
-    const getTerm = database.prepare<[number], number>("SELECT term FROM entries WHERE idx = ?").pluck()
-    const getEntries = database.prepare<[number, number], EntryRow>(
-      "SELECT idx, term, kind, checksum, payload FROM entries WHERE idx BETWEEN ? AND ? ORDER BY idx"
-    )
-    const getConfigurations = database.prepare<[], EntryRow>(
-      "SELECT idx, term, kind, checksum, payload FROM entries WHERE kind = 2 ORDER BY idx"
-    )
-
-    /** The header fields seed the payload's hash, so that an entry moved to another index or term fails its check as well. */
-    const entryChecksum = (index: number, term: number, kind: number, payload: Uint8Array) =>
-      hasher.h32Raw(payload, hasher.h32(`${index}/${term}/${kind}`))
-    const hardStateChecksum = (term: number, votedFor: string | undefined) =>
-      hasher.h32(JSON.stringify([term, votedFor ?? null]))
-
-    const decode = (row: EntryRow): LogEntry => {
-      const kind = kinds[row.kind]
-      if (kind === undefined || entryChecksum(row.idx, row.term, row.kind, row.payload) !== row.checksum) {
-        throw refuseDamage(`entry ${row.idx} of term ${row.term}`)
-      }
-      return { index: row.idx, term: row.term, kind, payload: row.payload }
     }
+    file.createFile(filename, create)
+    return
+  }
+  if (found.size === 0) throw damaged("the file, which is empty,")
+  const damage = findWalDamage(wal)
+  if (damage !== undefined) throw damaged(damage)
+  // Whoever created it may have been killed before this.
+  file.syncDirectory(file.directoryOf(filename))
+}
 
-    const stored = getHardState.get()
-    if (stored !== undefined && hardStateChecksum(stored.term, stored.voted_for ?? undefined) !== stored.checksum) {
-      return yield* refuseDamage("the record of term and vote")
+const configure = (database: Database.Database): void => {
+  // One process at a time: a second one that opens the same log is turned away instead of voting with the same name.
+  database.pragma("locking_mode = EXCLUSIVE")
+  database.pragma("journal_mode = WAL")
+  // FULL, not the NORMAL that better-sqlite3 chooses for WAL: a commit must be on the disk before it is acknowledged.
+  database.pragma("synchronous = FULL")
+  // Where a plain fsync leaves the data in the drive's cache, as on macOS, ask for the one that does not.
+  database.pragma("fullfsync = ON")
+  database.pragma("checkpoint_fullfsync = ON")
+  database.pragma(`wal_autocheckpoint = ${walPagesMax}`)
+  database.pragma(`journal_size_limit = ${walBytesKept}`)
+  database.pragma("cell_size_check = ON")
+  // Every life begins with an empty -wal. What a torn write left in an old one could be taken for a part of what comes next.
+  database.pragma("wal_checkpoint(TRUNCATE)")
+}
+
+const makeLogDatabase = (
+  database: Database.Database,
+  rows: Rows,
+  stored: MemberRow,
+  { damaged, fromCause }: Refusals
+): LogDatabase => {
+  const insert = database.prepare(`INSERT INTO entries (${entryColumns}) VALUES (?, ?, ?, ?, ?)`)
+  const cut = database.prepare("DELETE FROM entries WHERE idx >= ?")
+  const setMember = database.prepare(setMemberStatement)
+  const select = `SELECT ${entryColumns} FROM entries WHERE`
+  const getEntry = database.prepare<[number], EntryRow>(`${select} idx = ?`)
+  const getEntries = database.prepare<[number, number], EntryRow>(`${select} idx BETWEEN ? AND ? ORDER BY idx`)
+  const getNewest = database.prepare<[number], EntryRow>(`${select} idx > ? ORDER BY idx DESC`)
+  const getConfigurations = database.prepare<[number, number], EntryRow>(
+    `${select} kind = 2 AND idx > ? AND idx <= ? ORDER BY idx`
+  )
+  const getConfigurationAt = database.prepare<[number, number], EntryRow>(
+    `${select} kind = 2 AND idx > ? AND idx <= ? ORDER BY idx DESC LIMIT 1`
+  )
+
+  let member = stored
+  const leftovers = makeLeftovers(database, stored.base_index)
+
+  const decode = (row: EntryRow): LogEntry => {
+    const entry = rows.decodeEntry(row)
+    if (entry === undefined) throw damaged(`entry ${row.idx} of term ${row.term}`)
+    return entry
+  }
+  const damagedRow = (index: number) => damaged(`the row of entries at ${index}`)
+  const checked = <A>(f: () => A): A => {
+    try {
+      return f()
+    } catch (cause) {
+      throw fromCause(cause)
     }
-    const lastIndex = getLast.get() ?? 0
+  }
 
-    const write = database.transaction((changes: ReadonlyArray<Write>) => {
-      let hardState: HardState | undefined
-      for (const change of changes) {
-        if (change.truncateFrom !== undefined) cut.run(change.truncateFrom)
-        for (const entry of change.entries) {
-          const kind = kinds.indexOf(entry.kind)
-          const checksum = entryChecksum(entry.index, entry.term, kind, entry.payload)
-          insert.run(entry.index, entry.term, kind, checksum, entry.payload)
-        }
-        hardState = change.hardState ?? hardState
+  const checkTail = () => {
+    let expected = stored.last_index
+    let bytes = 0
+    let termMax = stored.term
+    for (const row of getNewest.iterate(stored.base_index)) {
+      if (row.idx !== expected) throw damagedRow(Math.max(row.idx, expected))
+      const { term } = decode(row)
+      if (term > termMax && expected === stored.last_index) {
+        throw damaged(`the record of term and vote, whose term ${termMax} is below that of the last entry, ${term},`)
       }
-      if (hardState !== undefined) {
-        const { term, votedFor } = hardState
-        setHardState.run(term, votedFor ?? null, hardStateChecksum(term, votedFor))
-      }
-    })
+      if (term > termMax) throw damagedRow(expected + 1)
+      termMax = term
+      expected--
+      bytes += sizeBytes(row)
+      if (bytes > checkedBytesMax || stored.last_index - expected >= checkedEntriesMax) return
+    }
+    if (expected !== stored.base_index) throw damagedRow(expected)
+  }
+  checkTail()
 
-    return {
-      hardState: () => ({ term: stored?.term ?? 0, votedFor: stored?.voted_for ?? undefined }),
-      lastIndex: () => lastIndex,
-      termAt: index => {
-        const term = getTerm.get(index)
-        if (term === undefined) throw refuseDamage(`the row of entries at ${index}`)
-        return term
-      },
-      entries: (from, to, bytesMax) => {
+  const write = database.transaction((changes: ReadonlyArray<Change>): MemberRow => {
+    let next: Omit<MemberRow, "checksum"> = member
+    let end = member.last_index
+    let appendedEntries = 0
+    let appendedBytes = 0
+    for (const { base, entries, hardState, truncateFrom } of changes) {
+      if (hardState !== undefined) next = { ...next, ...hardStateColumns(hardState) }
+      if (truncateFrom !== undefined) {
+        cut.run(truncateFrom)
+        end = Math.min(end, truncateFrom - 1)
+      }
+      if (base !== undefined) {
+        leftovers.expect()
+        next = { ...next, ...baseColumns(base) }
+        end = Math.max(end, base.index)
+      }
+      for (const entry of entries) {
+        const row = rows.encodeEntry(entry)
+        insert.run(row.idx, row.term, row.kind, row.checksum, row.payload)
+        appendedBytes += sizeBytes(entry)
+        end = entry.index
+      }
+      appendedEntries += entries.length
+    }
+    const sealed = changes.length === 0 ? member : rows.sealMember({ ...next, last_index: end })
+    if (sealed !== member) setMember.run(sealed)
+    leftovers.clear(sealed.base_index, appendedEntries, appendedBytes)
+    return sealed
+  })
+
+  return {
+    incarnation: stored.incarnation,
+    hardState: { term: stored.term, votedFor: stored.voted_for ?? undefined },
+    base: baseOf(stored),
+    lastIndex: stored.last_index,
+    termAt: index => {
+      const row = getEntry.get(index)
+      if (row === undefined) throw damagedRow(index)
+      return decode(row).term
+    },
+    fallAt: damagedRow,
+    entries: (from, to, bytesMax) =>
+      checked(() => {
         const found: Array<LogEntry> = []
         let bytes = 0
         for (const row of getEntries.iterate(from, to)) {
-          // Entries are numbered without gap, and a crash can only have cut whole transactions off the end.
-          if (row.idx !== from + found.length) throw refuseDamage(`the row of entries at ${from + found.length}`)
+          if (row.idx !== from + found.length) throw damagedRow(from + found.length)
           bytes += sizeBytes(row)
-          if (found.length > 0 && bytes > bytesMax) break
+          if (found.length > 0 && bytes > bytesMax) return found
           found.push(decode(row))
         }
+        if (found.length <= to - from) throw damagedRow(from + found.length)
         return found
-      },
-      configurations: () => getConfigurations.all().map(decode),
-      write: changes => {
-        write.immediate(changes)
-      }
-    }
-  })
+      }),
+    configurations: () => checked(() => getConfigurations.all(member.base_index, member.last_index).map(decode)),
+    configurationAt: index =>
+      checked(() => {
+        const row = getConfigurationAt.get(member.base_index, index)
+        return row === undefined ? undefined : decode(row)
+      }),
+    write: changes => {
+      member = checked(() => write.immediate(changes))
+    },
+    hasLeftovers: leftovers.remain,
+    bytesOnDisk: () => (database.memory ? leftovers.databaseBytes() : file.bytesOnDisk(database.name)),
+    fromCause
+  }
+}

@@ -6,12 +6,15 @@ import { type LogEntry, sizeBytes } from "../../LogEntry.js"
 export interface TailCache {
   readonly append: (entry: LogEntry) => void
   readonly truncateFrom: (index: number) => void
+  readonly dropThrough: (index: number) => void
+  readonly clear: () => void
   /** `undefined` where the cache does not reach back to `from`. */
   readonly entries: (from: number, to: number, bytesMax: number) => ReadonlyArray<LogEntry> | undefined
 }
 
 export const makeTailCache = (bytesMax: number): TailCache => {
-  let kept: Array<LogEntry> = []
+  /** Places before `head` are empty, so that what was dropped is not held until the array is made anew. */
+  let kept: Array<LogEntry | undefined> = []
   let head = 0
   let bytes = 0
 
@@ -19,6 +22,7 @@ export const makeTailCache = (bytesMax: number): TailCache => {
     const oldest = kept[head]
     if (oldest === undefined) return
     bytes -= sizeBytes(oldest)
+    kept[head] = undefined
     head++
     if (head > 1024 && head * 2 > kept.length) {
       kept = kept.slice(head)
@@ -39,6 +43,14 @@ export const makeTailCache = (bytesMax: number): TailCache => {
         bytes -= sizeBytes(last)
         kept.pop()
       }
+    },
+    dropThrough: index => {
+      while ((kept[head]?.index ?? Number.POSITIVE_INFINITY) <= index) dropOldest()
+    },
+    clear: () => {
+      kept = []
+      head = 0
+      bytes = 0
     },
     entries: (from, to, entriesBytesMax) => {
       const first = kept[head]

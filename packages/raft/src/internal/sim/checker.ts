@@ -1,44 +1,22 @@
 import type { LogEntry } from "../../LogEntry.js"
 import * as Membership from "../../Membership.js"
-import type { Message } from "../../Message.js"
+import type { InstallSnapshot, Message } from "../../Message.js"
 import * as Quorum from "../../Quorum.js"
-import type { State } from "../../RaftCore.js"
+import type { SendSnapshot, State } from "../../RaftCore.js"
+import type { Snapshot } from "../../Snapshot.js"
+import * as Machine from "./machine.js"
 import type { Disk, Node } from "./node.js"
-
-/** A promise of Raft that a run broke. */
-export class Violation extends Error {
-  override readonly name = "Violation"
-  constructor(
-    readonly invariant: string,
-    readonly detail: string
-  ) {
-    super(`${invariant}: ${detail}`)
-  }
-}
+import { Violation } from "./violation.js"
 
 interface Committed {
   readonly term: number
   readonly proposal: number
   /** The term of the member that was first to count it as committed. */
   readonly inTerm: number
-}
-
-/** The proposal an entry carries; 0 for one that carries none. */
-const proposalOf = (entry: LogEntry): number =>
-  entry.kind !== "command" || entry.payload.length < 4
-    ? 0
-    : new DataView(entry.payload.buffer, entry.payload.byteOffset).getUint32(0)
-
-/** What tells an entry from another. */
-const contentOf = (entry: LogEntry): string =>
-  entry.kind === "configuration" ? decoder.decode(entry.payload) : `${proposalOf(entry)}`
-
-const decoder = new TextDecoder()
-
-export const payloadOf = (proposal: number, bytes: number): Uint8Array => {
-  const payload = new Uint8Array(Math.max(4, bytes))
-  new DataView(payload.buffer).setUint32(0, proposal)
-  return payload
+  /** The state machine after it. */
+  readonly machine: Machine.Machine
+  /** The configuration in force there. */
+  readonly configuration: Membership.Placed
 }
 
 /**
@@ -51,7 +29,7 @@ export class Checker {
   /** By term and voter: the vote it was seen to give. */
   private readonly votes = new Map<string, string>()
   /** By index and term: the entry and its predecessor's term. Equal pairs everywhere is log matching, by induction. */
-  private readonly entries = new Map<string, { readonly content: string; readonly prevTerm: number }>()
+  private readonly entries = new Map<string, { readonly content: string; readonly prevTerm: number | undefined }>()
   private readonly committed: Array<Committed> = []
   private readonly indexOfProposal = new Map<number, number>()
   private readonly refused = new Set<number>()
@@ -59,7 +37,10 @@ export class Checker {
   seenIndex = 0
   acknowledged = 0
 
-  constructor(private readonly nodes: ReadonlyArray<Node>) {}
+  constructor(
+    private readonly nodes: ReadonlyArray<Node>,
+    private readonly founding: Membership.Placed
+  ) {}
 
   get commitIndex(): number {
     return this.committed.length
@@ -79,14 +60,16 @@ export class Checker {
         `${node.id} went from ${before.term}/${before.commitIndex}/${before.applyIndex} ` +
         `to ${core.term}/${core.commitIndex}/${core.applyIndex}`
     )
-    for (let index = before.commitIndex + 1; index <= core.commitIndex; index++) this.onCommitted(node, index)
+    // what a snapshot stands for was checked with it
+    const seen = Math.max(before.commitIndex, node.log.base.index)
+    for (let index = seen + 1; index <= core.commitIndex; index++) this.onCommitted(node, index)
     this.onMembership(node, before)
     if (core.role !== "leader") return
     this.onLeader(node, before)
     this.demand(
-      core.commitIndex === before.commitIndex || node.log[core.commitIndex - 1]?.term === core.term,
+      core.commitIndex === before.commitIndex || node.log.term(core.commitIndex) === core.term,
       "a leader commits by counting only in its own term",
-      () => `${node.id} commits ${core.commitIndex} of term ${node.log[core.commitIndex - 1]?.term} in ${core.term}`
+      () => `${node.id} commits ${core.commitIndex} of term ${node.log.term(core.commitIndex)} in ${core.term}`
     )
     for (const progress of core.progress) {
       this.demand(
@@ -98,9 +81,9 @@ export class Checker {
       // a peer in a later term may have been cut back by that term's leader since
       if (peer === undefined || peer.disk.hardState.term > core.term) continue
       this.demand(
-        progress.matchIndex <= peer.disk.entries.length || (peer.up && peer.core.term > core.term),
+        progress.matchIndex <= peer.disk.log.lastIndex || (peer.up && peer.core.term > core.term),
         "match ≤ durable",
-        () => `${node.id} counts ${progress.matchIndex} of ${peer.id}, which has ${peer.disk.entries.length}`
+        () => `${node.id} counts ${progress.matchIndex} of ${peer.id}, which has ${peer.disk.log.lastIndex}`
       )
     }
   }
@@ -136,9 +119,9 @@ export class Checker {
     if (before.role === "leader" && before.term === term) return
     this.leaders.set(term, node.id)
     this.committed.forEach(({ inTerm, term: entryTerm }, at) => {
-      if (inTerm >= term) return
+      if (inTerm >= term || at < node.log.base.index) return
       this.demand(
-        node.log[at]?.term === entryTerm,
+        node.log.term(at + 1) === entryTerm,
         "leader completeness",
         () => `${node.id} leads term ${term} without entry ${at + 1} of term ${entryTerm}, committed in ${inTerm}`
       )
@@ -146,10 +129,10 @@ export class Checker {
   }
 
   private onCommitted(node: Node, index: number): void {
-    const entry = node.log[index - 1]
+    const entry = node.log.at(index)
     if (entry === undefined)
       throw new Violation("committed entries exist", `${node.id} committed ${index} and has none`)
-    const proposal = proposalOf(entry)
+    const proposal = Machine.proposalOf(entry)
     const known = this.committed[index - 1]
     if (known !== undefined) {
       this.demand(
@@ -166,14 +149,24 @@ export class Checker {
     )
     const { voters } = node.configurations[0].configuration
     const holders = this.nodes.filter(
-      ({ disk, id }) => voters.includes(id) && disk.entries[index - 1]?.term === entry.term
+      ({ disk: { log }, id }) => voters.includes(id) && (log.base.index >= index || log.term(index) === entry.term)
     ).length
     this.demand(
       holders >= Quorum.size(voters.length),
       "committed is durable on a majority",
       () => `${node.id} commits ${index} of term ${entry.term}, durable on ${holders} of ${voters}`
     )
-    this.committed.push({ term: entry.term, proposal, inTerm: node.core.term })
+    const last = this.committed[index - 2]
+    this.committed.push({
+      term: entry.term,
+      proposal,
+      inTerm: node.core.term,
+      machine: Machine.apply(last?.machine ?? Machine.initial, entry),
+      configuration:
+        entry.kind === "configuration"
+          ? Membership.at(Membership.record([last?.configuration ?? this.founding], entry), index)
+          : (last?.configuration ?? this.founding)
+    })
     if (proposal === 0) return
     this.demand(!this.refused.has(proposal), "a refused proposal is never committed", () => `proposal ${proposal}`)
     this.demand(
@@ -184,9 +177,9 @@ export class Checker {
     this.indexOfProposal.set(proposal, index)
   }
 
-  onAppended(node: Node, entry: LogEntry, prevTerm: number): void {
+  onAppended(node: Node, entry: LogEntry, prevTerm: number | undefined): void {
     const key = `${entry.index}.${entry.term}`
-    const content = contentOf(entry)
+    const content = Machine.contentOf(entry)
     const known = this.entries.get(key)
     if (known === undefined) {
       this.entries.set(key, { content, prevTerm })
@@ -210,7 +203,7 @@ export class Checker {
       () => `${id} adds one at ${entry.index} to that of ${before.index}, with ${core.commitIndex} committed`
     )
     this.demand(
-      node.log[core.commitIndex - 1]?.term === core.term,
+      node.log.term(core.commitIndex) === core.term,
       "no change before a commit of the own term",
       () => `${id} adds one at ${entry.index} in ${core.term}, with ${core.commitIndex} committed`
     )
@@ -249,27 +242,67 @@ export class Checker {
   }
 
   onApply(node: Node, index: number): void {
-    this.demand(
-      index <= node.disk.entries.length,
-      "applied ≤ durable",
-      () => `${node.id} applies ${index} of ${node.disk.entries.length}`
-    )
-    for (let at = node.applied + 1; at <= index; at++) {
-      const entry = node.disk.entries[at - 1]
-      const known = this.committed[at - 1]
+    const { log } = node.disk
+    this.demand(index <= log.lastIndex, "applied ≤ durable", () => `${node.id} applies ${index} of ${log.lastIndex}`)
+    for (let at = node.machine.index + 1; at <= index; at++) {
       this.demand(
-        entry !== undefined && known !== undefined && known.term === entry.term && known.proposal === proposalOf(entry),
+        log.term(at) === this.committed[at - 1]?.term,
         "state machine safety",
-        () => `${node.id} applies ${at} of term ${entry?.term}, where the committed one is of term ${known?.term}`
+        () => `${node.id} applies ${at}, of term ${log.term(at)} and committed of ${this.committed[at - 1]?.term}`
       )
     }
   }
 
+  /** The machine after an entry, or as a snapshot brought it: all that is committed up to there, and nothing else. */
+  onState({ id, machine }: Node): void {
+    const known = this.committed[machine.index - 1]
+    this.demand(
+      known !== undefined && known.machine.digest === machine.digest,
+      "state machine safety",
+      () => `${id} has applied something else than what is committed up to ${machine.index}`
+    )
+  }
+
+  /** A snapshot that a leader is about to send. */
+  onOffer(node: Node, { throughIndex, to }: SendSnapshot, snapshot: Snapshot): void {
+    this.demand(
+      snapshot.index >= throughIndex && throughIndex >= node.log.base.index,
+      "a snapshot reaches the log",
+      () => `${node.id} offers ${to} one of ${snapshot.index}, its log begins after ${node.log.base.index}`
+    )
+  }
+
+  /** A snapshot that a member takes in the place of its log. */
+  onInstall(node: Node, { configuration, index, term }: Snapshot): void {
+    const known = this.committed[index - 1]
+    this.demand(
+      known !== undefined && known.term === term,
+      "a snapshot is of what is committed",
+      () => `${node.id} installs ${index} of term ${term}, where the committed one is of term ${known?.term}`
+    )
+    this.demand(
+      known?.configuration.index === configuration.index,
+      "a snapshot's configuration is the one in force there",
+      () => `${node.id} installs at ${index} that of ${configuration.index}, not of ${known?.configuration.index}`
+    )
+    this.demand(
+      index > node.machine.index,
+      "term, commit and applied only grow",
+      () => `${node.id} installs ${index} and has applied ${node.machine.index}`
+    )
+  }
+
+  /** A replacement of the disk's log, about to happen. */
+  onReplaced(node: Node, { index }: Snapshot): void {
+    this.onCut(node, index + 1)
+  }
+
   /** A cut of the disk, about to happen. */
   onCut(node: Node, from: number): void {
-    for (let index = from; index <= Math.min(node.disk.entries.length, this.committed.length); index++) {
+    const { log } = node.disk
+    for (let index = from; index <= Math.min(log.lastIndex, this.committed.length); index++) {
       this.demand(
-        node.disk.entries[index - 1]?.term !== this.committed[index - 1]?.term,
+        log.at(index)?.term !== this.committed[index - 1]?.term,
         "committed entries stay",
         () => `${node.id} cuts ${index}`
       )
@@ -286,7 +319,7 @@ export class Checker {
   }
 
   /** A message as it leaves: everything it says must be true of the disk. */
-  onRelease(node: Node, message: Message): void {
+  onRelease(node: Node, message: Message | InstallSnapshot): void {
     const { disk } = node
     this.demand(
       message.term <= disk.hardState.term,
@@ -296,9 +329,9 @@ export class Checker {
     if (message._tag === "AppendReply" && message.result._tag === "Matched") {
       const { matchIndex } = message.result
       this.demand(
-        matchIndex <= disk.entries.length,
+        matchIndex <= disk.log.lastIndex,
         "acknowledged ≤ durable",
-        () => `${node.id} acknowledges ${matchIndex} with ${disk.entries.length} on disk`
+        () => `${node.id} acknowledges ${matchIndex} with ${disk.log.lastIndex} on disk`
       )
     }
     if (message._tag === "RequestVote") this.onVote(node, message.askedTerm, node.id)

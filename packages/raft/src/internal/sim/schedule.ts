@@ -4,7 +4,7 @@ import type { Random } from "./random.js"
 import type { Link, World } from "./world.js"
 
 /** How often each thing happens, as a share of all events. What is left over goes to messages and disks. */
-const shares = { fault: 0.02, client: 0.1, tick: 0.12, hastyTick: 0.4 }
+const shares = { fault: 0.02, client: 0.1, compaction: 0.02, tick: 0.12, hastyTick: 0.4 }
 
 /**
  * Chooses what happens next. All the troubles that last, cuts and pauses and hanging disks, live here and not in the
@@ -33,10 +33,12 @@ export class Schedule {
       if (event !== undefined) return event
     } else if (roll < shares.fault + shares.client) {
       return this.client()
+    } else if (this.faults.compaction && roll < shares.fault + shares.client + shares.compaction) {
+      return { _tag: "Compact", node: this.anyone(), kept: random.pick([0, 0, 2, 10]) ?? 0 }
     } else if (roll > 1 - (this.faults.haste ? shares.hastyTick : shares.tick)) {
       return this.tick()
     }
-    return this.storage(0.3) ?? this.network() ?? this.storage(1) ?? this.tick()
+    return this.storage(0.3) ?? this.snapshot(0.1) ?? this.network() ?? this.storage(1) ?? this.tick()
   }
 
   private tick(): Event {
@@ -94,6 +96,16 @@ export class Schedule {
     return { _tag: "Sync", node: node.id, writes: random.between(1, node.writes.length) }
   }
 
+  /** A snapshot's delivery is reported, or its failure: also of one that is only late. */
+  private snapshot(probability: number): Event | undefined {
+    const { random } = this
+    const node = random.pick(this.world.nodes.filter(({ offers, up }) => up && offers.size > 0))
+    if (node === undefined || this.paused.has(node) || !random.chance(probability)) return undefined
+    const [to, offer] = random.pick([...node.offers]) ?? []
+    if (to === undefined || (offer?.delivered !== true && !random.chance(0.3))) return undefined
+    return { _tag: "SnapshotEnd", node: node.id, to }
+  }
+
   /** Starts a trouble or ends one. */
   private fault(): Event | undefined {
     const { faults, random, world } = this
@@ -127,9 +139,10 @@ export class Schedule {
     if (!node.up) return undefined
     const { random } = this
     const writes = random.int(node.writes.length + 1)
-    const entries = node.writes[writes]?.persist.entries.length ?? 0
-    const torn = this.faults.tear ? random.between(-1, entries) : -1
-    return { _tag: "Crash", node: node.id, writes, torn, forgotten: random.int(5) }
+    const torn = node.writes[writes]?.output
+    const entries = torn?._tag === "Persist" ? torn.entries.length : 0
+    const tornEntries = this.faults.tear ? random.between(-1, entries) : -1
+    return { _tag: "Crash", node: node.id, writes, torn: tornEntries, forgotten: random.int(5) }
   }
 
   private cutSome(node: Node): void {
@@ -166,6 +179,7 @@ export const drawFaults = (random: Random): Faults => {
     campaign: random.chance(0.3),
     haste: random.chance(0.3),
     membership: random.chance(0.5),
-    transfer: random.chance(0.4)
+    transfer: random.chance(0.4),
+    compaction: random.chance(0.5)
   }
 }

@@ -1,8 +1,8 @@
 import * as Membership from "../../Membership.js"
 import * as RaftCore from "../../RaftCore.js"
 import type { Event } from "../../Simulator.js"
-import { Violation } from "./checker.js"
 import type { Node } from "./node.js"
+import { Violation } from "./violation.js"
 import type { World } from "./world.js"
 
 /** Rounds of time, each with all traffic delivered, within which a healed group must be of one mind. */
@@ -18,7 +18,13 @@ const deliverAll = (world: World, apply: Apply): void => {
     const before = delivered
     for (const { from, messages, to } of world.links) {
       for (let waiting = messages.length; waiting > 0; waiting--, delivered++) {
-        apply({ _tag: "Deliver", from: from.id, to: to.id, at: 0 })
+        apply({ _tag: to.up ? "Deliver" : "Drop", from: from.id, to: to.id, at: 0 })
+      }
+    }
+    for (const { id, offers } of world.nodes) {
+      for (const to of offers.keys()) {
+        apply({ _tag: "SnapshotEnd", node: id, to })
+        delivered += 1
       }
     }
     for (const node of world.nodes) {
@@ -38,7 +44,9 @@ const unlike = (world: World): string | undefined => {
   const { lastIndex, term } = leader.core
   const configuration = RaftCore.configuration(leader.core)
   if (configuration.learners.length > 0) return `${configuration.learners} still learn`
-  for (const { applied, changes, core, id, proposals, reads, transfers } of world.nodes) {
+  for (const { changes, core, id, machine, proposals, reads, transfers, up } of world.nodes) {
+    // who is away owes nothing
+    if (!up) continue
     if (changes.size > 0 || transfers.size > 0)
       return `${id} has ${changes.size} changes and ${transfers.size} transfers open`
     if (!configuration.voters.includes(id)) {
@@ -47,13 +55,14 @@ const unlike = (world: World): string | undefined => {
       continue
     }
     if (core.term !== term) return `${id} is in term ${core.term}, the leader in ${term}`
-    if (core.lastIndex !== lastIndex || core.commitIndex !== lastIndex || applied !== lastIndex) {
-      return `${id} has ${core.lastIndex}/${core.commitIndex}/${applied} of ${lastIndex} entries`
+    if (core.lastIndex !== lastIndex || core.commitIndex !== lastIndex || machine.index !== lastIndex) {
+      return `${id} has ${core.lastIndex}/${core.commitIndex}/${machine.index} of ${lastIndex} entries`
     }
     if (reads.size > 0 || core.reads.length > 0) return `${id} has ${reads.size} reads open`
     if (id === leader.id && proposals.size > 0) return `${id} has ${proposals.size} proposals open`
   }
-  if (leader.core.uncommittedBytes !== 0 || leader.core.progress.some(({ inflightBytes }) => inflightBytes !== 0)) {
+  const owed = leader.core.progress.some(({ id, inflightBytes }) => inflightBytes !== 0 && world.node(id).up)
+  if (leader.core.uncommittedBytes !== 0 || owed) {
     return `${leader.id} counts bytes that nobody owes it`
   }
   return undefined
@@ -62,13 +71,15 @@ const unlike = (world: World): string | undefined => {
 /**
  * Ends all trouble and demands what a healthy group owes: within so many election time-outs one leader, equal logs, all
  * of it committed and applied, every learner a voter, nobody who was removed still asking, no question unanswered; then
- * a proposal and a read at the leader, another leader, another member, and the same after each.
+ * a proposal and a read at the leader, another leader, one back that was away while the logs were cut, another member, and
+ * the same after each.
  */
 export const settle = (world: World, electionTicks: number, apply: Apply): void => {
   for (const { id, up } of world.nodes) if (!up) apply({ _tag: "Restart", node: id })
   converge(world, electionTicks, apply)
   serve(world, electionTicks, apply)
   handOver(world, electionTicks, apply)
+  bringBack(world, electionTicks, apply)
   admit(world, electionTicks, apply)
 }
 
@@ -102,6 +113,24 @@ const handOver = (world: World, electionTicks: number, apply: Apply): void => {
   converge(world, electionTicks, apply)
   if (leaderOf(world).id !== target || world.transfersDone !== transfersDone + 1) {
     throw new Violation("a healthy leader hands over", `${leaderOf(world).id} leads instead of ${target}`)
+  }
+}
+
+/** Everybody but one goes on, and keeps none of what that one lacks. */
+const bringBack = (world: World, electionTicks: number, apply: Apply): void => {
+  const { core, id: leader } = leaderOf(world)
+  const { voters } = RaftCore.configuration(core)
+  const away = voters.find(voter => voter !== leader)
+  if (away === undefined || voters.length < 3) return
+  const { snapshotsInstalled } = world
+  apply({ _tag: "Crash", node: away, writes: 0, torn: -1, forgotten: 0 })
+  apply({ _tag: "Propose", node: leader, count: 3, bytes: 40 })
+  converge(world, electionTicks, apply)
+  for (const { id } of world.nodes) apply({ _tag: "Compact", node: id, kept: 0 })
+  apply({ _tag: "Restart", node: away })
+  converge(world, electionTicks, apply)
+  if (world.snapshotsInstalled === snapshotsInstalled) {
+    throw new Violation("who was away is sent a snapshot", `${away} came back without one`)
   }
 }
 

@@ -1,9 +1,11 @@
 import * as Membership from "../../Membership.js"
-import type { Message } from "../../Message.js"
+import type { InstallSnapshot, Message } from "../../Message.js"
 import * as RaftCore from "../../RaftCore.js"
 import type { Event } from "../../Simulator.js"
-import { Checker, payloadOf, Violation } from "./checker.js"
+import { Checker } from "./checker.js"
+import * as Machine from "./machine.js"
 import * as Nodes from "./node.js"
+import { Violation } from "./violation.js"
 
 export type StepFunction = typeof RaftCore.step
 
@@ -13,7 +15,7 @@ const linkMessagesMax = 64
 export interface Link {
   readonly from: Nodes.Node
   readonly to: Nodes.Node
-  readonly messages: Array<Message>
+  readonly messages: Array<Message | InstallSnapshot>
 }
 
 /**
@@ -30,6 +32,7 @@ export class World {
   readsServed = 0
   changesCommitted = 0
   transfersDone = 0
+  snapshotsInstalled = 0
 
   constructor(
     readonly group: Nodes.Group,
@@ -38,7 +41,7 @@ export class World {
     const nodes = [...group.voters, ...group.spares].map(id => Nodes.make(group, id))
     this.nodes = nodes
     this.links = nodes.flatMap(from => nodes.filter(to => to !== from).map(to => ({ from, to, messages: [] })))
-    this.checker = new Checker(nodes)
+    this.checker = new Checker(nodes, { index: 0, configuration: Membership.founding(group.voters) })
   }
 
   node(id: string): Nodes.Node {
@@ -78,12 +81,16 @@ export class World {
     if (!link.to.up) return false
     if (event._tag === "Deliver") link.messages.splice(event.at, 1)
     if (message._tag === "Removed") link.to.left = true
+    if (message._tag === "InstallSnapshot") {
+      const offer = link.from.offers.get(link.to.id)
+      if (offer?.message === message) offer.delivered = true
+    }
     this.feed(link.to, { _tag: "Receive", message })
     return true
   }
 
   private operate(
-    event: Extract<Event, { readonly _tag: "Tick" | "Campaign" | "Propose" | "Read" | "Sync" | "Change" | "Transfer" }>
+    event: Exclude<Event, { readonly _tag: "Deliver" | "Duplicate" | "Drop" | "Crash" | "Restart" }>
   ): boolean {
     const node = this.node(event.node)
     if (!node.up) return false
@@ -97,7 +104,7 @@ export class World {
       case "Propose": {
         const proposals = Array.from({ length: event.count }, () => {
           this.proposals += 1
-          return { id: this.proposals, payload: payloadOf(this.proposals, event.bytes) }
+          return { id: this.proposals, payload: Machine.payloadOf(this.proposals, event.bytes) }
         })
         this.feed(node, { _tag: "Propose", proposals })
         return true
@@ -121,6 +128,16 @@ export class World {
         node.transfers.set(this.requests, event.target)
         this.feed(node, { _tag: "TransferLeadership", id: this.requests, target: event.target })
         return true
+      case "Compact":
+        return Nodes.compact(node, event.kept)
+      case "SnapshotEnd": {
+        const offer = node.offers.get(event.to)
+        if (offer === undefined) return false
+        node.offers.delete(event.to)
+        const { term, to } = offer.message
+        this.feed(node, { _tag: offer.delivered ? "SnapshotDelivered" : "SnapshotFailed", to, term })
+        return true
+      }
     }
   }
 
@@ -129,34 +146,48 @@ export class World {
     const done = node.writes.splice(0, writes)
     const last = done[done.length - 1]
     if (last === undefined) return false
-    for (const { held, persist } of done) {
-      this.write(node, persist, persist.entries.length)
+    for (const { held, output } of done) {
+      this.write(node, output)
+      if (output._tag === "Install") this.installed(node)
       for (const message of held) this.release(node, message)
     }
-    this.feed(node, { _tag: "Persisted", token: last.persist.token, lastIndex: last.persist.lastIndex })
+    const { output } = last
+    const lastIndex = output._tag === "Install" ? output.snapshot.index : output.lastIndex
+    this.feed(node, { _tag: "Persisted", token: output.token, lastIndex })
     return true
   }
 
-  private write(node: Nodes.Node, persist: RaftCore.Persist, entries: number): void {
-    if (persist.truncateFrom !== undefined) this.checker.onCut(node, persist.truncateFrom)
+  /** All of a write, or so many of its entries. */
+  private write(node: Nodes.Node, output: Nodes.Write["output"], entries = Number.POSITIVE_INFINITY): void {
     const before = node.disk.hardState
-    Nodes.write(node.disk, persist, entries)
+    if (output._tag === "Install") {
+      this.checker.onReplaced(node, output.snapshot)
+      Nodes.install(node.disk, output)
+    } else {
+      if (output.truncateFrom !== undefined) this.checker.onCut(node, output.truncateFrom)
+      Nodes.persist(node.disk, output, entries)
+    }
     this.checker.onWritten(node, before)
+  }
+
+  private installed(node: Nodes.Node): void {
+    node.machine = node.disk.machine
+    this.checker.onState(node)
+    this.snapshotsInstalled += 1
   }
 
   private crash(event: Extract<Event, { readonly _tag: "Crash" }>): boolean {
     const node = this.node(event.node)
     if (!node.up) return false
-    node.writes.slice(0, event.writes).forEach(({ persist }) => {
-      this.write(node, persist, persist.entries.length)
-    })
-    const torn = node.writes[event.writes]
-    if (torn !== undefined && event.torn >= 0) this.write(node, torn.persist, event.torn)
+    for (const { output } of node.writes.slice(0, event.writes)) this.write(node, output)
+    const torn = node.writes[event.writes]?.output
+    // an install is whole or not at all
+    if (torn?._tag === "Persist" && event.torn >= 0) this.write(node, torn, event.torn)
     Nodes.crash(node, event.forgotten)
     return true
   }
 
-  private release(node: Nodes.Node, message: Message): void {
+  private release(node: Nodes.Node, message: Message | InstallSnapshot): void {
     this.checker.onRelease(node, message)
     const link = this.links.find(({ from, to }) => from === node && to.id === message.to)
     if (link === undefined) throw new Violation("messages go to members", `${node.id} to ${message.to}`)
@@ -170,26 +201,35 @@ export class World {
     node.core = state
     const [first] = outputs
     if (first?._tag === "Persist") this.accept(node, first)
+    if (first?._tag === "Install") this.acceptSnapshot(node, first)
     this.checker.onStep(node, before)
     for (const output of outputs) this.perform(node, output)
   }
 
   private accept(node: Nodes.Node, persist: RaftCore.Persist): void {
     if (persist.truncateFrom !== undefined) {
-      node.log.length = persist.truncateFrom - 1
+      node.log.cut(persist.truncateFrom)
       node.configurations = Membership.undo(node.configurations, persist.truncateFrom)
     }
     for (const entry of persist.entries) {
-      this.checker.onAppended(node, entry, node.log[node.log.length - 1]?.term ?? 0)
-      node.log.push(entry)
+      this.checker.onAppended(node, entry, node.log.term(entry.index - 1))
+      node.log.push([entry])
       if (entry.kind === "configuration") node.configurations = Membership.record(node.configurations, entry)
     }
-    node.writes.push({ persist, held: [] })
+    node.writes.push({ output: persist, held: [] })
+  }
+
+  private acceptSnapshot(node: Nodes.Node, install: RaftCore.Install): void {
+    this.checker.onInstall(node, install.snapshot)
+    node.log.replace(install.snapshot)
+    node.configurations = [install.snapshot.configuration]
+    node.writes.push({ output: install, held: [] })
   }
 
   private perform(node: Nodes.Node, output: RaftCore.Output): void {
     switch (output._tag) {
       case "Persist":
+      case "Install":
       case "RoleChanged":
       case "MembershipChanged":
       case "MemberRemoved":
@@ -204,9 +244,18 @@ export class World {
         this.release(node, output.message)
         break
       case "SendAfterPersist": {
-        const write = node.writes.find(({ persist }) => persist.token === output.token)
+        const write = node.writes.find(under => under.output.token === output.token)
         if (write === undefined) throw new Violation("a message waits for a write under way", `${output.token}`)
         write.held.push(output.message)
+        break
+      }
+      case "SendSnapshot": {
+        const snapshot = Nodes.snapshotOf(node)
+        const { term, to } = output
+        this.checker.onOffer(node, output, snapshot)
+        const message: InstallSnapshot = { _tag: "InstallSnapshot", from: node.id, to, term, snapshot }
+        node.offers.set(to, { message, delivered: false })
+        this.release(node, message)
         break
       }
       case "ProposalsAppended":
@@ -247,12 +296,15 @@ export class World {
 
   private commit(node: Nodes.Node, index: number): void {
     this.checker.onApply(node, index)
-    for (let at = node.applied + 1; at <= index; at++) {
+    for (let at = node.machine.index + 1; at <= index; at++) {
+      const entry = node.log.at(at)
+      if (entry === undefined) throw new Violation("what is applied is in the log", `${node.id} applies ${at}`)
+      node.machine = Machine.apply(node.machine, entry)
+      this.checker.onState(node)
       const proposal = node.proposals.get(at)
       if (proposal === undefined) continue
       node.proposals.delete(at)
-      if (node.log[at - 1]?.term === proposal.term) this.checker.onAcknowledged(node, proposal.id, at)
+      if (entry.term === proposal.term) this.checker.onAcknowledged(node, proposal.id, at)
     }
-    node.applied = index
   }
 }

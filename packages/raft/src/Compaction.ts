@@ -1,0 +1,60 @@
+/**
+ * When a member cuts its log, and how much of it stays.
+ *
+ * What is cut is applied, and durably so. A tail stays for members that are a little behind; whoever needs more gets a snapshot.
+ * So a log holds at most what has come in since the last cut, the tail, and what a snapshot under way needs behind it. A machine
+ * that makes no snapshots keeps its whole log.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+
+/**
+ * The limits count what is applied and still in the log.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Compaction {
+  /** Entries at which the log is cut. */
+  readonly entriesMax: number
+  /** Bytes at which the log is cut, of entries applied since the start of the process. */
+  readonly bytesMax: number
+  /** Entries that stay. */
+  readonly tailEntries: number
+  /** Fewer stay where together they would have more bytes than this. */
+  readonly tailBytes: number
+}
+
+/**
+ * Cuts at 65,536 entries or 256 MiB, and leaves 8,192 entries or 64 MiB: a cut makes the machine's file durable, which takes
+ * a sync, so it is not done often.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const defaults: Compaction = {
+  entriesMax: 65_536,
+  bytesMax: 256 * 1024 * 1024,
+  tailEntries: 8_192,
+  tailBytes: 64 * 1024 * 1024
+}
+
+const limit = (name: string, least: number, standard: number) =>
+  Config.integer(name).pipe(
+    Config.validate({ message: `must be at least ${least}`, validation: value => value >= least }),
+    Config.withDefault(standard)
+  )
+
+/**
+ * From `RECKON_LOG_ENTRIES_MAX`, `RECKON_LOG_BYTES_MAX`, `RECKON_LOG_TAIL_ENTRIES` and `RECKON_LOG_TAIL_BYTES`.
+ *
+ * @since 0.1.0
+ * @category config
+ */
+export const config: Config.Config<Compaction> = Config.all({
+  entriesMax: limit("RECKON_LOG_ENTRIES_MAX", 1, defaults.entriesMax),
+  bytesMax: limit("RECKON_LOG_BYTES_MAX", 1, defaults.bytesMax),
+  tailEntries: limit("RECKON_LOG_TAIL_ENTRIES", 0, defaults.tailEntries),
+  tailBytes: limit("RECKON_LOG_TAIL_BYTES", 0, defaults.tailBytes)
+})

@@ -1,0 +1,411 @@
+/**
+ * What stands between the pure core and the world: the queue's burst of inputs, the staged writes, the answers that wait. One instance lives exactly as long
+ * as one Raft process, and only that process calls it.
+ */
+
+import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Compaction } from "../../Compaction.js"
+import * as LogEntry from "../../LogEntry.js"
+import * as Membership from "../../Membership.js"
+import type { InstallSnapshot, Message } from "../../Message.js"
+import * as RaftCore from "../../RaftCore.js"
+import {
+  type ChangeError,
+  NotLeader,
+  Overloaded,
+  type ProposeError,
+  type ReadError,
+  type TransferError
+} from "../../RaftError.js"
+import type { RaftLog } from "../../RaftLog.js"
+import type { Status } from "../../RaftProtocol.js"
+import type { RaftTransport } from "../../RaftTransport.js"
+import type { Snapshot } from "../../Snapshot.js"
+import type { StateMachine } from "../../StateMachine.js"
+import { assertInvariant } from "../core/invariant.js"
+import type { Courier } from "../snapshot/courier.js"
+import * as Administration from "./administration.js"
+import { baseOf } from "./base.js"
+import * as Proposals from "./proposals.js"
+import * as Reads from "./reads.js"
+import type { Reply } from "./reply.js"
+import * as Tail from "./tail.js"
+
+/** What the process sends itself. Everything else it learns comes in through {@link Driver.receive} and the like, which send these. */
+export type DriverInput =
+  | { readonly _tag: "Tick" }
+  | { readonly _tag: "Received"; readonly messages: ReadonlyArray<Message> }
+  | { readonly _tag: "Gathered" }
+  | { readonly _tag: "Flush" }
+  | { readonly _tag: "Apply" }
+  | InstallSnapshot
+  | RaftCore.SnapshotDelivered
+  | RaftCore.SnapshotFailed
+
+const inputTags: ReadonlySet<string> = new Set([
+  "Tick",
+  "Received",
+  "Gathered",
+  "Flush",
+  "Apply",
+  "InstallSnapshot",
+  "SnapshotDelivered",
+  "SnapshotFailed"
+])
+
+export const isDriverInput = (message: { readonly _tag: string }): message is DriverInput => inputTags.has(message._tag)
+
+export interface DriverOptions {
+  readonly group: string
+  readonly self: Membership.MemberId
+  readonly voters: ReadonlyArray<Membership.MemberId>
+  readonly limits: Partial<RaftCore.Options> | undefined
+  readonly compaction: Compaction
+  readonly onRoleChanged: (change: RaftCore.RoleChanged) => Effect.Effect<void>
+  readonly onMembershipChanged: (change: RaftCore.MembershipChanged) => Effect.Effect<void>
+  readonly seed: number
+  readonly transport: Context.Tag.Service<RaftTransport>
+  readonly log: Context.Tag.Service<RaftLog>
+  readonly machine: Context.Tag.Service<StateMachine>
+  /** Absent where the machine makes no snapshots: its log is never cut. */
+  readonly courier: Courier | undefined
+  /** Puts a snapshot that is all here in the machine's place. */
+  readonly install: (snapshot: Snapshot) => Effect.Effect<void>
+  /** Puts an input at the end of the process's queue. */
+  readonly wake: (input: DriverInput) => void
+}
+
+export interface Driver {
+  readonly receive: (messages: ReadonlyArray<Message>) => void
+  readonly tick: () => void
+  readonly propose: (payload: Uint8Array, reply: Reply<Uint8Array, ProposeError>) => void
+  readonly readIndex: (reply: Reply<number, ReadError>) => void
+  readonly awaitApplied: (index: number, reply: Reply<void, ReadError>) => void
+  readonly changeMembership: (change: Membership.Change, reply: Reply<number, ChangeError>) => Effect.Effect<void>
+  readonly transferLeadership: (target: Membership.MemberId, reply: Reply<void, TransferError>) => Effect.Effect<void>
+  readonly status: () => Status
+  readonly handle: (input: DriverInput) => Effect.Effect<void>
+}
+
+/** Messages from peers that may wait in the queue; more are dropped, and Raft sends them again. */
+const receivedMax = 4096
+/** What one transaction of the state machine takes, so that no apply keeps heartbeats waiting for long. */
+const applyBytesMax = 4 * 1024 * 1024
+const applyEntriesMax = 1024
+
+/** To the state machine an entry that concerns only the group is a no-op, which moves its applied index. */
+const forMachine = (entry: LogEntry.LogEntry): LogEntry.LogEntry =>
+  entry.kind === "configuration" ? LogEntry.noop(entry.index, entry.term) : entry
+
+export const make = (options: DriverOptions): Driver => {
+  const { courier, group, log, machine, transport, wake } = options
+  let core = RaftCore.make({
+    id: options.self,
+    base: baseOf(log, options.voters),
+    configurations: log.configurations(),
+    hardState: log.hardState(),
+    lastIndex: log.lastIndex(),
+    lastTerm: log.term(log.lastIndex()),
+    appliedIndex: machine.appliedIndex(),
+    seed: options.seed,
+    options: options.limits
+  })
+
+  const view: RaftCore.LogView = {
+    get firstIndex() {
+      return log.firstIndex()
+    },
+    get lastIndex() {
+      return log.lastIndex()
+    },
+    term: log.term,
+    entries: log.entries
+  }
+
+  // ---------------------------------------------------------------------------
+  // what waits
+  // ---------------------------------------------------------------------------
+
+  let lastId = 0
+  const nextId = () => {
+    lastId += 1
+    return lastId
+  }
+  const proposals = Proposals.make(nextId)
+  const reads = Reads.make(nextId, machine.appliedIndex)
+  const administration = Administration.make(nextId)
+  const tail = Tail.make(options.compaction)
+
+  let held: Array<RaftCore.SendAfterPersist> = []
+  let staged: { readonly token: number; readonly lastIndex: number } | undefined
+  /** Until this is in the machine's place, the machine does not know what the log is about. */
+  let installing: Snapshot | undefined
+  let receivedWaiting = 0
+  const scheduled = { Tick: false, Gathered: false, Flush: false, Apply: false }
+
+  /** At most one of each is in the queue: what it stands for is done for everything that has gathered until its turn. */
+  const schedule = (tag: keyof typeof scheduled) => {
+    if (scheduled[tag]) return
+    scheduled[tag] = true
+    wake({ _tag: tag })
+  }
+
+  const propose: Driver["propose"] = (payload, reply) => {
+    if (proposals.gather(payload, reply)) schedule("Gathered")
+  }
+
+  // ---------------------------------------------------------------------------
+  // core in, outputs out
+  // ---------------------------------------------------------------------------
+
+  const feed = (input: RaftCore.Input): Effect.Effect<void> => {
+    const step = RaftCore.step(core, input, view)
+    core = step.state
+    let after: Effect.Effect<void> = Effect.void
+    for (const output of step.outputs) {
+      switch (output._tag) {
+        case "Persist":
+          log.stage(output)
+          staged = output
+          schedule("Flush")
+          break
+        case "Install":
+          log.stage({ hardState: output.hardState, snapshot: output.snapshot, entries: [] })
+          staged = { token: output.token, lastIndex: output.snapshot.index }
+          installing = output.snapshot
+          proposals.covered(output.snapshot.index)
+          schedule("Flush")
+          break
+        case "RoleChanged":
+          after = Effect.zipRight(after, roleChanged(output))
+          break
+        case "Truncated":
+          // Another member may still hold and commit what was cut here: the proposers learn their fate when something is applied at their index.
+          break
+        case "MembershipChanged":
+          after = Effect.zipRight(after, options.onMembershipChanged(output))
+          break
+        case "MemberRemoved":
+          after = Effect.zipRight(after, Effect.logWarning(`${core.id} was removed from the group "${group}"`))
+          break
+        case "Commit":
+          schedule("Apply")
+          break
+        case "Send":
+          transport.send(group, output.message)
+          break
+        case "SendAfterPersist":
+          if (output.token <= core.persistedToken) transport.send(group, output.message)
+          else held.push(output)
+          break
+        case "SendSnapshot":
+          // Without one the log was never cut, and nobody can need what is not in it.
+          courier?.send(output)
+          break
+        case "ProposalsAppended":
+          proposals.appended(output)
+          break
+        case "ProposalsRefused":
+          proposals.refused(output.ids, refusal(output))
+          break
+        case "ReadReady":
+          reads.settle(output.id, Exit.succeed(output.index))
+          break
+        case "ReadRefused":
+          reads.settle(output.id, Exit.fail(refusal(output)))
+          break
+        case "ChangeCommitted":
+        case "ChangeRefused":
+        case "ChangeUnknown":
+        case "TransferEnded":
+        case "TransferRefused":
+          administration.answer(output, core.leader)
+          break
+      }
+    }
+    return after
+  }
+
+  const refusal = (refused: {
+    readonly reason: "not_leader" | "overloaded" | "transferring"
+    readonly leader: string | undefined
+  }) => {
+    if (refused.reason === "overloaded") return new Overloaded()
+    // One that hands over names no leader: the next is not known yet.
+    return new NotLeader({ leader: refused.reason === "transferring" ? null : (refused.leader ?? null) })
+  }
+
+  const roleChanged = (change: RaftCore.RoleChanged): Effect.Effect<void> => {
+    const leads = change.role === "leader"
+    machine.leading?.(leads ? { term: change.term, propose } : undefined)
+    const stopped = leads || courier === undefined ? Effect.void : courier.stop
+    return Effect.zipRight(stopped, options.onRoleChanged(change))
+  }
+
+  // ---------------------------------------------------------------------------
+  // the turns
+  // ---------------------------------------------------------------------------
+
+  const submitGathered = Effect.suspend(() => {
+    const batch = proposals.take()
+    const proposed = batch.length > 0 ? feed({ _tag: "Propose", proposals: batch }) : Effect.void
+    const round = reads.take()
+    return round === undefined ? proposed : Effect.zipRight(proposed, feed({ _tag: "ReadIndex", id: round }))
+  })
+
+  const flush = Effect.suspend(() => {
+    const written = staged
+    staged = undefined
+    log.flush()
+    if (written === undefined) return Effect.void
+    const done = Effect.suspend(() => {
+      const after = feed({ _tag: "Persisted", token: written.token, lastIndex: written.lastIndex })
+      const waiting = held
+      held = []
+      for (const output of waiting) {
+        if (output.token <= written.token) transport.send(group, output.message)
+        else held.push(output)
+      }
+      return after
+    })
+    return installing === undefined ? done : Effect.zipRight(install(installing), done)
+  })
+
+  /** The log is already the snapshot's: should the process end in here, its next start installs before it does anything else. */
+  const install = (snapshot: Snapshot) =>
+    Effect.map(options.install(snapshot), () => {
+      installing = undefined
+      assertInvariant(machine.appliedIndex() === snapshot.index, "the machine stands where its snapshot does", {
+        appliedIndex: machine.appliedIndex(),
+        snapshotIndex: snapshot.index
+      })
+      tail.compacted(snapshot.index)
+      reads.applied()
+      schedule("Apply")
+    })
+
+  const apply = Effect.suspend(() => {
+    const applied = machine.appliedIndex()
+    if (installing !== undefined || applied >= core.applyIndex) return Effect.void
+    const last = Math.min(core.applyIndex, applied + applyEntriesMax)
+    const entries = log.entries(applied + 1, last, applyBytesMax)
+    const answers = machine.apply(entries.map(forMachine))
+    assertInvariant(machine.appliedIndex() === applied + answers.length, "the machine answers every entry it takes", {
+      applied,
+      answers: answers.length,
+      appliedIndex: machine.appliedIndex()
+    })
+    let bytes = 0
+    for (const [at, answer] of answers.entries()) {
+      const entry = entries[at]
+      if (entry === undefined) break
+      bytes += LogEntry.sizeBytes(entry)
+      proposals.applied(entry, answer, core.leader)
+    }
+    reads.applied()
+    // A machine that takes only some of the entries stops before one of a version it does not know.
+    if (answers.length < entries.length) return Effect.logError(stuck(applied + answers.length))
+    if (machine.appliedIndex() < core.applyIndex) schedule("Apply")
+    tail.applied(machine.appliedIndex(), bytes)
+    return compact
+  })
+
+  const stuck = (index: number): string => {
+    const { required, supported } = machine.version?.() ?? { required: undefined, supported: undefined }
+    return `the machine of "${group}" stops at ${index}: what follows needs version ${required}, it knows those up to ${supported}`
+  }
+
+  const compact = Effect.suspend(() => {
+    const applied = machine.appliedIndex()
+    const { index: baseIndex } = log.base()
+    if (courier === undefined || machine.persist === undefined || !tail.isLong(baseIndex, applied)) return Effect.void
+    return Effect.map(Clock.currentTimeMillis, now => {
+      const through = Math.min(tail.cut(applied), courier.floor(now))
+      if (through <= baseIndex || machine.persist === undefined) return
+      log.compact(Math.min(through, machine.persist()))
+      schedule("Flush")
+      tail.compacted(log.base().index)
+      courier.compacted(log.base().index)
+    })
+  })
+
+  return {
+    receive: messages => {
+      if (receivedWaiting + messages.length > receivedMax) return
+      receivedWaiting += messages.length
+      wake({ _tag: "Received", messages })
+    },
+    // A process that was held up gets one tick for the whole time, or it would count its own silence as its leader's.
+    tick: () => schedule("Tick"),
+    propose,
+    readIndex: reply => {
+      if (reads.gather(reply)) schedule("Gathered")
+    },
+    awaitApplied: reads.awaitApplied,
+    changeMembership: (change, reply) =>
+      Effect.suspend(() => feed({ _tag: "ChangeMembership", id: administration.change(reply), change })),
+    transferLeadership: (target, reply) =>
+      Effect.suspend(() => feed({ _tag: "TransferLeadership", id: administration.transfer(reply), target })),
+    status: () => {
+      const { learners, voters } = RaftCore.configuration(core)
+      const stats = log.stats()
+      return {
+        member: core.id,
+        role: core.role,
+        leader: core.leader ?? null,
+        term: core.term,
+        commitIndex: core.commitIndex,
+        appliedIndex: machine.appliedIndex(),
+        lastIndex: core.lastIndex,
+        firstIndex: log.firstIndex(),
+        logBytes: stats.bytesOnDisk,
+        lastFlushMillis: stats.lastFlushMillis ?? null,
+        voters,
+        learners,
+        removed: core.removed,
+        openProposals: proposals.open(),
+        uncommittedBytes: core.uncommittedBytes,
+        pendingChange: core.change?.index ?? null,
+        transferringTo: core.transfer?.target ?? null,
+        machine: machine.version?.() ?? null,
+        followers: core.progress.map(({ active, id, inflight, inflightBytes, matchIndex, phase }) => ({
+          member: id,
+          phase,
+          active,
+          matchIndex,
+          lag: core.lastIndex - matchIndex,
+          inflightMessages: inflight.length,
+          inflightBytes
+        }))
+      }
+    },
+    handle: input => {
+      switch (input._tag) {
+        case "Tick":
+          scheduled.Tick = false
+          return feed(RaftCore.tick)
+        case "Received":
+          receivedWaiting -= input.messages.length
+          return Effect.forEach(input.messages, message => feed({ _tag: "Receive", message }), { discard: true })
+        case "Gathered":
+          scheduled.Gathered = false
+          return submitGathered
+        case "Flush":
+          scheduled.Flush = false
+          // Lets the messages that the core has just sent reach their sockets before the flush holds everything up.
+          return Effect.zipRight(Effect.yieldNow(), flush)
+        case "Apply":
+          scheduled.Apply = false
+          return apply
+        case "InstallSnapshot":
+          return feed({ _tag: "Receive", message: input })
+        case "SnapshotDelivered":
+        case "SnapshotFailed":
+          return feed(input)
+      }
+    }
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * How far back the log is to go: keeps book of the sizes of what was applied.
+ */
+import type { Compaction } from "../../Compaction.js"
+
+export interface Tail {
+  /** A page of entries was applied. */
+  readonly applied: (lastIndex: number, bytes: number) => void
+  /** Through which entry the log is to be cut, whose machine has applied `appliedIndex` and made `durable` durable; `undefined` while it is short enough. */
+  readonly isLong: (baseIndex: number, appliedIndex: number) => boolean
+  /** Through which entry the log may be cut. */
+  readonly cut: (appliedIndex: number) => number
+  readonly compacted: (baseIndex: number) => void
+}
+
+export const make = (limits: Compaction): Tail => {
+  /** Pages in order, each with the bytes of all pages up to it. */
+  let pages: Array<{ readonly lastIndex: number; readonly total: number }> = []
+  let total = 0
+  let before = 0
+
+  return {
+    applied: (lastIndex, bytes) => {
+      total += bytes
+      pages.push({ lastIndex, total })
+    },
+    isLong: (baseIndex, appliedIndex) =>
+      appliedIndex - baseIndex >= limits.entriesMax || total - before >= limits.bytesMax,
+    cut: appliedIndex => {
+      const byEntries = appliedIndex - limits.tailEntries
+      const byBytes = pages.findLast(page => total - page.total >= limits.tailBytes)?.lastIndex ?? 0
+      return Math.max(byEntries, byBytes)
+    },
+    compacted: baseIndex => {
+      before = pages.findLast(page => page.lastIndex <= baseIndex)?.total ?? before
+      pages = pages.filter(page => page.lastIndex > baseIndex)
+    }
+  }
+}

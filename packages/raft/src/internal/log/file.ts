@@ -1,0 +1,62 @@
+/** The file of a log as a thing in a folder: how it comes to be there, and what SQLite does not sync. */
+import * as fs from "node:fs"
+import * as path from "node:path"
+import Database from "better-sqlite3"
+
+/**
+ * A file's name is durable only once its folder is synced. SQLite does that for its -wal and its journal, not for the database file
+ * itself.
+ */
+export const syncDirectory = (directory: string): void => {
+  const handle = fs.openSync(directory, "r")
+  try {
+    fs.fsyncSync(handle)
+  } finally {
+    fs.closeSync(handle)
+  }
+}
+
+/** The folder of a file, by its full path: it has one above it. */
+export const directoryOf = (filename: string): string => path.resolve(path.dirname(filename))
+
+export const walOf = (filename: string): string => `${filename}-wal`
+
+const unfinished = (filename: string): string => `${filename}.new`
+
+/** Removes what is left of a creation that a crash has cut short. */
+export const removeUnfinished = (filename: string): void => {
+  for (const suffix of ["", "-journal"]) fs.rmSync(`${unfinished(filename)}${suffix}`, { force: true })
+}
+
+/**
+ * Creates the file, and the folders above it, so that all of it is there after a power loss or nothing. It is filled under another name
+ * and gets its own when it is complete and synced: an empty file of that name was emptied by something else. The name is
+ * linked, not renamed to, so that of two processes one is turned away instead of losing its file to the other.
+ */
+export const createFile = (filename: string, fill: (database: Database.Database) => void): void => {
+  const directory = directoryOf(filename)
+  const made = fs.mkdirSync(directory, { recursive: true })
+  const database = new Database(unfinished(filename))
+  try {
+    database.pragma("synchronous = FULL")
+    database.pragma("fullfsync = ON")
+    fill(database)
+  } finally {
+    database.close()
+  }
+  fs.linkSync(unfinished(filename), filename)
+  removeUnfinished(filename)
+
+  // The folder names the file, the one above names the folder, and so on as far up as there are new names.
+  const top = path.dirname(made === undefined ? directory : path.resolve(made))
+  for (let at = directory; ; at = path.dirname(at)) {
+    syncDirectory(at)
+    if (at === top || at === path.dirname(at)) break
+  }
+}
+
+/** What the file and its -wal take on the disk. */
+export const bytesOnDisk = (filename: string): number =>
+  [filename, walOf(filename)]
+    .map(each => fs.statSync(each, { throwIfNoEntry: false })?.size ?? 0)
+    .reduce((sum, size) => sum + size)

@@ -1,0 +1,40 @@
+/** The words with which a log is refused: always what is wrong, and what to do about it. */
+import Database from "better-sqlite3"
+import { RaftLogError } from "../../RaftError.js"
+
+export interface Refusals {
+  readonly refuse: (detail: string) => RaftLogError
+  /** Of something that was durable once. Nothing is guessed and nothing is mended: the peers have it. */
+  readonly damaged: (what: string) => RaftLogError
+  /** For what SQLite or the file system has thrown; anything else is a defect, and thrown again. */
+  readonly fromCause: (cause: unknown) => RaftLogError
+}
+
+export const makeRefusals = (filename: string): Refusals => {
+  const refuse = (detail: string) => new RaftLogError({ filename, detail })
+  const damaged = (what: string) =>
+    refuse(
+      `${what} is damaged. Stop this member, move the file and its -wal away, remove the member from its group and let it join as a new one, which its peers fill. Started empty under its old name it could break promises it no longer knows`
+    )
+  return {
+    refuse,
+    damaged,
+    fromCause: cause => {
+      if (cause instanceof RaftLogError) return cause
+      if (cause instanceof Error && "syscall" in cause) {
+        return refuse(`cannot be opened; check that its folder exists and is writable (${cause.message})`)
+      }
+      if (!(cause instanceof Database.SqliteError) || cause.code.startsWith("SQLITE_CONSTRAINT")) throw cause
+      if (cause.code.startsWith("SQLITE_BUSY")) {
+        return refuse("is in use by another process; stop that one or choose another data folder")
+      }
+      if (cause.code.startsWith("SQLITE_CORRUPT")) return damaged(`the file (${cause.message})`)
+      if (cause.code === "SQLITE_NOTADB") {
+        return damaged("this is not a log of this program, and if it was one, the beginning of the file")
+      }
+      return refuse(
+        `cannot be used; check the disk, its space and the rights on the file (${cause.code}: ${cause.message})`
+      )
+    }
+  }
+}

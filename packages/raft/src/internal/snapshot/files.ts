@@ -1,0 +1,37 @@
+/** What keeping snapshots in files needs of the file system. */
+import { createHash, type Hash } from "node:crypto"
+import * as fs from "node:fs"
+
+/** After this a file's bytes, or a folder's names, survive a power loss. */
+export const sync = (path: string): void => {
+  const descriptor = fs.openSync(path, "r")
+  try {
+    fs.fsyncSync(descriptor)
+  } finally {
+    fs.closeSync(descriptor)
+  }
+}
+
+/** Hexadecimal. */
+export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
+
+/** Reads a file through, in pieces between which others get their turn, and answers how many bytes it has. */
+export const hashInto = async (hash: Hash, file: string): Promise<number> => {
+  let size = 0
+  for await (const bytes of fs.createReadStream(file)) {
+    hash.update(bytes)
+    size += bytes.length
+  }
+  return size
+}
+
+/** At most `bytesMax` bytes of the file from `offset` on. */
+export const read = (file: string, offset: number, bytesMax: number): Uint8Array => {
+  const descriptor = fs.openSync(file, "r")
+  try {
+    const bytes = new Uint8Array(bytesMax)
+    return bytes.subarray(0, fs.readSync(descriptor, bytes, 0, bytesMax, offset))
+  } finally {
+    fs.closeSync(descriptor)
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * A member's dealings with snapshots: those it sends, those it is sent, and the one that a crash kept from its place.
+ */
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Membership from "../../Membership.js"
+import type { InstallSnapshot } from "../../Message.js"
+import { RaftLogError } from "../../RaftError.js"
+import type { SnapshotDelivered, SnapshotFailed } from "../../RaftInput.js"
+import type { RaftLog } from "../../RaftLog.js"
+import type { RaftTransport } from "../../RaftTransport.js"
+import type { Snapshot } from "../../Snapshot.js"
+import { type Receipt, type SnapshotChunk, SnapshotRefused } from "../../SnapshotChunk.js"
+import type { StateMachine } from "../../StateMachine.js"
+import { baseOf } from "../driver/base.js"
+import * as Courier from "./courier.js"
+import * as Inbox from "./inbox.js"
+
+export interface Snapshots {
+  readonly courier: Courier.Courier | undefined
+  readonly take: (chunk: SnapshotChunk) => Effect.Effect<Receipt, SnapshotRefused>
+  /** Puts a snapshot that is all here in the machine's place. That it cannot be is a defect: the log relies on it. */
+  readonly install: (snapshot: Pick<Snapshot, "index" | "term">) => Effect.Effect<void>
+  /** Does what a crash left undone: the log begins after a snapshot that the machine has not got yet. */
+  readonly recover: Effect.Effect<void, RaftLogError>
+}
+
+const refuseAll = (): Effect.Effect<Receipt, SnapshotRefused> =>
+  Effect.fail(new SnapshotRefused({ reason: "unreadable", detail: "its machine takes no snapshots" }))
+
+/** Beside the log; a log in memory has its files where the system keeps what need not last. */
+const directoryOf = (filename: string): Effect.Effect<string, never, Scope.Scope> =>
+  filename === ":memory:"
+    ? Effect.acquireRelease(
+        Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "reckon-raft-"))),
+        directory => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
+      )
+    : Effect.sync(() => {
+        const directory = path.join(path.dirname(filename), "snapshots")
+        fs.mkdirSync(directory, { recursive: true })
+        return directory
+      })
+
+export const make = (options: {
+  readonly group: string
+  readonly self: Membership.MemberId
+  readonly voters: ReadonlyArray<Membership.MemberId>
+  readonly transport: Context.Tag.Service<RaftTransport>
+  readonly log: Context.Tag.Service<RaftLog>
+  readonly machine: Context.Tag.Service<StateMachine>
+  readonly wake: (input: InstallSnapshot | SnapshotDelivered | SnapshotFailed) => void
+}): Effect.Effect<Snapshots, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { log, machine, wake } = options
+
+    const fresh = (): RaftLogError | undefined => {
+      const base = log.base()
+      return machine.appliedIndex() >= base.index
+        ? undefined
+        : new RaftLogError({
+            filename: log.filename,
+            detail:
+              `it begins after entry ${base.index}, but the state machine has only those up to ${machine.appliedIndex()}, and no snapshot is there to fill the gap. ` +
+              "Remove the member from the group, move its files away, and add it again under a new name: it will be sent a snapshot"
+          })
+    }
+
+    if (machine.persist === undefined || machine.snapshot === undefined || machine.install === undefined) {
+      return {
+        courier: undefined,
+        take: refuseAll,
+        install: () => Effect.dieMessage("a machine that takes no snapshots was to install one"),
+        recover: Effect.suspend(() => fresh() ?? Effect.void)
+      }
+    }
+    const { install: putInPlace, snapshot: copy } = machine
+    const directory = yield* directoryOf(log.filename)
+
+    const inbox = yield* Inbox.make({
+      directory,
+      unreadable: ({ machineVersion }) => {
+        const supported = machine.version?.().supported ?? 0
+        return machineVersion <= supported
+          ? undefined
+          : `it is of version ${machineVersion}, its machine knows those up to ${supported}`
+      },
+      whole: ({ from, snapshot, term, to }) => wake({ _tag: "InstallSnapshot", from, to, term, snapshot })
+    })
+
+    const courier = yield* Courier.make({
+      directory,
+      group: options.group,
+      self: options.self,
+      transport: options.transport,
+      copy,
+      appliedIndex: machine.appliedIndex,
+      machineVersion: () => machine.version?.().effective ?? 0,
+      describe: index => {
+        const history = Membership.fromLog(baseOf(log, options.voters).configuration, log.configurations())
+        return { term: log.term(index), configuration: Membership.at(history, index) }
+      },
+      ended: wake
+    })
+
+    const install = (at: Pick<Snapshot, "index" | "term">) =>
+      Effect.suspend(() => {
+        const file = inbox.find(at)
+        if (file === undefined) return Effect.dieMessage(`the snapshot of index ${at.index} is not where it was put`)
+        return Effect.map(Effect.orDie(putInPlace(file)), () => inbox.discard(at.index))
+      })
+
+    return {
+      courier,
+      take: inbox.take,
+      install,
+      recover: Effect.suspend(() => {
+        const base = log.base()
+        const error = fresh()
+        if (error === undefined) return Effect.sync(() => inbox.discard(machine.appliedIndex()))
+        return inbox.find(base) === undefined ? error : install(base)
+      })
+    }
+  })

@@ -1,0 +1,181 @@
+import * as fs from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import type Database from "better-sqlite3"
+import * as Effect from "effect/Effect"
+import { all, entry, hardState, type Log, refusal, row, tamper, temporaryFile, texts, use } from "./helpers/raftLog.js"
+
+const advice = /Stop this member, move the file and its -wal away, remove the member from its group/
+
+/** Entries 1–3 of term 1 and 4–6 of term 2, durable. */
+const fill = (log: Log) => {
+  log.stage({ hardState: hardState(2, "a"), entries: [...row(1, 3, 1), ...row(4, 6, 2)] })
+  log.flush()
+}
+
+/** How an opening refuses a log to which this was done. */
+const refusalAfter = (damage: string | ((database: Database.Database) => unknown)) =>
+  Effect.gen(function* () {
+    const filename = yield* temporaryFile
+    yield* use(filename, fill)
+    tamper(filename, database => (typeof damage === "string" ? database.exec(damage) : damage(database)))
+    const message = yield* refusal(filename)
+    assert.match(message, advice)
+    assert.include(message, filename)
+    return message
+  })
+
+const overwrite = (filename: string, at: number, bytes: Uint8Array) => {
+  const handle = fs.openSync(filename, "r+")
+  fs.writeSync(handle, bytes, 0, bytes.byteLength, at)
+  fs.closeSync(handle)
+}
+
+describe("damage to a Raft log is refused at its opening, with what to do", () => {
+  it.scoped("an entry whose payload, term or kind has changed", () =>
+    Effect.gen(function* () {
+      const payload = yield* refusalAfter("UPDATE entries SET payload = x'00' WHERE idx = 3")
+      assert.match(payload, /entry 3 of term 1 is damaged/)
+      const term = yield* refusalAfter("UPDATE entries SET term = 2 WHERE idx = 3")
+      assert.match(term, /entry 3 of term 2 is damaged/)
+      const kind = yield* refusalAfter("UPDATE entries SET kind = 0 WHERE idx = 3")
+      assert.match(kind, /entry 3 of term 1 is damaged/)
+    })
+  )
+
+  it.scoped("entries that have changed places", () =>
+    Effect.gen(function* () {
+      const message = yield* refusalAfter(
+        "UPDATE entries SET idx = 10 WHERE idx = 2; UPDATE entries SET idx = 2 WHERE idx = 3; UPDATE entries SET idx = 3 WHERE idx = 10"
+      )
+      assert.match(message, /entry 3 of term 1 is damaged/)
+    })
+  )
+
+  it.scoped("a hole, a lost beginning, a lost end and an end too many", () =>
+    Effect.gen(function* () {
+      const lost = (where: string) => refusalAfter(`DELETE FROM entries WHERE ${where}`)
+      assert.match(yield* lost("idx = 3"), /row of entries at 3 is damaged/)
+      assert.match(yield* lost("idx = 1"), /row of entries at 1 is damaged/)
+      assert.match(yield* lost("idx >= 5"), /row of entries at 6 is damaged/)
+      assert.match(yield* lost("true"), /row of entries at 6 is damaged/)
+      const more = yield* refusalAfter(
+        "INSERT INTO entries SELECT 7, term, kind, checksum, payload FROM entries WHERE idx = 6"
+      )
+      assert.match(more, /row of entries at 7 is damaged/)
+    })
+  )
+
+  it.scoped("a record of term, vote, base or end that has changed, or is gone", () =>
+    Effect.gen(function* () {
+      for (const change of ["term = 3", "voted_for = 'b'", "base_index = 1", "base_term = 1", "last_index = 5"]) {
+        const message = yield* refusalAfter(`UPDATE member SET ${change}`)
+        assert.match(message, /the record of term, vote and configuration is damaged/)
+      }
+      assert.match(yield* refusalAfter("DELETE FROM member"), /the record of term, vote and configuration is damaged/)
+    })
+  )
+
+  it.scoped("a record of an earlier term, put back from an older copy", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      yield* use(filename, log => {
+        log.stage({ hardState: hardState(1), entries: row(1, 1, 1) })
+        log.flush()
+      })
+      const old = tamper(filename, database => database.prepare("SELECT * FROM member").get())
+      yield* use(filename, log => {
+        log.stage({ hardState: hardState(2), truncateFrom: 1, entries: [entry(1, 2)] })
+        log.flush()
+      })
+      tamper(filename, database =>
+        database.prepare("UPDATE member SET term = :term, voted_for = :voted_for, checksum = :checksum").run(old)
+      )
+      assert.match(yield* refusal(filename), /whose term 1 is below that of the last entry, 2, is damaged/)
+    })
+  )
+
+  it.scoped("a file that is a text, empty, full of zeros, or shorter than it was", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      const refusalOf = (content: Uint8Array | string) =>
+        Effect.suspend(() => {
+          fs.writeFileSync(filename, content)
+          return Effect.tap(refusal(filename), message => assert.match(message, advice))
+        })
+      assert.match(yield* refusalOf("no database, just a text ".repeat(100)), /not a log of this program/)
+      assert.match(yield* refusalOf(""), /the file, which is empty, is damaged/)
+      assert.match(yield* refusalOf(new Uint8Array(16_384)), /not a log of this program/)
+      fs.rmSync(filename)
+      yield* use(filename, log => {
+        log.stage({ hardState: hardState(1), entries: row(1, 500, 1) })
+        log.flush()
+      })
+      const whole = fs.readFileSync(filename)
+      for (const pages of [1, 2, 4]) yield* refusalOf(whole.subarray(0, pages * 4096))
+      fs.writeFileSync(filename, whole)
+      yield* use(filename, log => assert.lengthOf(all(log), 500))
+    })
+  )
+
+  it.scoped("a -wal without its database", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      fs.writeFileSync(`${filename}-wal`, "")
+      assert.match(yield* refusal(filename), /is not there, but its -wal is/)
+    })
+  )
+})
+
+describe("damage to an old entry of a long Raft log", () => {
+  it.scoped("does not slow down the opening, and is refused with its index when it is read", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      yield* use(filename, log => {
+        log.stage({ hardState: hardState(1), entries: row(1, 3_000, 1) })
+        log.flush()
+      })
+      tamper(filename, database =>
+        database.exec("UPDATE entries SET payload = x'00' WHERE idx = 70; DELETE FROM entries WHERE idx = 80")
+      )
+      yield* use(filename, log => {
+        assert.deepStrictEqual(texts(log.entries(69, 69, 1e6)), ["entry 69"])
+        assert.throws(() => log.entries(60, 75, 1e6), /entry 70 of term 1 is damaged/)
+        assert.throws(() => log.entries(75, 85, 1e6), /row of entries at 80 is damaged/)
+        assert.throws(() => log.entries(79, 80, 1e6), /row of entries at 80 is damaged/)
+      })
+    })
+  )
+
+  it.scoped("is refused at the opening where it would hide the beginning of a term", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      yield* use(filename, log => {
+        log.stage({ hardState: hardState(2), entries: [...row(1, 700, 1), ...row(701, 3_000, 2)] })
+        log.flush()
+      })
+      tamper(filename, database => database.exec("UPDATE entries SET term = 1 WHERE idx = 1500"))
+      assert.match(yield* refusal(filename), /entry 1500 of term 1 is damaged/)
+    })
+  )
+
+  it.scoped("a page that went bad is refused when it is read", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      yield* use(filename, log => {
+        log.stage({ hardState: hardState(1), entries: [] })
+        for (let index = 1; index <= 2_000; index++) log.stage({ entries: [entry(index, 1, "x".repeat(1_000))] })
+        log.flush()
+      })
+      const at = tamper(filename, database =>
+        database
+          .prepare<[], number>(
+            "SELECT pageno FROM dbstat WHERE name = 'entries' AND pagetype = 'leaf' LIMIT 1 OFFSET 20"
+          )
+          .pluck()
+          .get()
+      )
+      overwrite(filename, ((at ?? 0) - 1) * 4096, new Uint8Array(4096))
+      yield* use(filename, log => assert.throws(() => log.entries(1, 1_000, 1e9), /the file .* is damaged/))
+    })
+  )
+})
