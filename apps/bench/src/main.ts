@@ -10,8 +10,10 @@ import { append } from "./append.js"
 import { failover } from "./failover.js"
 import { importRate } from "./importRate.js"
 import { otp } from "./otp.js"
+import { raft } from "./raft.js"
+import { raftMemory } from "./raftMemory.js"
 
-const benchmarks = { append, failover, import: importRate, otp }
+const benchmarks = { append, failover, import: importRate, otp, raft, "raft-memory": raftMemory }
 
 const isName = (name: string): name is keyof typeof benchmarks => Object.hasOwn(benchmarks, name)
 

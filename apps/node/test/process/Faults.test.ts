@@ -12,32 +12,7 @@ import * as ProcessCluster from "@reckon/testkit/ProcessCluster"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { program } from "../program.js"
-
-const makeNodes = Effect.gen(function* () {
-  const folder = yield* ProcessCluster.temporaryFolder
-  const basePort = yield* ProcessCluster.freeBasePort
-  const endpoints = [0, 1, 2].map(at => `127.0.0.1:${basePort + at}`)
-  const startNode = (at: number) =>
-    Effect.acquireRelease(
-      Effect.sync(() =>
-        ProcessCluster.start(program, [
-          ...["node", "start", "--name", `n${at}`, "--data-dir", path.join(folder, `n${at}`)],
-          ...["--rpc", endpoints[at] ?? "", "--http", `127.0.0.1:${basePort + 10 + at}`],
-          ...[0, 1, 2].filter(peer => peer !== at).flatMap(peer => ["--peer", `n${peer}=${endpoints[peer]}`])
-        ])
-      ),
-      child => Effect.sync(() => child.kill("SIGKILL"))
-    )
-  const health = (at: number) =>
-    Effect.promise(() => fetch(`http://127.0.0.1:${basePort + 10 + at}/health`).then(answer => answer.status))
-  return { endpoints, startNode, health }
-})
-
-const stop = (child: ReturnType<typeof ProcessCluster.start>) =>
-  Effect.async<number | null>(resume => {
-    child.once("exit", code => resume(Effect.succeed(code)))
-    child.kill("SIGTERM")
-  })
+import { makeNodes, stop } from "./nodes.js"
 
 /** Sends bytes to a node and waits until it answers or hangs up. */
 const sendRaw = (endpoint: string, bytes: Uint8Array) =>
@@ -58,7 +33,7 @@ const frame = (body: ReadonlyArray<number>): Uint8Array => Uint8Array.from([0, 0
 describe("faults at real nodes", () => {
   it("two of three stopped: NoQuorum and 503, until one is back", { timeout: 120_000 }, () =>
     Effect.gen(function* () {
-      const { endpoints, health, startNode } = yield* makeNodes
+      const { endpoints, health, startNode } = yield* makeNodes()
       const [first, second] = yield* Effect.all([startNode(0), startNode(1), startNode(2)])
       const patient = yield* Client.make({ endpoints, timeout: "60 seconds" })
       const event = yield* Event.json({ type: "T", data: 1 })

@@ -110,7 +110,13 @@ export const make = (options: {
       Effect.suspend(() => {
         const file = inbox.find(at)
         if (file === undefined) return Effect.dieMessage(`the snapshot of index ${at.index} is not where it was put`)
-        return Effect.map(Effect.orDie(putInPlace(file)), () => inbox.discard(at.index))
+        return Effect.zipRight(
+          Effect.orDie(putInPlace(file)),
+          Effect.zipRight(
+            Effect.logInfo(`${options.group}: ${options.self} installed a snapshot of index ${at.index}`),
+            Effect.sync(() => inbox.discard(at.index))
+          )
+        )
       })
 
     return {

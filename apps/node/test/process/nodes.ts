@@ -1,0 +1,38 @@
+/** Nodes of a cluster as processes of their own, for tests that end them one by one. */
+import * as path from "node:path"
+import * as ProcessCluster from "@reckon/testkit/ProcessCluster"
+import * as Effect from "effect/Effect"
+import { program } from "../program.js"
+
+/** Addresses for three nodes, each of which is started, and started again, by itself. */
+export const makeNodes = (environment: Readonly<Record<string, string>> = {}) =>
+  Effect.gen(function* () {
+    const folder = yield* ProcessCluster.temporaryFolder
+    const basePort = yield* ProcessCluster.freeBasePort
+    const endpoints = [0, 1, 2].map(at => `127.0.0.1:${basePort + at}`)
+    const startNode = (at: number) =>
+      Effect.acquireRelease(
+        Effect.sync(() =>
+          ProcessCluster.start(
+            program,
+            [
+              ...["node", "start", "--name", `n${at}`, "--data-dir", path.join(folder, `n${at}`)],
+              ...["--rpc", endpoints[at] ?? "", "--http", `127.0.0.1:${basePort + 10 + at}`],
+              ...[0, 1, 2].filter(peer => peer !== at).flatMap(peer => ["--peer", `n${peer}=${endpoints[peer]}`])
+            ],
+            environment
+          )
+        ),
+        child => Effect.sync(() => child.kill("SIGKILL"))
+      )
+    const health = (at: number) =>
+      Effect.promise(() => fetch(`http://127.0.0.1:${basePort + 10 + at}/health`).then(answer => answer.status))
+    return { folder, endpoints, startNode, health }
+  })
+
+/** Stops a node as Ctrl-C does. */
+export const stop = (child: ReturnType<typeof ProcessCluster.start>) =>
+  Effect.async<number | null>(resume => {
+    child.once("exit", code => resume(Effect.succeed(code)))
+    child.kill("SIGTERM")
+  })
