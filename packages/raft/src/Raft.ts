@@ -107,21 +107,18 @@ export const startLink = <E, R>(options: Options<E, R>) =>
           return driver
         }),
       handlers: {
-        Propose: ({ payload }, driver, from) =>
-          Effect.sync(() => {
-            driver.propose(payload, exit => from.settle(exit))
-            return GenServer.noReply(driver)
-          }),
-        ReadIndex: (_, driver, from) =>
-          Effect.sync(() => {
-            driver.readIndex(exit => from.settle(exit))
-            return GenServer.noReply(driver)
-          }),
-        AwaitApplied: ({ index }, driver, from) =>
-          Effect.sync(() => {
-            driver.awaitApplied(index, exit => from.settle(exit))
-            return GenServer.noReply(driver)
-          }),
+        Propose: ({ payload }, driver, from) => {
+          driver.propose(payload, exit => from.settle(exit))
+          return GenServer.noReply(driver)
+        },
+        ReadIndex: (_, driver, from) => {
+          driver.readIndex(exit => from.settle(exit))
+          return GenServer.noReply(driver)
+        },
+        AwaitApplied: ({ index }, driver, from) => {
+          driver.awaitApplied(index, exit => from.settle(exit))
+          return GenServer.noReply(driver)
+        },
         ChangeMembership: ({ change }, driver, from) =>
           Effect.as(
             driver.changeMembership(change, exit => from.settle(exit)),

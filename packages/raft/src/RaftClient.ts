@@ -53,30 +53,37 @@ export const make = (options: {
 
     /**
      * Tries here, then at the leader that this member names; while nobody is named, again until there is one. Only `NotLeader` is tried again: it is the
-     * one failure that says that nothing happened.
+     * one failure that says that nothing happened. At the leader it costs no more than the attempt.
      */
     const atLeader = <A, E>(
       here: Effect.Effect<A, E | NotLeader>,
       there: (leader: string) => Effect.Effect<A, E | NotLeader>
     ): Effect.Effect<A, E | NotLeader> =>
-      Effect.gen(function* () {
-        const deadline = (yield* Clock.currentTimeMillis) + leaderMillis
-        const attempt: Effect.Effect<A, E | NotLeader> = here.pipe(
-          Effect.catchIf(
-            (error): error is NotLeader => error instanceof NotLeader,
-            refused =>
-              refused.leader === null || refused.leader === options.self ? Effect.fail(refused) : there(refused.leader)
-          ),
-          Effect.catchIf(
-            (error): error is NotLeader => error instanceof NotLeader,
-            refused =>
-              Effect.flatMap(Clock.currentTimeMillis, now =>
-                now >= deadline ? Effect.fail(refused) : Effect.delay(attempt, leaderPollMillis)
-              )
-          )
-        )
-        return yield* attempt
-      })
+      Effect.catchAll(here, error =>
+        error instanceof NotLeader
+          ? Effect.flatMap(Clock.currentTimeMillis, now => elsewhere(here, there, error, now + leaderMillis))
+          : Effect.fail(error)
+      )
+
+    const elsewhere = <A, E>(
+      here: Effect.Effect<A, E | NotLeader>,
+      there: (leader: string) => Effect.Effect<A, E | NotLeader>,
+      { leader }: NotLeader,
+      deadline: number
+    ): Effect.Effect<A, E | NotLeader> => {
+      const named = leader === null || leader === options.self ? Effect.fail(new NotLeader({ leader })) : there(leader)
+      return Effect.catchAll(named, error =>
+        error instanceof NotLeader
+          ? Effect.flatMap(Clock.currentTimeMillis, now =>
+              now >= deadline
+                ? Effect.fail(error)
+                : Effect.catchAll(Effect.delay(here, leaderPollMillis), again =>
+                    again instanceof NotLeader ? elsewhere(here, there, again, deadline) : Effect.fail(again)
+                  )
+            )
+          : Effect.fail(error)
+      )
+    }
 
     const readBarrier = yield* coalesce(
       atLeader<number, ReadError>(local.readIndex, leader => transport.readIndex(options.group, leader)).pipe(

@@ -3,7 +3,6 @@
  */
 import * as CallError from "@reckon/otp/CallError"
 import * as GenServer from "@reckon/otp/GenServer"
-import { ProcessTable } from "@reckon/otp/Process"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Change, MemberId } from "../Membership.js"
@@ -42,8 +41,7 @@ const outcomeMillis = 5_000
 const administrationMillis = 15_000
 
 export const localRequests = (processName: string) =>
-  Effect.map(ProcessTable, table => {
-    const ref = GenServer.named(RaftProtocol, processName)
+  Effect.map(GenServer.named(RaftProtocol, processName).bind, member => {
     const nobodyLeads = new NotLeader({ leader: null })
     const unproposed = unanswered(detail => new ProposalUnknown({ detail }), nobodyLeads)
     const unconfirmed = unanswered(() => new ReadTimeout(), new ReadTimeout())
@@ -51,34 +49,25 @@ export const localRequests = (processName: string) =>
     const untransferred = unanswered(() => new TransferFailed({ outcome: "lost", leader: null }), nobodyLeads)
 
     const propose = (payload: Uint8Array): Effect.Effect<Uint8Array, ProposeError> =>
-      ref.call("Propose", { payload }, { timeout: outcomeMillis }).pipe(
-        Effect.mapError(error => (isCallError(error) ? unproposed(error) : error)),
-        Effect.provideService(ProcessTable, table)
+      Effect.mapError(member.call("Propose", { payload }, { timeout: outcomeMillis }), error =>
+        isCallError(error) ? unproposed(error) : error
       )
-    const readIndex: Effect.Effect<number, ReadError> = ref
-      .call("ReadIndex", undefined, { timeout: outcomeMillis })
-      .pipe(
-        Effect.mapError(error => (isCallError(error) ? unconfirmed(error) : error)),
-        Effect.provideService(ProcessTable, table)
-      )
+    const readIndex: Effect.Effect<number, ReadError> = Effect.mapError(
+      member.call("ReadIndex", undefined, { timeout: outcomeMillis }),
+      error => (isCallError(error) ? unconfirmed(error) : error)
+    )
     const awaitApplied = (index: number): Effect.Effect<void, ReadError> =>
-      ref.call("AwaitApplied", { index }, { timeout: outcomeMillis }).pipe(
-        Effect.mapError(error => (isCallError(error) ? unconfirmed(error) : error)),
-        Effect.provideService(ProcessTable, table)
+      Effect.mapError(member.call("AwaitApplied", { index }, { timeout: outcomeMillis }), error =>
+        isCallError(error) ? unconfirmed(error) : error
       )
     const changeMembership = (change: Change): Effect.Effect<number, ChangeError> =>
-      ref.call("ChangeMembership", { change }, { timeout: administrationMillis }).pipe(
-        Effect.mapError(error => (isCallError(error) ? unchanged(error) : error)),
-        Effect.provideService(ProcessTable, table)
+      Effect.mapError(member.call("ChangeMembership", { change }, { timeout: administrationMillis }), error =>
+        isCallError(error) ? unchanged(error) : error
       )
     const transferLeadership = (target: MemberId): Effect.Effect<void, TransferError> =>
-      ref.call("TransferLeadership", { target }, { timeout: administrationMillis }).pipe(
-        Effect.mapError(error => (isCallError(error) ? untransferred(error) : error)),
-        Effect.provideService(ProcessTable, table)
+      Effect.mapError(member.call("TransferLeadership", { target }, { timeout: administrationMillis }), error =>
+        isCallError(error) ? untransferred(error) : error
       )
-    const status: Effect.Effect<Status | null> = ref.call("Status", undefined).pipe(
-      Effect.orElseSucceed(() => null),
-      Effect.provideService(ProcessTable, table)
-    )
+    const status: Effect.Effect<Status | null> = Effect.orElseSucceed(member.call("Status", undefined), () => null)
     return { propose, readIndex, awaitApplied, changeMembership, transferLeadership, status }
   })
