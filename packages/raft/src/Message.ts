@@ -12,7 +12,8 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Index, LogEntry, Term } from "./LogEntry.js"
+import { EntryBatch } from "./internal/entryBatch.js"
+import { Index, Term } from "./LogEntry.js"
 import * as Membership from "./Membership.js"
 import { Snapshot } from "./Snapshot.js"
 
@@ -97,7 +98,7 @@ export const AppendEntries = Schema.TaggedStruct("AppendEntries", {
   ...envelope,
   prevIndex: Index,
   prevTerm: Term,
-  entries: Schema.Array(LogEntry),
+  entries: EntryBatch,
   commit: Index,
   round: Round
 }).pipe(
