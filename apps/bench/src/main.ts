@@ -9,11 +9,12 @@ import * as Effect from "effect/Effect"
 import { append } from "./append.js"
 import { failover } from "./failover.js"
 import { importRate } from "./importRate.js"
+import { logIo } from "./logIo.js"
 import { otp } from "./otp.js"
 import { raft } from "./raft.js"
 import { raftMemory } from "./raftMemory.js"
 
-const benchmarks = { append, failover, import: importRate, otp, raft, "raft-memory": raftMemory }
+const benchmarks = { append, failover, import: importRate, "log-io": logIo, otp, raft, "raft-memory": raftMemory }
 
 const isName = (name: string): name is keyof typeof benchmarks => Object.hasOwn(benchmarks, name)
 
