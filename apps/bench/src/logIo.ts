@@ -1,11 +1,12 @@
 /**
  * Where a log's writes belong: on the thread of the member, or on one of their own. Batches of entries are committed one after the other, on a disk that
- * is as fast as it is, and on slow ones; a timer meanwhile shows for how long nothing else could run. This is what the decision rests on that
+ * is as fast as it is, and on slow ones; the delay of the event loop meanwhile shows for how long nothing else could run. This is what the decision rests on that
  * `RaftLog` writes on the member's thread, see docs/raft.md.
  *
  * @since 0.1.0
  */
 import * as path from "node:path"
+import { monitorEventLoopDelay } from "node:perf_hooks"
 import { Worker } from "node:worker_threads"
 import * as ProcessCluster from "@reckon/testkit/ProcessCluster"
 import * as Effect from "effect/Effect"
@@ -63,24 +64,19 @@ const threaded = (filename: string, slowMillis: number): Effect.Effect<Writer, n
     })
   )
 
-/** Commits a second and how late, at worst, a timer was that should have fired every other millisecond. */
+/** Entries a second and how late the event loop was, in the worst hundredth of its turns. */
 const measure = (writer: Writer, batch: number) =>
   Effect.promise(async () => {
-    const lateness: Array<number> = []
-    let last = performance.now()
-    const timer = setInterval(() => {
-      const now = performance.now()
-      lateness.push(now - last - 2)
-      last = now
-    }, 2)
+    const delay = monitorEventLoopDelay({ resolution: 1 })
+    delay.enable()
     const end = performance.now() + measuredMillis
     let commits = 0
     while (performance.now() < end) {
       await writer.commit(Array.from({ length: batch }, makePayload))
       commits += 1
     }
-    clearInterval(timer)
-    return { entriesPerSecond: (commits * batch * 1000) / measuredMillis, lateMillis: quantile(lateness, 0.99) }
+    delay.disable()
+    return { entriesPerSecond: (commits * batch * 1000) / measuredMillis, lateMillis: delay.percentile(99) / 1e6 }
   })
 
 /**

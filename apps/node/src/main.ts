@@ -7,6 +7,7 @@ import * as Command from "@effect/cli/Command"
 import { clientCommands } from "./cli/clientCommands.js"
 import { cluster } from "./cli/clusterStart.js"
 import { node } from "./cli/nodeStart.js"
+import { repair } from "./cli/repair.js"
 import { runMain } from "./cli/run.js"
 
-runMain(Command.make("reckon").pipe(Command.withSubcommands([cluster, node, ...clientCommands])))
+runMain(Command.make("reckon").pipe(Command.withSubcommands([cluster, node, repair, ...clientCommands])))

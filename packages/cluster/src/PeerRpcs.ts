@@ -30,15 +30,14 @@ export const DeliverRpc = Rpc.make("PeerDeliver", {
 })
 
 /**
- * A proposal forwarded to the leader; the answer is the state machine's reply.
+ * Proposals forwarded to the leader, several to a request; the answer is what became of each, in their order.
  *
  * @since 0.1.0
  * @category requests
  */
 export const ProposeRpc = Rpc.make("PeerPropose", {
-  payload: { group: GroupName, payload: Schema.Uint8ArrayFromSelf },
-  success: Schema.Uint8ArrayFromSelf,
-  error: ProposeError
+  payload: { group: GroupName, payloads: Schema.Array(Schema.Uint8ArrayFromSelf).pipe(Schema.maxItems(1_024)) },
+  success: Schema.Array(Schema.Either({ left: ProposeError, right: Schema.Uint8ArrayFromSelf }))
 })
 
 /**

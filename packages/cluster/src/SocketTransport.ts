@@ -11,8 +11,6 @@ import {
   type ChangeError,
   ChangeUnknown,
   NotLeader,
-  ProposalUnknown,
-  type ProposeError,
   type ReadError,
   ReadTimeout,
   type TransferError,
@@ -26,6 +24,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { makeOutbox, type Outbox } from "./internal/outbox.js"
 import { connectPeer, type PeerClient } from "./internal/peerClient.js"
+import { makeProposing, type Proposing } from "./internal/proposing.js"
 import { Members } from "./Members.js"
 import { PeerRpcs } from "./PeerRpcs.js"
 
@@ -36,6 +35,12 @@ const administrationTimeoutMillis = 15_000
 
 const nobodyLeads = new NotLeader({ leader: null })
 const unreachable = (detail: string) => new SnapshotRefused({ reason: "unreachable", detail })
+
+/** From the outbox to the socket it takes fibers and no time: when the event loop comes round they are through. */
+const departed = Effect.async<void>(resume => {
+  const turn = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(turn))
+})
 
 /** What a request ends with that got no answer, because its time ran out or the connection failed. */
 const answered =
@@ -74,10 +79,17 @@ export const make: Effect.Effect<
 > = Effect.gen(function* () {
   const members = yield* Members
   const receivers = yield* Receivers
-  const peers = new Map<string, { readonly client: PeerClient; readonly outbox: Outbox }>()
+  const peers = new Map<
+    string,
+    { readonly client: PeerClient; readonly outbox: Outbox; readonly proposing: Proposing }
+  >()
   for (const peer of members.peers) {
     const client = yield* connectPeer(peer)
-    peers.set(peer.name, { client, outbox: yield* makeOutbox(client) })
+    peers.set(peer.name, {
+      client,
+      outbox: yield* makeOutbox(client),
+      proposing: yield* makeProposing(peer.name, client)
+    })
   }
 
   /** Asks a peer; `absent` is the answer of one that there is not. */
@@ -88,6 +100,7 @@ export const make: Effect.Effect<
     })
 
   return RaftTransport.of({
+    departed,
     listen: (group, receiver) =>
       Effect.acquireRelease(
         Effect.sync(() => {
@@ -102,11 +115,7 @@ export const make: Effect.Effect<
       peers.get(message.to)?.outbox.offer({ group, message })
     },
     propose: (group, to, payload) =>
-      asking<Uint8Array, ProposeError>(to, nobodyLeads, ({ PeerPropose }) =>
-        PeerPropose({ group, payload }).pipe(
-          answered(requestTimeoutMillis, lost => new ProposalUnknown({ detail: `${to} ${lost}` }))
-        )
-      ),
+      Effect.suspend(() => peers.get(to)?.proposing.propose(group, payload) ?? Effect.fail(nobodyLeads)),
     readIndex: (group, to) =>
       asking<number, ReadError>(to, nobodyLeads, ({ PeerReadIndex }) =>
         PeerReadIndex({ group }).pipe(
@@ -157,8 +166,13 @@ export const layerHandlers = PeerRpcs.toLayer(
             receivers.get(group)?.receive([message])
           }
         }),
-      PeerPropose: ({ group, payload }) =>
-        Effect.suspend(() => receivers.get(group)?.propose(payload) ?? Effect.fail(nobodyLeads)),
+      PeerPropose: ({ group, payloads }) =>
+        Effect.forEach(
+          payloads,
+          payload =>
+            Effect.either(Effect.suspend(() => receivers.get(group)?.propose(payload) ?? Effect.fail(nobodyLeads))),
+          { concurrency: "unbounded" }
+        ),
       PeerReadIndex: ({ group }) => Effect.suspend(() => receivers.get(group)?.readIndex ?? Effect.fail(nobodyLeads)),
       PeerChangeMembership: ({ change, group }) =>
         Effect.suspend(() => receivers.get(group)?.changeMembership(change) ?? Effect.fail(nobodyLeads)),

@@ -90,6 +90,8 @@ export const startLink = <E, R>(options: Options<E, R>) =>
             onRoleChanged: options.onRoleChanged ?? (() => Effect.void),
             onMembershipChanged: options.onMembershipChanged ?? (() => Effect.void),
             seed: yield* Random.nextIntBetween(1, 2 ** 31),
+            clock: yield* Effect.clock,
+            tickMillis: Duration.toMillis(options.tick ?? tickDefault),
             transport,
             log,
             machine,

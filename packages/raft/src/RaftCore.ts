@@ -137,6 +137,8 @@ export const make = (init: {
     uncommittedBytes: 0,
     round: 0,
     reads: [],
+    lease: undefined,
+    promise: options.leaseTicks > 0 ? { to: undefined, ticks: options.electionTicks } : undefined,
     change: undefined,
     transfer: undefined
   }

@@ -8,13 +8,19 @@ import type { MemberId } from "./Membership.js"
 import type { InstallSnapshot, Message } from "./Message.js"
 
 /**
- * A unit of time has passed.
+ * A unit of time has passed. A member that was held up is told so once, whatever the time: it has heard nobody, because it
+ * did not listen.
  *
  * @since 0.1.0
  * @category inputs
  */
 export interface Tick {
   readonly _tag: "Tick"
+  /**
+   * How many units it really is since the last, in whole ones as a clock shows them: 1 where absent. It ages a lease and
+   * nothing else, see `leaseTicks`.
+   */
+  readonly elapsed?: number | undefined
 }
 
 /**
@@ -62,6 +68,11 @@ export interface Persisted {
 export interface ReadIndex {
   readonly _tag: "ReadIndex"
   readonly id: number
+  /**
+   * How many units have begun since the last {@link Tick} was fed: 1 where absent. A member that was held up may come to a
+   * read before it comes to the tick that would tell it.
+   */
+  readonly elapsed?: number | undefined
 }
 
 /**

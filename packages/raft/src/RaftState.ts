@@ -123,6 +123,30 @@ export interface Transfer {
 }
 
 /**
+ * The time of a leader that reads by lease: ticks of its leadership, and in which of them its newest read rounds began. Of
+ * the rounds that began in one tick the first stands here, and none that is older than a lease.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Lease {
+  readonly now: number
+  readonly rounds: ReadonlyArray<{ readonly round: number; readonly at: number }>
+}
+
+/**
+ * To whom a lease was given, and for how many more ticks: until then this member neither votes for anybody else nor asks
+ * for votes. `to` is `undefined` after a start: a lease that was given before it is not remembered.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LeasePromise {
+  readonly to: MemberId | undefined
+  readonly ticks: number
+}
+
+/**
  * Everything a member remembers, entries apart. Small enough to print; treat it as immutable.
  *
  * @since 0.1.0
@@ -186,6 +210,10 @@ export interface State {
   /** The newest read round. Grows for the life of the process, over all terms. */
   readonly round: number
   readonly reads: ReadonlyArray<PendingRead>
+  /** As a leader: `undefined` without `leaseTicks`, and once it has begun to hand over. */
+  readonly lease: Lease | undefined
+  /** With `leaseTicks`: what a leader's lease may rest on. */
+  readonly promise: LeasePromise | undefined
   /** As a leader: the change whose outcome somebody waits for. */
   readonly change: PendingChange | undefined
   /** The transfer whose outcome somebody waits for; as a leader, no proposals are taken meanwhile. */

@@ -40,6 +40,8 @@ export class RaftTransport extends Context.Tag("@reckon/raft/RaftTransport")<
     readonly listen: (group: string, receiver: Receiver) => Effect.Effect<void, never, Scope.Scope>
     /** Never waits: what does not fit the member's bounded outbox is lost, which Raft repairs. */
     readonly send: (group: string, message: Message) => void
+    /** Ends when what was sent before is on its way, or cannot be yet: what then holds the process up does not hold that up. */
+    readonly departed: Effect.Effect<void>
     /** Asks `to`, the supposed leader, to propose. */
     readonly propose: (group: string, to: string, payload: Uint8Array) => Effect.Effect<Uint8Array, ProposeError>
     /** Asks `to`, the supposed leader, for an index that a linearizable read must wait for. */
@@ -98,6 +100,7 @@ export const makeNetwork: Effect.Effect<Network> = Effect.sync(() => {
     send: (group, message) => {
       if (!cutLinks.has(link(self, message.to))) receivers.get(address(group, message.to))?.receive([message])
     },
+    departed: Effect.void,
     propose: (group, to, payload) =>
       Effect.suspend(() => reach(self, group, to)?.propose(payload) ?? Effect.fail(new NotLeader({ leader: null }))),
     readIndex: (group, to) =>

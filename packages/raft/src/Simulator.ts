@@ -1,47 +1,167 @@
 /**
- * Whole groups of {@link RaftCore} members in one synchronous loop, with a network and disks that fail, drawn from a
- * seed: the seed is the run, on every machine.
+ * Whole groups of {@link RaftCore} members in one synchronous loop, with clients, and a network and disks that fail, drawn
+ * from a seed: the seed is the run, on every machine.
  *
  * Every run first does its worst: messages lost, delayed, doubled and overtaken, links cut one way and groups parted,
- * disks that hang, processes that pause, crashes that take what was not synced and tear what was being written, members
- * that come and go, leaderships handed on, logs cut behind what is applied, snapshots that come late, twice or never. Each
- * seed draws its own selection of these. All the while every promise of Raft is checked at each event: one leader a term,
- * one vote a term (also across restarts), log matching, leader completeness, state machine safety (also through
- * snapshots), nothing acknowledged before it is durable on a majority of the configuration in force, nothing acknowledged
- * lost, reads linearizable, one change of the membership at a time, no way back for who has left, nothing that may only grow
- * ever falling. Then all is healed and the group must elect, converge, serve, hand over, bring back by a snapshot who was
- * away, and take in a member within a bounded time.
+ * disks that hang, rot and fail to sync, processes that pause, crashes that take what was not synced and tear what was being
+ * written, members that come and go, leaderships handed on, logs cut behind what is applied, snapshots that come late, twice
+ * or never. Each seed draws its own selection of these. All the while every promise of Raft is checked at each event: one
+ * leader a term, one vote a term (also across restarts), log matching, leader completeness, state machine safety (also
+ * through snapshots), nothing acknowledged before it is durable on a majority of the configuration in force, nothing
+ * acknowledged lost, reads linearizable, one change of the membership at a time, no way back for who has left, nothing that
+ * may only grow ever falling. Then all is healed and the group must elect, converge, serve, hand over, bring back by a snapshot
+ * who was away, and take in a member within a bounded time. At the end {@link Linearizability} judges what the clients saw: they
+ * write through the leader and read through every member, and ask again where they got no answer.
+ *
+ * What runs on the group is a {@link Workload}: streams of events, or a machine of one's own.
  *
  * @since 0.1.0
  */
-import type { Group } from "./internal/sim/node.js"
+import type * as Schema from "effect/Schema"
+import { explain, Play, type Setting } from "./internal/sim/play.js"
+import type { Random } from "./internal/sim/random.js"
 import * as randoms from "./internal/sim/random.js"
 import { drawFaults, Schedule } from "./internal/sim/schedule.js"
-import { settle } from "./internal/sim/settle.js"
-import { shrink } from "./internal/sim/shrink.js"
-import { Violation as Broken } from "./internal/sim/violation.js"
-import { World } from "./internal/sim/world.js"
+import { definition as streamsDefinition } from "./internal/sim/streams.js"
+import { make as makeWorkload } from "./internal/sim/workload.js"
+import type * as Linearizability from "./Linearizability.js"
 import type * as Membership from "./Membership.js"
 import * as RaftCore from "./RaftCore.js"
+import { leaseTicksMax } from "./RaftOptions.js"
+
+/** @since 0.1.0 */
+export type { Random } from "./internal/sim/random.js"
+
+// -----------------------------------------------------------------------------
+// what runs on the group
+// -----------------------------------------------------------------------------
+
+/**
+ * Who begins an operation, and its number: no other in a run has it, and a client's numbers grow.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Call {
+  readonly client: string
+  readonly number: number
+}
+
+/**
+ * What a client did last, if it was answered.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Last<Input, Output> {
+  readonly input: Input
+  readonly output: Output
+}
+
+/**
+ * A deterministic machine, its clients, and what their history has to look like.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Definition<State, Input, Output, Spec, StateI, InputI, OutputI> {
+  /** The schemas must encode to what JSON can hold: inputs travel so, and the state in snapshots and over restarts. */
+  readonly input: Schema.Schema<Input, InputI>
+  readonly output: Schema.Schema<Output, OutputI>
+  readonly state: Schema.Schema<State, StateI>
+  readonly initial: State
+  /**
+   * The machine. A client that gets no answer sends the same input again, and both may be committed. A machine that is to do it once must know it
+   * again, and give it the answer that it got: also if that was a refusal.
+   */
+  readonly apply: (state: State, input: Input) => readonly [state: State, output: Output]
+  /** A read does not go through the log: `apply` answers it, through any member, and the state it makes is dropped. */
+  readonly isRead: (input: Input) => boolean
+  /** A client's next operation. */
+  readonly draw: (random: Random, call: Call, last: Last<Input, Output> | undefined) => Input
+  /** What is asked when all is healed: reads of everything, so that nothing that was lost goes unseen. */
+  readonly closing: ReadonlyArray<Input>
+  /** What is wrong with a state, as a sentence; looked at after each input, on each member. */
+  readonly complaint?: ((state: State) => string | undefined) | undefined
+  /** What the history is held against, where that is not `apply`, with each operation done once. */
+  readonly model?: Linearizability.Model<Input, Output, Spec> | undefined
+}
+
+/**
+ * A machine in one of its states, from outside.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Replica {
+  readonly apply: (input: string) => { readonly replica: Replica; readonly output: string }
+  readonly image: () => string
+  readonly complaint: () => string | undefined
+}
+
+/**
+ * A {@link Definition} as texts, see {@link workload}.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Workload {
+  readonly initial: Replica
+  readonly restore: (image: string) => Replica
+  readonly isRead: (input: string) => boolean
+  readonly draw: (random: Random, call: Call, last: Last<string, string> | undefined) => string
+  readonly closing: ReadonlyArray<string>
+  readonly judge: (
+    history: ReadonlyArray<Linearizability.Event<string, string>>
+  ) => Linearizability.Verdict<unknown, unknown>
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const workload: <State, Input, Output, Spec, StateI, InputI, OutputI>(
+  definition: Definition<State, Input, Output, Spec, StateI, InputI, OutputI>
+) => Workload = makeWorkload
+
+/**
+ * What runs if nothing else is asked for: three streams of events that are appended to, with and without an expected
+ * version, and read. The machine knows each client's last append again.
+ *
+ * @since 0.1.0
+ * @category workloads
+ */
+export const streams = streamsDefinition
+
+const streamsWorkload = workload(streams)
+
+// -----------------------------------------------------------------------------
+// runs
+// -----------------------------------------------------------------------------
 
 /**
  * One thing that happens. Messages are named by their link and their place on it. A run is a list of these.
  *
+ * `Tick` says `at` what time it happens, where time is the same for all members.
  * `Crash` keeps the first `writes` of the writes under way, and of the next one its hard state, its cut and
  * `torn` of its entries (-1: none of it); `forgotten` is how many applied entries the state machine had not stored.
+ * `FailSync` is a crash and a restart at once: nobody can tell what a sync that failed has written. `Rot` changes the entry at
+ * `index` on the disk, or at 0 the record of term and vote; it does nothing where the group could not bear it.
  * `Compact` stores the state machine and cuts the log behind it, but for the last `kept` entries. `SnapshotEnd` tells the
- * sender what became of a snapshot: delivered if it was, else failed, though it may still arrive.
+ * sender what became of a snapshot: delivered if it was, else failed, though it may still arrive. `Propose` and `Read` are asked by
+ * nobody; `Call` begins a client's operation, `Retry` asks for it again, and `Abandon` gives it up.
  *
  * @since 0.1.0
  * @category models
  */
 export type Event =
-  | { readonly _tag: "Tick" | "Campaign" | "Read"; readonly node: string }
+  | { readonly _tag: "Campaign" | "Read"; readonly node: string }
+  | { readonly _tag: "Tick"; readonly node: string; readonly at?: number | undefined }
   | { readonly _tag: "Restart"; readonly node: string }
   | { readonly _tag: "Propose"; readonly node: string; readonly count: number; readonly bytes: number }
   | { readonly _tag: "Sync"; readonly node: string; readonly writes: number }
   | {
-      readonly _tag: "Crash"
+      readonly _tag: "Crash" | "FailSync"
       readonly node: string
       readonly writes: number
       readonly torn: number
@@ -53,6 +173,10 @@ export type Event =
       readonly change: Membership.Change["_tag"]
       readonly member: string
     }
+  | { readonly _tag: "Rot"; readonly node: string; readonly index: number }
+  | { readonly _tag: "Call"; readonly client: string; readonly node: string; readonly input: string }
+  | { readonly _tag: "Retry"; readonly client: string; readonly node: string }
+  | { readonly _tag: "Abandon"; readonly client: string }
   | { readonly _tag: "Transfer"; readonly node: string; readonly target: string }
   | { readonly _tag: "Compact"; readonly node: string; readonly kept: number }
   | { readonly _tag: "SnapshotEnd"; readonly node: string; readonly to: string }
@@ -75,6 +199,9 @@ export interface Faults {
   readonly reorder: number
   readonly crash: boolean
   readonly tear: boolean
+  /** What is on a disk changes, on no more members than the group can do without. */
+  readonly rot: boolean
+  readonly failedSync: boolean
   readonly stall: boolean
   readonly pause: boolean
   readonly cut: boolean
@@ -88,6 +215,8 @@ export interface Faults {
   readonly transfer: boolean
   /** Members cut their logs, and send snapshots to those that needed what is gone. */
   readonly compaction: boolean
+  /** Leaders read by lease, the longest there is. Time is the same for all then, but for what a lease forgives. */
+  readonly lease: boolean
 }
 
 /**
@@ -115,6 +244,8 @@ export interface Report {
   readonly faults: Faults
   /** Events that happened, the healing phase included. */
   readonly events: number
+  /** The time that passed: ticks of all members together. */
+  readonly ticks: number
   /** Terms that had a leader. */
   readonly elections: number
   readonly committed: number
@@ -127,6 +258,12 @@ export interface Report {
   /** Snapshots that took the place of a log, in the healing phase as well. */
   readonly snapshotsInstalled: number
   readonly crashes: number
+  /** Times that a member met with what had rotted on its disk, running or at its start, and stopped. */
+  readonly damageNoticed: number
+  /** Calls, answers and refusals that clients saw. */
+  readonly historyEvents: number
+  /** Keys whose history the search could not judge within its limit. */
+  readonly undecided: number
   readonly violations: ReadonlyArray<Violation>
 }
 
@@ -147,9 +284,22 @@ export interface RunOptions {
   readonly shrink?: boolean | undefined
   /** The core under test: {@link RaftCore.step} when absent. A broken one shows whether the simulator sees. */
   readonly step?: typeof RaftCore.step | undefined
+  /** What runs on the group: {@link streams} when absent. */
+  readonly workload?: Workload | undefined
+  /** False for disks that do not notice what has rotted; true when absent. */
+  readonly checksums?: boolean | undefined
+  /** Only what the clients saw is judged, and a member with a defect is restarted; false when absent. */
+  readonly historiesOnly?: boolean | undefined
+  /** Told of each event and of what came of it, in one line, see {@link Trace}. */
+  readonly trace?: ((line: string) => void) | undefined
 }
 
-const drawOptions = (random: randoms.Random): RaftCore.Options => ({
+const drawOptions = (random: randoms.Random, lease: boolean): RaftCore.Options => {
+  const options = drawLimits(random)
+  return { ...options, leaseTicks: lease ? leaseTicksMax(options.electionTicks) : 0 }
+}
+
+const drawLimits = (random: randoms.Random): RaftCore.Options => ({
   ...RaftCore.defaults,
   electionTicks: random.between(6, 12),
   heartbeatTicks: random.between(1, 2),
@@ -161,74 +311,8 @@ const drawOptions = (random: randoms.Random): RaftCore.Options => ({
   pendingReadsMax: random.between(2, 20)
 })
 
-interface Setting extends Group {
-  readonly step: typeof RaftCore.step
-}
-
 /** Members that a run may add. */
 const sparesCount = 4
-
-const failureOf = (cause: unknown): Broken => {
-  if (cause instanceof Broken) return cause
-  return new Broken("no defects", cause instanceof Error ? cause.message : String(cause))
-}
-
-/** The numbers of a defect differ from replay to replay, its sentence does not. */
-const kindOf = ({ detail, invariant }: Broken): string =>
-  `${invariant}: ${detail.replace(/ \(.*\)$/, "").replace(/\d+/g, "n")}`
-
-/** How a list of events fails, if it does, and after how many of them. */
-const replay = (
-  setting: Setting,
-  events: ReadonlyArray<Event>,
-  heal: boolean
-): { readonly broken: Broken; readonly after: number } | undefined => {
-  let after = 0
-  try {
-    const world = new World(setting, setting.step)
-    for (const event of events) {
-      after += 1
-      world.apply(event)
-    }
-    if (heal) settle(world, setting.options.electionTicks, event => world.apply(event))
-    return undefined
-  } catch (cause) {
-    return { broken: failureOf(cause), after }
-  }
-}
-
-const subjectOf = (event: Event): string => ("node" in event ? event.node : event.to)
-
-const printEvent = (event: Event): string =>
-  Object.entries(event)
-    .map(([key, value]) => (key === "_tag" ? value : `${key}=${value}`))
-    .join(" ")
-
-/** One line an event, with what it made of the member it happened to. */
-const narrate = (setting: Setting, events: ReadonlyArray<Event>): ReadonlyArray<string> => {
-  const lines: Array<string> = []
-  const world = new World(setting, setting.step)
-  for (const event of events) {
-    let message = ""
-    if ("from" in event) {
-      const link = world.links.find(({ from, to }) => from.id === event.from && to.id === event.to)
-      message = ` ${link?.messages[event.at]?._tag ?? "nothing"}`
-    }
-    try {
-      world.apply(event)
-    } catch (cause) {
-      lines.push(`${printEvent(event)}${message} ⇒ ${failureOf(cause).message}`)
-      return lines
-    }
-    const { core, up } = world.node(subjectOf(event))
-    const after = up
-      ? `${core.role} term=${core.term} last=${core.lastIndex}/${core.lastTerm} durable=${core.durableIndex} commit=${core.commitIndex}`
-      : "down"
-    lines.push(`${printEvent(event)}${message} ⇒ ${subjectOf(event)} ${after}`)
-  }
-  lines.push("all is healed")
-  return lines
-}
 
 /**
  * Runs one seed.
@@ -245,62 +329,46 @@ export const run = (options: RunOptions): Report => {
     seed: options.seed,
     voters: Array.from({ length: nodes }, (_, at) => `n${at + 1}`),
     spares: Array.from({ length: faults.membership ? sparesCount : 0 }, (_, at) => `n${nodes + at + 1}`),
-    options: drawOptions(random),
-    step: options.step ?? RaftCore.step
+    options: drawOptions(random, faults.lease),
+    workload: options.workload ?? streamsWorkload,
+    checksums: options.checksums ?? true,
+    step: options.step ?? RaftCore.step,
+    historiesOnly: options.historiesOnly ?? false
   }
-  const world = new World(setting, setting.step)
+  const play = new Play(setting, options.trace)
+  const { world } = play
   const schedule = new Schedule(world, faults, random)
   const events: Array<Event> = []
-  let crashes = 0
-  let happened = 0
-  let healing = false
-  let broken: Broken | undefined
-  try {
+  const failed = play.finish(() => {
     for (let at = 0; at < (options.steps ?? 3_000); at++) {
       const event = schedule.next()
       events.push(event)
-      if (world.apply(event)) happened += 1
-      if (event._tag === "Crash") crashes += 1
+      play.apply(event)
     }
-    healing = true
-    settle(world, setting.options.electionTicks, event => {
-      if (world.apply(event)) happened += 1
-    })
-  } catch (cause) {
-    broken = failureOf(cause)
-  }
+    play.heal()
+  })
+  const { checker } = world
   return {
     seed: options.seed,
     nodes,
     options: setting.options,
     faults,
-    events: happened,
-    elections: world.checker.leaders.size,
-    committed: world.checker.commitIndex,
-    acknowledged: world.checker.acknowledged,
+    events: play.happened,
+    ticks: play.ticks,
+    elections: checker.leaders.size,
+    committed: checker.commitIndex,
+    acknowledged: checker.acknowledged,
     readsServed: world.readsServed,
     changesCommitted: world.changesCommitted,
     transfers: world.transfersDone,
     snapshotsInstalled: world.snapshotsInstalled,
-    crashes,
-    violations: broken === undefined ? [] : [explain(setting, events, broken, healing, options.shrink ?? true)]
+    crashes: events.filter(({ _tag }) => _tag === "Crash" || _tag === "FailSync").length,
+    damageNoticed: world.damageNoticed,
+    historyEvents: world.clients.history.length,
+    undecided: play.undecided,
+    violations:
+      failed === undefined ? [] : [explain(setting, events.slice(0, failed.after), failed, options.shrink ?? true)]
   }
-}
-
-const explain = (
-  setting: Setting,
-  events: ReadonlyArray<Event>,
-  broken: Broken,
-  heal: boolean,
-  shortened: boolean
-): Violation => {
-  if (!shortened) return { invariant: broken.invariant, detail: broken.detail, history: events.map(printEvent) }
-  const kind = kindOf(broken)
-  const shortest = shrink(events, candidate => {
-    const again = replay(setting, candidate, heal)
-    return again !== undefined && kindOf(again.broken) === kind ? again.after : undefined
-  })
-  return { invariant: broken.invariant, detail: broken.detail, history: narrate(setting, shortest) }
 }
 
 /**
@@ -315,7 +383,8 @@ export const render = (report: Report): string => {
   const head =
     `seed ${seed}: ${nodes} nodes, ${events} events, ${crashes} crashes, ${elections} elections, ` +
     `${committed} entries committed, ${acknowledged} proposals acknowledged, ${readsServed} reads served, ` +
-    `${changesCommitted} members changed, ${transfers} leaders handed over, ${snapshotsInstalled} snapshots installed`
+    `${changesCommitted} members changed, ${transfers} leaders handed over, ${snapshotsInstalled} snapshots installed, ` +
+    `${report.historyEvents} events of clients, ${report.damageNoticed} times rot was met, ${report.undecided} keys undecided`
   if (report.violations.length === 0) return head
   const lines = report.violations.flatMap(({ detail, history, invariant }) => [
     `BROKEN ${invariant}: ${detail}`,

@@ -5,6 +5,7 @@ import type { PreVote, PreVoteReply, RequestVote, VoteReply } from "../../Messag
 import * as Quorum from "../../Quorum.js"
 import { append, configuration, type Draft, enterTerm, requirePersist, send, voteFor } from "./draft.js"
 import { assertInvariant } from "./invariant.js"
+import * as lease from "./lease.js"
 import { isRemoved, sendRemoved } from "./membership.js"
 import * as progresses from "./progress.js"
 import { broadcastAppend } from "./replication.js"
@@ -23,7 +24,7 @@ const mayLead = ({ state }: Draft): boolean =>
 /** Asks all other voters whether this member could win the next term. The old leader is forgotten: it has been silent. */
 export const campaign = (draft: Draft): void => {
   const { state } = draft
-  if (state.role === "leader" || !mayLead(draft)) return
+  if (state.role === "leader" || !mayLead(draft) || lease.isPromised(draft, state.id)) return
   state.role = "pre_candidate"
   state.leader = undefined
   state.votes = []
@@ -119,6 +120,7 @@ const becomeLeader = (draft: Draft): void => {
   state.votes = []
   resetElectionTimer(draft)
   state.heartbeatElapsed = 0
+  lease.begin(draft)
   state.termStartIndex = state.lastIndex + 1
   state.progress = progresses.forMembers(configuration(draft), state.id, [], state.lastIndex)
   append(draft, [LogEntry.noop(state.termStartIndex, state.term)])
@@ -149,7 +151,8 @@ export const onPreVote = (draft: Draft, message: PreVote): void => {
     sendRemoved(draft, message.from)
     return
   }
-  const granted = message.askedTerm > state.term && !refusesElections(draft, message.from) && isUpToDate(draft, message)
+  const isWanted = !refusesElections(draft, message.from) && !lease.isPromised(draft, message.from)
+  const granted = message.askedTerm > state.term && isWanted && isUpToDate(draft, message)
   const { askedTerm, from } = message
   send(draft, { _tag: "PreVoteReply", from: state.id, to: from, term: state.term, askedTerm, granted })
 }

@@ -2,6 +2,7 @@ import type { MemberId } from "../../Membership.js"
 import type { AppendEntries, AppendReply, Heartbeat, InstallSnapshot, TimeoutNow } from "../../Message.js"
 import { append, type Draft, install, lastIndexWithin, send, termAt, truncate } from "./draft.js"
 import { assertInvariant } from "./invariant.js"
+import * as lease from "./lease.js"
 import { becomeFollower } from "./roles.js"
 import * as transfer from "./transfer.js"
 
@@ -20,6 +21,7 @@ export const follow = (draft: Draft, message: AppendEntries | Heartbeat | Instal
     leader: state.leader,
     other: message.from
   })
+  lease.promise(draft, message.from)
   if (state.role === "follower" && state.leader === message.from) {
     state.electionElapsed = 0
     return

@@ -6,6 +6,7 @@ import type { ChangeMembership } from "../../RaftInput.js"
 import type { Untimely } from "../../RaftOutput.js"
 import { maybeCommit } from "./commit.js"
 import { append, configuration, type Draft, editProgress, send } from "./draft.js"
+import * as lease from "./lease.js"
 import * as progresses from "./progress.js"
 import * as reads from "./reads.js"
 import { broadcastAppend } from "./replication.js"
@@ -43,6 +44,7 @@ const appendConfiguration = (draft: Draft, next: Membership.Configuration): void
   const { lastIndex } = state
   append(draft, [LogEntry.configuration(lastIndex + 1, state.term, next)])
   state.progress = progresses.forMembers(next, state.id, state.progress, lastIndex)
+  lease.renew(draft)
   broadcastAppend(draft)
   maybeCommit(draft)
   reads.release(draft)

@@ -52,7 +52,16 @@ const sendAppend = (draft: Draft, progress: Mutable<Progress>, entries: Readonly
   })
 }
 
-/** Sends a follower all it may have now: one question while probing, else as many messages as the window takes. */
+/**
+ * Messages of entries from before this step that it sends a follower. One that is far behind would have a whole window read
+ * from the disk at once, while all the others wait; so its window fills by two messages for each that it answers.
+ */
+const catchUpMessagesMax = 2
+
+/**
+ * Sends a follower what it may have now: one question while probing, else as many messages as the window takes, where they
+ * are of what is new.
+ */
 export const replicate = (draft: Draft, progress: Mutable<Progress>): void => {
   const { options } = draft.state
   if (progress.phase === "snapshot") return
@@ -62,8 +71,11 @@ export const replicate = (draft: Draft, progress: Mutable<Progress>): void => {
     progress.paused = true
     return
   }
+  let older = 0
   while (progress.nextIndex <= draft.state.lastIndex && !progresses.isWindowFull(progress, options)) {
     if (resortToSnapshot(draft, progress)) return
+    if (progress.nextIndex <= draft.log.lastIndex) older += 1
+    if (older > catchUpMessagesMax) return
     const entries = entriesFrom(draft, progress.nextIndex)
     const last = entries[entries.length - 1]
     assertInvariant(last !== undefined, "an entry up to the last one can be read", {

@@ -1,6 +1,7 @@
 import type { MemberId } from "../../Membership.js"
 import type { Draft } from "./draft.js"
 import * as jitter from "./jitter.js"
+import * as lease from "./lease.js"
 
 /** Starts the wait for the next election anew, for a freshly drawn time: members that once tied do not tie again. */
 export const resetElectionTimer = (draft: Draft): void => {
@@ -29,6 +30,7 @@ export const becomeFollower = (draft: Draft, leader: MemberId | undefined): void
     draft.outputs.push({ _tag: "ReadRefused", id: read.id, reason: "not_leader", leader })
   }
   state.reads = []
+  lease.end(draft)
   if (state.change !== undefined) draft.outputs.push({ _tag: "ChangeUnknown", ...state.change })
   state.change = undefined
   resetElectionTimer(draft)

@@ -7,6 +7,7 @@ import { begin, configuration, type Draft, editProgress, enterTerm, finish, send
 import * as election from "./election.js"
 import * as follower from "./follower.js"
 import { broadcastHeartbeat } from "./heartbeat.js"
+import * as lease from "./lease.js"
 import * as membership from "./membership.js"
 import { onPropose } from "./proposals.js"
 import * as reads from "./reads.js"
@@ -20,7 +21,7 @@ export const step = (state: State, input: Input, log: LogView): Step => {
   const draft = begin(state, log)
   switch (input._tag) {
     case "Tick":
-      onTick(draft)
+      onTick(draft, input.elapsed ?? 1)
       break
     case "Receive":
       onReceive(draft, input.message)
@@ -32,7 +33,7 @@ export const step = (state: State, input: Input, log: LogView): Step => {
       storage.onPersisted(draft, input)
       break
     case "ReadIndex":
-      reads.onReadIndex(draft, input.id)
+      reads.onReadIndex(draft, input)
       break
     case "Campaign":
       election.campaign(draft)
@@ -58,8 +59,10 @@ export const step = (state: State, input: Input, log: LogView): Step => {
 // time
 // -----------------------------------------------------------------------------
 
-const onTick = (draft: Draft): void => {
+const onTick = (draft: Draft, elapsed: number): void => {
   const { state } = draft
+  lease.tickPromise(draft)
+  lease.tickLease(draft, elapsed)
   storage.tickStorage(draft)
   transfer.tickTransfer(draft)
   state.electionElapsed += 1
@@ -129,6 +132,11 @@ const onReceive = (draft: Draft, message: Message | InstallSnapshot): void => {
     case "Heartbeat":
     case "InstallSnapshot":
     case "TimeoutNow":
+      // where a lost majority comes back to a group that went on without it, its leader leads nobody here
+      if (membership.isRemoved(draft, message.from)) {
+        membership.sendRemoved(draft, message.from)
+        break
+      }
       if (message.term > state.term) adopt(draft, message.term)
       if (message.term < state.term) answerDeposed(draft, message)
       else onLeaderMessage(draft, message)
@@ -182,10 +190,10 @@ const onRequestVote = (draft: Draft, message: Extract<Message, { readonly _tag: 
   }
   // a vote asked for behind the back of a living leader does not even change the term; one it sent forward itself is
   // another matter
-  const isRefused =
-    message.askedTerm < state.term ||
-    (message.askedTerm > state.term && !message.transfer && election.refusesElections(draft, message.from))
-  if (isRefused) {
+  const isBehindItsBack =
+    lease.isPromised(draft, message.from) ||
+    (message.askedTerm > state.term && election.refusesElections(draft, message.from))
+  if (message.askedTerm < state.term || (isBehindItsBack && !message.transfer)) {
     election.refuseVote(draft, message)
     return
   }

@@ -2,6 +2,7 @@ import type { TransferLeadership } from "../../RaftInput.js"
 import type { TransferEnded, TransferRefused } from "../../RaftOutput.js"
 import type { Progress } from "../../RaftState.js"
 import { configuration, type Draft, send } from "./draft.js"
+import * as lease from "./lease.js"
 
 /**
  * Leadership transfer: the leader takes no more proposals, brings the target up to its own log's end, and tells it to
@@ -16,6 +17,7 @@ export const onTransferLeadership = (draft: Draft, { id, target }: TransferLeade
     return
   }
   state.transfer = { id, target, ticks: 0 }
+  lease.end(draft)
   const progress = state.progress.find(other => other.id === target)
   if (progress !== undefined) proceed(draft, progress)
 }

@@ -33,6 +33,7 @@ import * as Proposals from "./proposals.js"
 import * as Reads from "./reads.js"
 import type { Reply } from "./reply.js"
 import * as Tail from "./tail.js"
+import * as Ticks from "./ticks.js"
 
 /** What the process sends itself. Everything else it learns comes in through {@link Driver.receive} and the like, which send these. */
 export type DriverInput =
@@ -67,6 +68,8 @@ export interface DriverOptions {
   readonly onRoleChanged: (change: RaftCore.RoleChanged) => Effect.Effect<void>
   readonly onMembershipChanged: (change: RaftCore.MembershipChanged) => Effect.Effect<void>
   readonly seed: number
+  readonly clock: Clock.Clock
+  readonly tickMillis: number
   readonly transport: Context.Tag.Service<RaftTransport>
   readonly log: Context.Tag.Service<RaftLog>
   readonly machine: Context.Tag.Service<StateMachine>
@@ -138,11 +141,14 @@ export const make = (options: DriverOptions): Driver => {
   const reads = Reads.make(nextId, machine.appliedIndex)
   const administration = Administration.make(nextId)
   const tail = Tail.make(options.compaction)
+  const ticks = Ticks.make(options.clock, options.tickMillis)
 
   let held: Array<RaftCore.SendAfterPersist> = []
   let staged: { readonly token: number; readonly lastIndex: number } | undefined
   /** Until this is in the machine's place, the machine does not know what the log is about. */
   let installing: Snapshot | undefined
+  /** Whether something was sent since the last flush. */
+  let hasSent = false
   let receivedWaiting = 0
   const scheduled = { Tick: false, Gathered: false, Flush: false, Apply: false }
 
@@ -196,6 +202,7 @@ export const make = (options: DriverOptions): Driver => {
           break
         case "Send":
           transport.send(group, output.message)
+          hasSent = true
           break
         case "SendAfterPersist":
           if (output.token <= core.persistedToken) transport.send(group, output.message)
@@ -253,7 +260,9 @@ export const make = (options: DriverOptions): Driver => {
     const batch = proposals.take()
     const proposed = batch.length > 0 ? feed({ _tag: "Propose", proposals: batch }) : Effect.void
     const round = reads.take()
-    return round === undefined ? proposed : Effect.zipRight(proposed, feed({ _tag: "ReadIndex", id: round }))
+    return round === undefined
+      ? proposed
+      : Effect.zipRight(proposed, feed({ _tag: "ReadIndex", id: round, elapsed: ticks.begun() }))
   })
 
   const flush = Effect.suspend(() => {
@@ -386,7 +395,7 @@ export const make = (options: DriverOptions): Driver => {
       switch (input._tag) {
         case "Tick":
           scheduled.Tick = false
-          return feed(RaftCore.tick)
+          return feed({ _tag: "Tick", elapsed: ticks.tick() })
         case "Received":
           receivedWaiting -= input.messages.length
           return Effect.forEach(input.messages, message => feed({ _tag: "Receive", message }), { discard: true })
@@ -395,8 +404,10 @@ export const make = (options: DriverOptions): Driver => {
           return submitGathered
         case "Flush":
           scheduled.Flush = false
-          // Lets the messages that the core has just sent reach their sockets before the flush holds everything up.
-          return Effect.zipRight(Effect.yieldNow(), flush)
+          if (!hasSent) return flush
+          // Followers write while this member does.
+          hasSent = false
+          return Effect.zipRight(transport.departed, flush)
         case "Apply":
           scheduled.Apply = false
           return apply

@@ -66,13 +66,24 @@ export class Log {
     return new Log(this.base, [...this.entries])
   }
 
+  /** Changes the payloads of these entries, as nobody meant to. */
+  spoil(indexes: ReadonlySet<number>): void {
+    this.entries = this.entries.map(entry =>
+      indexes.has(entry.index) && entry.kind === "command"
+        ? { ...entry, payload: entry.payload.map(byte => byte ^ 1) }
+        : entry
+    )
+  }
+
   slice(from: number, toInclusive: number): ReadonlyArray<LogEntry> {
     return this.entries.slice(from - this.base.index - 1, toInclusive - this.base.index)
   }
 }
 
-/** The view of whatever log there is at the time. To ask for what it does not have is a broken promise. */
-export const viewOf = (log: () => Log): LogView => ({
+/**
+ * The view of whatever log there is at the time, which is told of the entries that are read. To ask for what it does not have is a broken promise.
+ */
+export const viewOf = (log: () => Log, onEntry: (index: number) => void): LogView => ({
   get firstIndex() {
     return log().base.index + 1
   },
@@ -91,6 +102,7 @@ export const viewOf = (log: () => Log): LogView => ({
     for (const entry of log().slice(from, toInclusive)) {
       bytes += LogEntries.sizeBytes(entry)
       if (found.length > 0 && bytes > bytesMax) break
+      onEntry(entry.index)
       found.push(entry)
     }
     return found

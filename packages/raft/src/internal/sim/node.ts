@@ -1,17 +1,28 @@
 import * as Membership from "../../Membership.js"
 import type { InstallSnapshot, Message } from "../../Message.js"
 import * as RaftCore from "../../RaftCore.js"
+import type { Workload } from "../../Simulator.js"
 import * as Snapshot from "../../Snapshot.js"
 import { Log, viewOf } from "./log.js"
 import * as Machine from "./machine.js"
 
-/** What a crash cannot take. */
+/**
+ * What a crash cannot take.
+ *
+ * What rots changes without a sound. Its checksum tells when it is read: so a member that meets it stops, and does not start again, as the durable log
+ * demands. What is written over or deleted is sound again.
+ */
 export interface Disk {
   hardState: RaftCore.HardState
   readonly log: Log
   /** The state machine, as far as it is stored. */
   machine: Machine.Machine
+  /** What has rotted: entries, by their index, and {@link record}. */
+  readonly rotten: Set<number>
 }
+
+/** The place of what is no entry: the record of term, vote, base and end. */
+export const record = 0
 
 /** A write under way, with the messages that wait for it. */
 export interface Write {
@@ -23,6 +34,15 @@ export interface Write {
 export interface Offer {
   readonly message: InstallSnapshot
   delivered: boolean
+}
+
+/** A read that a leader was asked for. */
+export interface Read {
+  /** The index it must not fall below. */
+  readonly floor: number
+  /** The client's attempt that it serves, and the member that it came through. */
+  readonly attempt: number | undefined
+  readonly through: string
 }
 
 /** A member of the simulated group: the core, and the driver's part of the bargain. */
@@ -42,18 +62,28 @@ export interface Node {
   machine: Machine.Machine
   /** Proposals this member appended as a leader, by index. */
   readonly proposals: Map<number, { readonly id: number; readonly term: number }>
-  /** Reads this member has not answered, with the index they must not fall below. */
-  readonly reads: Map<number, number>
+  /** Reads this member has not answered as the leader. */
+  readonly reads: Map<number, Read>
   /** Changes of the membership and transfers this member has not answered. */
   readonly changes: Map<number, Membership.Change>
   readonly transfers: Map<number, string>
+  /** Reads of clients that this member, at the time no leader, has sent on. */
+  readonly asked: Set<number>
+  /** Reads of clients that wait until an index is applied here. */
+  waiting: Array<{ readonly attempt: number; readonly index: number }>
   /** Snapshots under way, by the member they go to. */
   readonly offers: Map<string, Offer>
   /** The configurations of `log`, the newest first; kept apart from what the core believes. */
   configurations: Membership.History
   /** Whether it has heard since its start that it is a member no more. */
   left: boolean
+  /** How much slower than a true one its clock runs, and what that showed at its last tick. */
+  readonly slowness: number
+  clock: number
 }
+
+/** What a member's clock shows, in whole ticks. */
+export const clockAt = ({ slowness }: Node, time: number): number => Math.floor(time * (1 - slowness))
 
 export interface Group {
   readonly seed: number
@@ -61,6 +91,14 @@ export interface Group {
   /** Who may be added. */
   readonly spares: ReadonlyArray<string>
   readonly options: RaftCore.Options
+  readonly workload: Workload
+  /** Whether disks have checksums. */
+  readonly checksums: boolean
+}
+
+/** Thrown where a member reads what has rotted. */
+export class Damaged extends Error {
+  override readonly name = "Damaged"
 }
 
 const boot = (group: Group, id: string, { hardState, log, machine }: Disk, incarnation: number): RaftCore.State =>
@@ -78,7 +116,8 @@ const boot = (group: Group, id: string, { hardState, log, machine }: Disk, incar
 
 export const make = (group: Group, id: string): Node => {
   const log = new Log(Snapshot.founding(Membership.founding(group.voters)))
-  const disk: Disk = { hardState: { term: 0, votedFor: undefined }, log, machine: Machine.initial }
+  const machine = Machine.initial(group.workload)
+  const disk: Disk = { hardState: { term: 0, votedFor: undefined }, log, machine, rotten: new Set() }
   const node: Node = {
     id,
     disk,
@@ -86,39 +125,66 @@ export const make = (group: Group, id: string): Node => {
     incarnation: 0,
     core: boot(group, id, disk, 0),
     log: log.copy(),
-    view: viewOf(() => node.log),
+    view: viewOf(
+      () => node.log,
+      index => {
+        if (isDamaged(group, node, index)) throw new Damaged(`${id} reads ${index}, which has rotted`)
+      }
+    ),
     writes: [],
-    machine: Machine.initial,
+    machine,
     proposals: new Map(),
     reads: new Map(),
     changes: new Map(),
     transfers: new Map(),
+    asked: new Set(),
+    waiting: [],
     offers: new Map(),
     configurations: log.configurations(),
-    left: false
+    left: false,
+    // the slowest and the fastest are as far apart as a lease forgives
+    slowness: (Math.max(0, group.voters.indexOf(id)) % 3) * 0.05,
+    clock: 0
   }
   return node
+}
+
+/** Whether a checksum tells that this has rotted. */
+export const isDamaged = ({ checksums }: Group, { disk }: Node, index: number): boolean =>
+  checksums && disk.rotten.has(index)
+
+/** Changes what the disk has, if it has it. */
+export const rot = ({ disk }: Node, index: number): boolean => {
+  if (index !== record && disk.log.at(index) === undefined) return false
+  disk.rotten.add(index)
+  return true
+}
+
+const mend = ({ log, rotten }: Disk): void => {
+  for (const index of rotten) if (index === record || log.at(index) === undefined) rotten.delete(index)
 }
 
 /** Puts a write, or its beginning, on the disk: the hard state, the cut, and so many of its entries. */
 export const persist = (disk: Disk, { entries, hardState, truncateFrom }: RaftCore.Persist, count: number): void => {
   if (hardState !== undefined) disk.hardState = hardState
   if (truncateFrom !== undefined) disk.log.cut(truncateFrom)
+  mend(disk)
   disk.log.push(entries.slice(0, count))
 }
 
 /** Puts a snapshot on the disk: the hard state, the log's new beginning and the machine, whole. */
-export const install = (disk: Disk, { hardState, snapshot }: RaftCore.Install): void => {
+export const install = ({ workload }: Group, disk: Disk, { hardState, snapshot }: RaftCore.Install): void => {
   if (hardState !== undefined) disk.hardState = hardState
   disk.log.replace(snapshot)
-  disk.machine = Machine.restore(snapshot)
+  disk.machine = Machine.restore(workload, snapshot.index, snapshot.checksum)
+  mend(disk)
 }
 
-/** The snapshot of the machine as it is now. */
+/** The snapshot of the machine as it is now; the whole of it takes the place of the checksum. */
 export const snapshotOf = ({ log, machine }: Node): Snapshot.Snapshot => ({
   ...log.baseAt(machine.index),
   machineVersion: 1,
-  checksum: `${machine.digest}`
+  checksum: Machine.image(machine)
 })
 
 /** Stores the machine, and cuts the log behind it but for so many entries. */
@@ -129,6 +195,7 @@ export const compact = (node: Node, kept: number): boolean => {
   node.disk.machine = node.machine
   node.disk.log.compact(throughIndex)
   node.log.compact(throughIndex)
+  mend(node.disk)
   return true
 }
 
@@ -141,19 +208,29 @@ export const crash = (node: Node, forgotten: number): void => {
     if (entry !== undefined) disk.machine = Machine.apply(disk.machine, entry)
   }
   node.writes = []
+  node.waiting = []
   node.proposals.clear()
   node.reads.clear()
+  node.asked.clear()
   node.changes.clear()
   node.transfers.clear()
   node.offers.clear()
 }
 
-export const restart = (group: Group, node: Node): void => {
+/** Starts a member with what its disk holds. False where it refuses: something of that has rotted. */
+export const restart = (group: Group, node: Node): boolean => {
+  const { disk } = node
+  if (group.checksums && disk.rotten.size > 0) return false
+  disk.log.spoil(disk.rotten)
+  disk.rotten.clear()
+  disk.machine = Machine.restore(group.workload, disk.machine.index, Machine.image(disk.machine))
+  const core = boot(group, node.id, disk, node.incarnation + 1)
   node.up = true
   node.incarnation += 1
-  node.log = node.disk.log.copy()
-  node.machine = node.disk.machine
-  node.core = boot(group, node.id, node.disk, node.incarnation)
+  node.log = disk.log.copy()
+  node.machine = disk.machine
+  node.core = core
   node.configurations = node.log.configurations()
   node.left = false
+  return true
 }

@@ -1,5 +1,6 @@
 import type { Event, Faults } from "../../Simulator.js"
-import type { Node } from "./node.js"
+import * as Clients from "./clients.js"
+import { clockAt, type Node, record } from "./node.js"
 import type { Random } from "./random.js"
 import type { Link, World } from "./world.js"
 
@@ -42,6 +43,7 @@ export class Schedule {
   }
 
   private tick(): Event {
+    if (this.faults.lease) return this.timelyTick()
     const { nodes } = this.world
     const at = this.random.int(nodes.length)
     const node = nodes[at]
@@ -49,6 +51,16 @@ export class Schedule {
       return { _tag: "Tick", node: this.anyone() }
     }
     return { _tag: "Tick", node: node.id }
+  }
+
+  /** Everybody awake whose clock has gone on gets its tick before time goes on. */
+  private timelyTick(): Event {
+    const { random, world } = this
+    const awake = world.nodes.filter(node => node.up && !this.paused.has(node))
+    const after = awake.some(node => clockAt(node, world.time) > node.clock) ? 0 : 1
+    const at = world.time + after
+    const node = random.pick(awake.filter(node => clockAt(node, at) > node.clock)) ?? random.pick(awake)
+    return { _tag: "Tick", node: node?.id ?? this.anyone(), at }
   }
 
   private anyone(): string {
@@ -60,6 +72,7 @@ export class Schedule {
   private client(): Event {
     const { faults, random, world } = this
     const leader = random.pick(world.nodes.filter(node => node.up && node.core.role === "leader"))
+    if (random.chance(0.6)) return this.operation(leader)
     const node = leader === undefined || random.chance(0.1) ? this.anyone() : leader.id
     if (faults.membership && random.chance(0.08)) return this.change(node)
     if (faults.transfer && random.chance(0.05)) {
@@ -68,6 +81,22 @@ export class Schedule {
     return random.chance(0.4)
       ? { _tag: "Read", node }
       : { _tag: "Propose", node, count: random.between(1, 4), bytes: random.pick([4, 4, 40, 400]) ?? 4 }
+  }
+
+  /** A client without an answer asks again, or gives up; another begins something, through any member if it can be a read. */
+  private operation(leader: Node | undefined): Event {
+    const { random, world } = this
+    const { clients, group } = world
+    const client = random.pick(Clients.names) ?? ""
+    const elsewhere = leader === undefined || random.chance(0.1) ? this.anyone() : leader.id
+    if (clients.isBusy(client)) {
+      return clients.mayAbandon && random.chance(0.05)
+        ? { _tag: "Abandon", client }
+        : { _tag: "Retry", client, node: elsewhere }
+    }
+    const input = group.workload.draw(random, { client, number: clients.nextCall }, clients.lastOf(client))
+    const node = group.workload.isRead(input) && random.chance(0.4) ? this.anyone() : elsewhere
+    return { _tag: "Call", client, node, input }
   }
 
   /** Somebody joins or goes; a name that is gone already, or never came, is there to be refused. */
@@ -112,21 +141,25 @@ export class Schedule {
     const down = world.nodes.filter(({ up }) => !up)
     const unlucky = random.pick(world.nodes)
     if (unlucky === undefined) return undefined
-    switch (random.int(7)) {
+    switch (random.int(9)) {
       case 0:
-        return faults.crash ? this.crash(unlucky) : undefined
+        return faults.crash ? this.crash("Crash", unlucky) : undefined
       case 1:
-      case 2: {
+        return faults.failedSync ? this.crash("FailSync", unlucky) : undefined
+      case 2:
+        return faults.rot && random.chance(0.3) ? this.rot(unlucky) : undefined
+      case 3:
+      case 4: {
         const node = random.pick(down)
         return node === undefined ? undefined : { _tag: "Restart", node: node.id }
       }
-      case 3:
+      case 5:
         return faults.campaign ? { _tag: "Campaign", node: unlucky.id } : undefined
-      case 4:
+      case 6:
         if (faults.pause) toggle(this.paused, unlucky, random.chance(0.4))
         if (faults.stall) toggle(this.stalled, random.pick(world.nodes) ?? unlucky, random.chance(0.4))
         return undefined
-      case 5:
+      case 7:
         this.cutSome(unlucky)
         return undefined
       default:
@@ -135,14 +168,21 @@ export class Schedule {
     }
   }
 
-  private crash(node: Node): Event | undefined {
-    if (!node.up) return undefined
+  /** An entry, or now and then the record. */
+  private rot({ disk: { log }, id }: Node): Event {
+    const entry = this.random.between(log.base.index + 1, log.lastIndex)
+    return { _tag: "Rot", node: id, index: this.random.chance(0.2) ? record : entry }
+  }
+
+  private crash(_tag: "Crash" | "FailSync", node: Node): Event | undefined {
+    // a sync can only fail where one is under way
+    if (!node.up || (_tag === "FailSync" && node.writes.length === 0)) return undefined
     const { random } = this
     const writes = random.int(node.writes.length + 1)
     const torn = node.writes[writes]?.output
     const entries = torn?._tag === "Persist" ? torn.entries.length : 0
     const tornEntries = this.faults.tear ? random.between(-1, entries) : -1
-    return { _tag: "Crash", node: node.id, writes, torn: tornEntries, forgotten: random.int(5) }
+    return { _tag, node: node.id, writes, torn: tornEntries, forgotten: random.int(5) }
   }
 
   private cutSome(node: Node): void {
@@ -171,6 +211,8 @@ export const drawFaults = (random: Random): Faults => {
     reorder: share(0.8),
     crash: random.chance(0.5),
     tear: random.chance(0.5),
+    rot: random.chance(0.3),
+    failedSync: random.chance(0.4),
     stall: random.chance(0.4),
     pause: random.chance(0.4),
     cut: random.chance(0.4),
@@ -180,6 +222,7 @@ export const drawFaults = (random: Random): Faults => {
     haste: random.chance(0.3),
     membership: random.chance(0.5),
     transfer: random.chance(0.4),
-    compaction: random.chance(0.5)
+    compaction: random.chance(0.5),
+    lease: random.chance(0.25)
   }
 }

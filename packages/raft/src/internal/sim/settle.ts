@@ -1,6 +1,9 @@
 import * as Membership from "../../Membership.js"
+import * as Quorum from "../../Quorum.js"
 import * as RaftCore from "../../RaftCore.js"
 import type { Event } from "../../Simulator.js"
+import * as Clients from "./clients.js"
+import { isDamaged } from "./damage.js"
 import type { Node } from "./node.js"
 import { Violation } from "./violation.js"
 import type { World } from "./world.js"
@@ -38,13 +41,14 @@ const deliverAll = (world: World, apply: Apply): void => {
 }
 
 const unlike = (world: World): string | undefined => {
-  const leaders = world.nodes.filter(({ core }) => core.role === "leader")
+  const leaders = world.nodes.filter(({ core, up }) => up && core.role === "leader")
   const [leader] = leaders
   if (leader === undefined || leaders.length > 1) return `${leaders.length} leaders`
   const { lastIndex, term } = leader.core
   const configuration = RaftCore.configuration(leader.core)
-  if (configuration.learners.length > 0) return `${configuration.learners} still learn`
-  for (const { changes, core, id, machine, proposals, reads, transfers, up } of world.nodes) {
+  const learners = configuration.learners.filter(id => !isDamaged(world.node(id)))
+  if (learners.length > 0) return `${learners} still learn`
+  for (const { changes, core, id, machine, proposals, reads, transfers, up, waiting } of world.nodes) {
     // who is away owes nothing
     if (!up) continue
     if (changes.size > 0 || transfers.size > 0)
@@ -58,6 +62,7 @@ const unlike = (world: World): string | undefined => {
     if (core.lastIndex !== lastIndex || core.commitIndex !== lastIndex || machine.index !== lastIndex) {
       return `${id} has ${core.lastIndex}/${core.commitIndex}/${machine.index} of ${lastIndex} entries`
     }
+    if (waiting.length > 0) return `${id} has ${waiting.length} reads that wait`
     if (reads.size > 0 || core.reads.length > 0) return `${id} has ${reads.size} reads open`
     if (id === leader.id && proposals.size > 0) return `${id} has ${proposals.size} proposals open`
   }
@@ -71,20 +76,26 @@ const unlike = (world: World): string | undefined => {
 /**
  * Ends all trouble and demands what a healthy group owes: within so many election time-outs one leader, equal logs, all
  * of it committed and applied, every learner a voter, nobody who was removed still asking, no question unanswered; then
- * a proposal and a read at the leader, another leader, one back that was away while the logs were cut, another member, and
- * the same after each.
+ * a proposal and a read at the leader, an answer for every client, another leader, one back that was away while the logs were
+ * cut, another member, and the same after each. Members with rotten disks are found out first, and then removed.
  */
 export const settle = (world: World, electionTicks: number, apply: Apply): void => {
-  for (const { id, up } of world.nodes) if (!up) apply({ _tag: "Restart", node: id })
+  for (const { id, up } of world.nodes) {
+    if (up && isDamaged(world.node(id))) apply({ _tag: "Crash", node: id, writes: 0, torn: -1, forgotten: 0 })
+    else if (!up) apply({ _tag: "Restart", node: id })
+  }
   converge(world, electionTicks, apply)
+  replaceDamaged(world, electionTicks, apply)
   serve(world, electionTicks, apply)
+  answer(world, electionTicks, apply)
   handOver(world, electionTicks, apply)
   bringBack(world, electionTicks, apply)
   admit(world, electionTicks, apply)
+  world.checker.onSettled()
 }
 
 const leaderOf = (world: World): Node => {
-  const leader = world.nodes.find(({ core }) => core.role === "leader")
+  const leader = world.nodes.find(({ core, up }) => up && core.role === "leader")
   if (leader === undefined) throw new Violation("a healed group converges", "nobody leads")
   return leader
 }
@@ -104,9 +115,44 @@ const serve = (world: World, electionTicks: number, apply: Apply): void => {
   }
 }
 
+/** One with a rotten disk never starts again: it is removed, and another may come in its place. */
+const replaceDamaged = (world: World, electionTicks: number, apply: Apply): void => {
+  const damaged = Membership.members(RaftCore.configuration(leaderOf(world).core)).filter(id =>
+    isDamaged(world.node(id))
+  )
+  for (const member of damaged) {
+    apply({ _tag: "Change", node: leaderOf(world).id, change: "Remove", member })
+    converge(world, electionTicks, apply)
+    if (!RaftCore.configuration(leaderOf(world).core).removed.includes(member)) {
+      throw new Violation("a healthy group shrinks", `${member}, whose disk has rotted, is still a member`)
+    }
+  }
+}
+
+/**
+ * Every client gets its answer, and then all that there is gets read, each part through another member. One after the other:
+ * a leader may refuse what comes all at once.
+ */
+const answer = (world: World, electionTicks: number, apply: Apply): void => {
+  const demandAnswer = (client: string): void => {
+    converge(world, electionTicks, apply)
+    if (world.clients.isBusy(client)) throw new Violation("a healthy group serves", `${client} got no answer`)
+  }
+  for (const client of Clients.names) {
+    apply({ _tag: "Retry", client, node: leaderOf(world).id })
+    demandAnswer(client)
+  }
+  const { voters } = RaftCore.configuration(leaderOf(world).core)
+  world.group.workload.closing.forEach((input, at) => {
+    const client = Clients.names[at % Clients.names.length] ?? ""
+    apply({ _tag: "Call", client, node: voters[at % voters.length] ?? "", input })
+    demandAnswer(client)
+  })
+}
+
 const handOver = (world: World, electionTicks: number, apply: Apply): void => {
   const { core, id: node } = leaderOf(world)
-  const target = RaftCore.configuration(core).voters.find(voter => voter !== node)
+  const target = RaftCore.configuration(core).voters.find(voter => voter !== node && world.node(voter).up)
   if (target === undefined) return
   const { transfersDone } = world
   apply({ _tag: "Transfer", node, target })
@@ -120,8 +166,9 @@ const handOver = (world: World, electionTicks: number, apply: Apply): void => {
 const bringBack = (world: World, electionTicks: number, apply: Apply): void => {
   const { core, id: leader } = leaderOf(world)
   const { voters } = RaftCore.configuration(core)
-  const away = voters.find(voter => voter !== leader)
-  if (away === undefined || voters.length < 3) return
+  const away = voters.find(voter => voter !== leader && world.node(voter).up)
+  const others = voters.filter(voter => voter !== away && world.node(voter).up)
+  if (away === undefined || others.length < Quorum.size(voters.length)) return
   const { snapshotsInstalled } = world
   apply({ _tag: "Crash", node: away, writes: 0, torn: -1, forgotten: 0 })
   apply({ _tag: "Propose", node: leader, count: 3, bytes: 40 })
@@ -137,7 +184,9 @@ const bringBack = (world: World, electionTicks: number, apply: Apply): void => {
 const admit = (world: World, electionTicks: number, apply: Apply): void => {
   const { core, id: node } = leaderOf(world)
   const { removed, voters } = RaftCore.configuration(core)
-  const member = world.group.spares.find(spare => !voters.includes(spare) && !removed.includes(spare))
+  const member = world.group.spares.find(
+    spare => !voters.includes(spare) && !removed.includes(spare) && !isDamaged(world.node(spare))
+  )
   if (member === undefined) return
   apply({ _tag: "Change", node, change: "Add", member })
   converge(world, electionTicks, apply)
@@ -150,7 +199,8 @@ const converge = (world: World, electionTicks: number, apply: Apply): void => {
   for (let round = 0; round < electionsMax * electionTicks; round++) {
     deliverAll(world, apply)
     if (unlike(world) === undefined) return
-    for (const { id } of world.nodes) apply({ _tag: "Tick", node: id })
+    const at = world.time + 1
+    for (const { id } of world.nodes) apply({ _tag: "Tick", node: id, at })
   }
   deliverAll(world, apply)
   const difference = unlike(world)

@@ -3,6 +3,8 @@ import type { InstallSnapshot, Message } from "../../Message.js"
 import * as RaftCore from "../../RaftCore.js"
 import type { Event } from "../../Simulator.js"
 import { Checker } from "./checker.js"
+import { Clients, type Request } from "./clients.js"
+import * as Damage from "./damage.js"
 import * as Machine from "./machine.js"
 import * as Nodes from "./node.js"
 import { Violation } from "./violation.js"
@@ -12,36 +14,64 @@ export type StepFunction = typeof RaftCore.step
 /** Messages a link holds; the oldest give way. */
 const linkMessagesMax = 64
 
+/** A client's read on its way from the member that it came through to the leader, and the leader's answer. */
+interface Forwarded<Tag> {
+  readonly _tag: Tag
+  readonly from: string
+  readonly to: string
+  readonly attempt: number
+  /** In an answer; nothing where the read was refused. */
+  readonly index: number | undefined
+}
+
+type ForwardedRead = Forwarded<"AskIndex"> | Forwarded<"TellIndex">
+
+type Packet = Message | InstallSnapshot | ForwardedRead
+
 export interface Link {
   readonly from: Nodes.Node
   readonly to: Nodes.Node
-  readonly messages: Array<Message | InstallSnapshot>
+  readonly messages: Array<Packet>
 }
 
 /**
- * The group, its network and its disks. Nothing happens in it but by {@link World.apply}, and nothing that is applied
- * draws on chance: a list of events is a run, and a shorter list is another.
+ * The group, its network, its disks and its clients. Nothing happens in it but by {@link World.apply}, and nothing that is
+ * applied draws on chance: a list of events is a run, and a shorter list is another.
  */
 export class World {
   readonly nodes: ReadonlyArray<Nodes.Node>
   readonly links: ReadonlyArray<Link>
   readonly checker: Checker
+  readonly clients: Clients
+  /** Proposals and attempts of clients are numbered together: a number is one or the other. */
   private proposals = 0
   private reads = 0
   private requests = 0
+  /** In ticks of a true clock. */
+  time = 0
   readsServed = 0
   changesCommitted = 0
   transfersDone = 0
   snapshotsInstalled = 0
+  /** Members that met with rot, and stopped. */
+  damageNoticed = 0
 
   constructor(
     readonly group: Nodes.Group,
-    private readonly step: StepFunction
+    private readonly step: StepFunction,
+    private readonly historiesOnly: boolean,
+    private readonly onTransition: (input: RaftCore.Input, next: RaftCore.Step) => void = () => {}
   ) {
     const nodes = [...group.voters, ...group.spares].map(id => Nodes.make(group, id))
     this.nodes = nodes
     this.links = nodes.flatMap(from => nodes.filter(to => to !== from).map(to => ({ from, to, messages: [] })))
-    this.checker = new Checker(nodes, { index: 0, configuration: Membership.founding(group.voters) })
+    this.clients = new Clients(group.workload)
+    this.checker = new Checker(
+      nodes,
+      { index: 0, configuration: Membership.founding(group.voters) },
+      Machine.initial(group.workload),
+      historiesOnly
+    )
   }
 
   node(id: string): Nodes.Node {
@@ -50,8 +80,25 @@ export class World {
     return node
   }
 
-  /** Lets an event happen. Returns false, having done nothing, where it cannot: in a shortened run much has no object. */
+  /**
+   * Lets an event happen. Returns false, having done nothing, where it cannot: in a shortened run much has no object.
+   *
+   * A member that meets with rot stops. So does one with a defect, where only the clients are to tell of it.
+   */
   apply(event: Event): boolean {
+    try {
+      return this.happen(event)
+    } catch (cause) {
+      const id = "node" in event ? event.node : "to" in event ? event.to : undefined
+      const isDamage = cause instanceof Nodes.Damaged
+      if (id === undefined || !(isDamage || this.historiesOnly)) throw cause
+      if (isDamage) this.damageNoticed += 1
+      Nodes.crash(this.node(id), 0)
+      return true
+    }
+  }
+
+  private happen(event: Event): boolean {
     switch (event._tag) {
       case "Deliver":
       case "Duplicate":
@@ -59,15 +106,29 @@ export class World {
         return this.transmit(event)
       case "Crash":
         return this.crash(event)
-      case "Restart": {
-        const node = this.node(event.node)
-        if (node.up) return false
-        Nodes.restart(this.group, node)
-        return true
-      }
+      case "FailSync":
+        // nobody knows what a failed sync has written: the member stops, and begins with what is there
+        return this.crash(event) && this.restart(this.node(event.node))
+      case "Restart":
+        return this.restart(this.node(event.node))
+      case "Rot":
+        return this.rot(this.node(event.node), event.index)
+      case "Abandon":
+        return this.clients.abandon(event.client)
       default:
         return this.operate(event)
     }
+  }
+
+  private restart(node: Nodes.Node): boolean {
+    if (node.up) return false
+    const started = Nodes.restart(this.group, node)
+    if (!started) this.damageNoticed += 1
+    return started
+  }
+
+  private rot(node: Nodes.Node, index: number): boolean {
+    return Damage.isBearable(this.nodes, node) && Nodes.rot(node, index)
   }
 
   private transmit(event: Extract<Event, { readonly _tag: "Deliver" | "Duplicate" | "Drop" }>): boolean {
@@ -80,6 +141,10 @@ export class World {
     }
     if (!link.to.up) return false
     if (event._tag === "Deliver") link.messages.splice(event.at, 1)
+    if (message._tag === "AskIndex" || message._tag === "TellIndex") {
+      this.forwarded(link.to, message)
+      return true
+    }
     if (message._tag === "Removed") link.to.left = true
     if (message._tag === "InstallSnapshot") {
       const offer = link.from.offers.get(link.to.id)
@@ -90,13 +155,29 @@ export class World {
   }
 
   private operate(
-    event: Exclude<Event, { readonly _tag: "Deliver" | "Duplicate" | "Drop" | "Crash" | "Restart" }>
+    event: Extract<
+      Event,
+      {
+        readonly _tag:
+          | "Tick"
+          | "Campaign"
+          | "Propose"
+          | "Read"
+          | "Sync"
+          | "Change"
+          | "Transfer"
+          | "Compact"
+          | "SnapshotEnd"
+          | "Call"
+          | "Retry"
+      }
+    >
   ): boolean {
     const node = this.node(event.node)
     if (!node.up) return false
     switch (event._tag) {
       case "Tick":
-        this.feed(node, RaftCore.tick)
+        this.feed(node, { _tag: "Tick", elapsed: this.pass(node, event.at) })
         return true
       case "Campaign":
         this.feed(node, { _tag: "Campaign" })
@@ -110,15 +191,18 @@ export class World {
         return true
       }
       case "Read":
-        this.reads += 1
-        node.reads.set(this.reads, this.checker.seenIndex)
-        this.feed(node, { _tag: "ReadIndex", id: this.reads })
+        this.readIndex(node, undefined, node.id)
         return true
+      case "Call":
+        return this.clients.call(event.client, event.input) && this.ask(node, event.client)
+      case "Retry":
+        return this.ask(node, event.client)
       case "Sync":
         return this.sync(node, event.writes)
       case "Change": {
-        this.requests += 1
         const change: Membership.Change = { _tag: event.change, member: event.member }
+        if (!Damage.isPrudent(this.nodes, change)) return false
+        this.requests += 1
         node.changes.set(this.requests, change)
         this.feed(node, { _tag: "ChangeMembership", id: this.requests, change })
         return true
@@ -139,6 +223,83 @@ export class World {
         return true
       }
     }
+  }
+
+  /** Time goes on; how much of it the member's clock shows since its last tick. */
+  private pass(node: Nodes.Node, at: number | undefined): number | undefined {
+    if (at === undefined) return undefined
+    this.time = Math.max(this.time, at)
+    const before = node.clock
+    node.clock = Nodes.clockAt(node, this.time)
+    return node.clock - before
+  }
+
+  /** A client's operation, through whichever member. One that does not lead sends a read on, and refuses the rest. */
+  private ask(node: Nodes.Node, client: string): boolean {
+    this.proposals += 1
+    const request = this.clients.ask(client, this.proposals)
+    if (request === undefined) return false
+    if (request.isRead) this.askToRead(node, request)
+    else {
+      const { attempt: id, input } = request
+      this.feed(node, { _tag: "Propose", proposals: [{ id, payload: Machine.payloadOfInput(id, input) }] })
+    }
+    return true
+  }
+
+  private askToRead(node: Nodes.Node, { attempt }: Request): void {
+    const { leader, role } = node.core
+    if (role === "leader") this.readIndex(node, attempt, node.id)
+    else if (leader === undefined) this.clients.refuse(attempt)
+    else {
+      node.asked.add(attempt)
+      this.send(node, { _tag: "AskIndex", from: node.id, to: leader, attempt, index: undefined })
+    }
+  }
+
+  private readIndex(node: Nodes.Node, attempt: number | undefined, through: string): void {
+    this.reads += 1
+    node.reads.set(this.reads, { floor: this.checker.seenIndex, attempt, through })
+    const elapsed = Nodes.clockAt(node, this.time) - node.clock + 1
+    this.feed(node, { _tag: "ReadIndex", id: this.reads, elapsed })
+  }
+
+  private forwarded(node: Nodes.Node, { _tag, attempt, from, index }: ForwardedRead): void {
+    if (_tag === "AskIndex") this.readIndex(node, attempt, from)
+    else if (node.asked.delete(attempt)) this.onIndex(node, attempt, index)
+  }
+
+  /** The member that a client's read came through learns what it has to wait for, or that it was refused. */
+  private onIndex(node: Nodes.Node, attempt: number, index: number | undefined): void {
+    if (index === undefined) this.clients.refuse(attempt)
+    else {
+      node.waiting.push({ attempt, index })
+      this.answerReads(node)
+    }
+  }
+
+  private answerReads(node: Nodes.Node): void {
+    if (node.waiting.length === 0) return
+    const { index: applied, replica } = node.machine
+    for (const { attempt, index } of node.waiting) {
+      const input = index <= applied ? this.clients.inputOf(attempt) : undefined
+      if (input !== undefined) this.clients.answer(attempt, replica.apply(input).output)
+    }
+    node.waiting = node.waiting.filter(({ index }) => index > applied)
+  }
+
+  private endRead(node: Nodes.Node, id: number, index: number | undefined): void {
+    const read = node.reads.get(id)
+    if (read === undefined) throw new Violation("a read is answered once", `${node.id}, ${id}`)
+    node.reads.delete(id)
+    if (index !== undefined) {
+      this.checker.onRead(node, read, index)
+      this.readsServed += 1
+    }
+    const { attempt, through } = read
+    if (attempt === undefined) return
+    if (through === node.id) this.onIndex(node, attempt, index)
+    else this.send(node, { _tag: "TellIndex", from: node.id, to: through, attempt, index })
   }
 
   /** The oldest writes become durable together; what waited for them leaves; the core hears of the newest. */
@@ -162,7 +323,7 @@ export class World {
     const before = node.disk.hardState
     if (output._tag === "Install") {
       this.checker.onReplaced(node, output.snapshot)
-      Nodes.install(node.disk, output)
+      Nodes.install(this.group, node.disk, output)
     } else {
       if (output.truncateFrom !== undefined) this.checker.onCut(node, output.truncateFrom)
       Nodes.persist(node.disk, output, entries)
@@ -174,9 +335,10 @@ export class World {
     node.machine = node.disk.machine
     this.checker.onState(node)
     this.snapshotsInstalled += 1
+    this.answerReads(node)
   }
 
-  private crash(event: Extract<Event, { readonly _tag: "Crash" }>): boolean {
+  private crash(event: Extract<Event, { readonly _tag: "Crash" | "FailSync" }>): boolean {
     const node = this.node(event.node)
     if (!node.up) return false
     for (const { output } of node.writes.slice(0, event.writes)) this.write(node, output)
@@ -189,6 +351,10 @@ export class World {
 
   private release(node: Nodes.Node, message: Message | InstallSnapshot): void {
     this.checker.onRelease(node, message)
+    this.send(node, message)
+  }
+
+  private send(node: Nodes.Node, message: Packet): void {
     const link = this.links.find(({ from, to }) => from === node && to.id === message.to)
     if (link === undefined) throw new Violation("messages go to members", `${node.id} to ${message.to}`)
     link.messages.push(message)
@@ -197,8 +363,10 @@ export class World {
 
   private feed(node: Nodes.Node, input: RaftCore.Input): void {
     const before = node.core
-    const { outputs, state } = this.step(before, input, node.view)
+    const next = this.step(before, input, node.view)
+    const { outputs, state } = next
     node.core = state
+    this.onTransition(input, next)
     const [first] = outputs
     if (first?._tag === "Persist") this.accept(node, first)
     if (first?._tag === "Install") this.acceptSnapshot(node, first)
@@ -262,15 +430,16 @@ export class World {
         for (const { id, index, term } of output.proposals) node.proposals.set(index, { id, term })
         break
       case "ProposalsRefused":
-        for (const id of output.ids) this.checker.onRefused(id)
+        for (const id of output.ids) {
+          this.checker.onRefused(id)
+          this.clients.refuse(id)
+        }
         break
       case "ReadReady":
-        this.checker.onRead(node, node.reads.get(output.id), output.index)
-        node.reads.delete(output.id)
-        this.readsServed += 1
+        this.endRead(node, output.id, output.index)
         break
       case "ReadRefused":
-        if (!node.reads.delete(output.id)) throw new Violation("a read is answered once", `${output.id}`)
+        this.endRead(node, output.id, undefined)
         break
       case "ChangeCommitted":
         this.checker.onChangeCommitted(node, node.changes.get(output.id), output.index)
@@ -299,12 +468,16 @@ export class World {
     for (let at = node.machine.index + 1; at <= index; at++) {
       const entry = node.log.at(at)
       if (entry === undefined) throw new Violation("what is applied is in the log", `${node.id} applies ${at}`)
+      if (Nodes.isDamaged(this.group, node, at)) throw new Nodes.Damaged(`${node.id} applies ${at}, which has rotted`)
       node.machine = Machine.apply(node.machine, entry)
       this.checker.onState(node)
       const proposal = node.proposals.get(at)
       if (proposal === undefined) continue
       node.proposals.delete(at)
-      if (entry.term === proposal.term) this.checker.onAcknowledged(node, proposal.id, at)
+      if (entry.term !== proposal.term) continue
+      this.checker.onAcknowledged(node, proposal.id, at)
+      if (node.machine.output !== undefined) this.clients.answer(proposal.id, node.machine.output)
     }
+    this.answerReads(node)
   }
 }

@@ -1,0 +1,45 @@
+import { assert, describe, it } from "@effect/vitest"
+import { RaftCore, Simulator } from "@reckon/raft"
+import { membershipMutants } from "./core/membershipMutants.js"
+import { mutants } from "./core/mutants.js"
+import { snapshotMutants } from "./core/snapshotMutants.js"
+import { breathe } from "./helpers/breathe.js"
+
+/** Where the meeting of troubles that shows a fault is too rare to be left to the draw. */
+const settings: Readonly<Record<string, Omit<Simulator.RunOptions, "seed">>> = {
+  "forgets its vote when it steps down in a term (§4.1)": {
+    nodes: 5,
+    faults: { haste: true, reorder: 0.7, crash: true, membership: false }
+  },
+  "refuses its vote where its own configuration gives it none (§4.4)": {
+    nodes: 1,
+    faults: { membership: true, crash: true }
+  }
+}
+
+const settingOf = (name: string): Omit<Simulator.RunOptions, "seed"> | undefined =>
+  name in snapshotMutants ? { faults: { compaction: true } } : settings[name]
+
+describe("Simulator catches a core that", () => {
+  it.each(Object.entries({ ...mutants, ...membershipMutants, ...snapshotMutants }))(
+    "%s",
+    { timeout: 120_000 },
+    async (name, step) => {
+      for (let seed = 1; seed <= 400; seed++) {
+        const { violations } = Simulator.run({ ...settingOf(name), seed, step, shrink: false })
+        await breathe()
+        if (violations.length > 0) return
+      }
+      assert.fail("400 seeds saw nothing")
+    }
+  )
+
+  it("never asks for an election, in the healing", () => {
+    const step: typeof RaftCore.step = (state, input, log) =>
+      (input._tag === "Tick" && state.role === "follower") || input._tag === "Campaign"
+        ? { state, outputs: [] }
+        : RaftCore.step(state, input, log)
+    const report = Simulator.run({ seed: 1, step, steps: 100, shrink: false })
+    assert.strictEqual(report.violations[0]?.invariant, "a healed group converges")
+  })
+})
