@@ -218,6 +218,15 @@ export const Placed = Schema.Struct({ index: Schema.NonNegativeInt, configuratio
 export interface Placed extends Schema.Schema.Type<typeof Placed> {}
 
 /**
+ * Whether both are the same configuration at the same place.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isSame = (a: Placed, b: Placed): boolean =>
+  a === b || (a.index === b.index && encodeJson(a.configuration) === encodeJson(b.configuration))
+
+/**
  * The configurations of a log, the newest first: that one is in force. The last is committed, all others could still be
  * cut off.
  *

@@ -57,6 +57,11 @@ export interface Persisted {
   readonly _tag: "Persisted"
   readonly token: number
   readonly lastIndex: number
+  /**
+   * For how many units, in whole ones, nothing else was done because of the write; 0 where absent. Where writing holds everything up, ticks cannot tell that a
+   * disk hangs.
+   */
+  readonly heldUp?: number | undefined
 }
 
 /**

@@ -158,6 +158,8 @@ export const make = (options: {
       configuration: database.base.configuration && placed(database.base.configuration)
     }
     let staged: Array<Change> = []
+    /** The first index that the file does not show as the log has it, because of what is staged. */
+    let stagedFrom = Number.POSITIVE_INFINITY
     let failed: unknown
     let lastFlushMillis: number | undefined
 
@@ -172,6 +174,8 @@ export const make = (options: {
         cache.truncateFrom(write.truncateFrom)
       }
       staged.push(write.snapshot === undefined ? write : { ...write, ...install(write.snapshot) })
+      const first = write.snapshot === undefined ? (write.entries[0]?.index ?? stagedFrom) : 0
+      stagedFrom = Math.min(stagedFrom, first, write.truncateFrom ?? stagedFrom)
       for (const entry of write.entries) {
         runs.append(entry.index, entry.term)
         cache.append(entry)
@@ -222,6 +226,7 @@ export const make = (options: {
       }
       const changes = staged
       staged = []
+      stagedFrom = Number.POSITIVE_INFINITY
       const begun = clock.unsafeCurrentTimeNanos()
       try {
         database.write(changes)
@@ -250,8 +255,9 @@ export const make = (options: {
       if (from > last) return []
       const cached = cache.entries(from, last, bytesMax)
       if (cached !== undefined) return cached
-      // What the cache has dropped may still be staged only. Making it durable a little early harms nobody.
-      flushStaged()
+      // What the cache has dropped may still be staged only. Making it durable a little early harms nobody, but a follower that is
+      // far behind must not cost a sync a page.
+      if (failed !== undefined || last >= stagedFrom) flushStaged()
       return database.entries(from, last, bytesMax)
     }
 

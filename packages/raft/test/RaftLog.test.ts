@@ -6,7 +6,7 @@ import { configuration } from "@reckon/raft/LogEntry"
 import * as RaftLog from "@reckon/raft/RaftLog"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { entry, hardState, row, tamper, temporaryFile, texts, use } from "./helpers/raftLog.js"
+import { entry, hardState, type Log, row, tamper, temporaryFile, texts, use } from "./helpers/raftLog.js"
 
 const logWriter = path.resolve(import.meta.dirname, "helpers/logWriter.mjs")
 
@@ -41,6 +41,37 @@ describe("RaftLog", () => {
         assert.strictEqual(log.lastIndex(), 1)
         assert.strictEqual(log.hardState().term, 1)
       })
+    })
+  )
+
+  it.scoped("reading what is durable flushes nothing, also from the file; reading what is staged there does", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      const lastAfter = (f: (log: Log) => void) =>
+        Effect.zipRight(
+          use(filename, f),
+          use(filename, log => log.lastIndex())
+        )
+      yield* use(filename, log => {
+        log.stage({ hardState: hardState(1), entries: row(1, 10, 1) })
+        log.flush()
+      })
+      // Each opening begins with nothing kept in memory.
+      const untouched = yield* lastAfter(log => {
+        log.stage({ entries: [entry(11, 1)] })
+        assert.lengthOf(log.entries(1, 10, 1e6), 10)
+      })
+      assert.strictEqual(untouched, 10)
+      const cut = yield* lastAfter(log => {
+        log.stage({ truncateFrom: 8, entries: [] })
+        assert.lengthOf(log.entries(1, 7, 1e6), 7)
+      })
+      assert.strictEqual(cut, 10)
+      const written = yield* lastAfter(log => {
+        log.stage({ truncateFrom: 9, entries: [entry(9, 1, "another")] })
+        assert.deepStrictEqual(texts(log.entries(8, 9, 1e6)), ["entry 8", "another"])
+      })
+      assert.strictEqual(written, 9)
     })
   )
 

@@ -330,6 +330,22 @@ describe("bugs of others: pre-votes and disruption (§4.2)", () => {
     assert.strictEqual(member.state.role, "leader")
   })
 
+  it("a leader leads on, whatever somebody answers who is no member", () => {
+    const member = new Member().lead()
+    const { term } = member.state
+    for (const answer of [
+      voteReply("x", term + 5, term),
+      preVoteReply("x", term + 5, term, false),
+      heartbeatReply("x", term + 5, 0),
+      matched("x", term + 5, 1)
+    ]) {
+      assert.deepStrictEqual(member.receive(answer), [])
+    }
+    assert.deepStrictEqual([member.state.role, member.state.term], ["leader", term])
+    member.receive(voteReply("b", term + 5, term))
+    assert.deepStrictEqual([member.state.role, member.state.term], ["follower", term + 5])
+  })
+
   it("who is no voter never asks for an election", () => {
     const member = new Member({ voters: ["b", "c", "d"] })
     assert.deepStrictEqual(member.ticks(50), [])

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { LogEntry, Message, RaftCore } from "@reckon/raft"
 import * as Schema from "effect/Schema"
-import { appendEntries, heartbeat, installSnapshot, Member, requestVote, snapshotAt } from "./member.js"
+import { appendEntries, heartbeat, installSnapshot, Member, matched, requestVote, snapshotAt } from "./member.js"
 
 const view = (member: Member): RaftCore.LogView => ({
   firstIndex: 1,
@@ -55,6 +55,24 @@ describe("what is durable", () => {
     assert.strictEqual(member.state.durableIndex, 1)
     member.persisted(2, 4)
     assert.strictEqual(member.state.durableIndex, 4)
+  })
+
+  it("a leader that writing held up for longer than an election time-out commits what it can, and leads no more", () => {
+    const heldUp = (ticks: number, voters = ["a", "b", "c"]) => {
+      const member = new Member({ voters }).lead()
+      member.propose(1)
+      for (const from of voters.slice(1)) member.receive(matched(from, member.state.term, member.state.lastIndex))
+      const { issuedToken, lastIndex } = member.state
+      member.persisted(issuedToken, lastIndex, ticks)
+      return [member.state.role, member.state.commitIndex === lastIndex]
+    }
+    assert.deepStrictEqual(heldUp(10), ["leader", true])
+    assert.deepStrictEqual(heldUp(11), ["follower", true])
+    assert.deepStrictEqual(heldUp(1_000, ["a"]), ["leader", true])
+    const follower = new Member({ term: 1 })
+    follower.receive(appendEntries("b", 1, [0, 0], [1]))
+    follower.persisted(1, 1, 1_000)
+    assert.strictEqual(follower.state.leader, "b")
   })
 
   it("a completion of what was never asked for is a defect", () => {

@@ -230,8 +230,8 @@ export class Member {
     return this.ticks(this.state.electionTimeout - this.state.electionElapsed)
   }
 
-  persisted(token: number, lastIndex: number): ReadonlyArray<string> {
-    return this.feed({ _tag: "Persisted", token, lastIndex })
+  persisted(token: number, lastIndex: number, heldUp?: number): ReadonlyArray<string> {
+    return this.feed({ _tag: "Persisted", token, lastIndex, heldUp })
   }
 
   /** All that was written is synced. */

@@ -279,7 +279,7 @@ export const finish = (draft: Draft): Step => {
   const gone = draft.installed === undefined ? draft.truncateFrom : base.applyIndex + 1
   if (gone !== undefined && gone <= base.lastIndex) outputs.push({ _tag: "Truncated", fromIndex: gone })
   const [inForce] = state.configurations
-  if (inForce !== base.configurations[0]) outputs.push({ _tag: "MembershipChanged", ...inForce })
+  if (!Membership.isSame(inForce, base.configurations[0])) outputs.push({ _tag: "MembershipChanged", ...inForce })
   state.configurations = Membership.settle(state.configurations, state.commitIndex)
   if (state.configurations !== base.configurations) {
     state.removed ||= Membership.committed(state.configurations, state.commitIndex).removed.includes(state.id)

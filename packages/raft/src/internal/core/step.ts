@@ -123,6 +123,7 @@ const onReceive = (draft: Draft, message: Message | InstallSnapshot): void => {
       break
     case "PreVoteReply":
     case "VoteReply":
+      if (isStrangerToLeader(draft, message.from)) break
       // these name the term they answer for, so they count even from a member of an older term
       if (message.term > state.term) adopt(draft, message.term)
       else if (message._tag === "PreVoteReply") election.onPreVoteReply(draft, message)
@@ -143,8 +144,7 @@ const onReceive = (draft: Draft, message: Message | InstallSnapshot): void => {
       break
     case "AppendReply":
     case "HeartbeatReply":
-      // what one that left still answers is no reason to step down
-      if (state.role === "leader" && !state.progress.some(({ id }) => id === message.from)) break
+      if (isStrangerToLeader(draft, message.from)) break
       if (message.term > state.term) adopt(draft, message.term)
       else if (message.term < state.term || state.role !== "leader") break
       else if (message._tag === "AppendReply") replication.onAppendReply(draft, message)
@@ -156,6 +156,10 @@ const onReceive = (draft: Draft, message: Message | InstallSnapshot): void => {
       break
   }
 }
+
+/** What one that left still answers, to whatever question, is no reason for a leader to step down. */
+const isStrangerToLeader = ({ state }: Draft, from: string): boolean =>
+  state.role === "leader" && !state.progress.some(({ id }) => id === from)
 
 const onLeaderMessage = (draft: Draft, message: LeaderMessage): void => {
   switch (message._tag) {

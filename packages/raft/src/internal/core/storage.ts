@@ -1,8 +1,9 @@
 import type { Persisted } from "../../RaftInput.js"
 import { maybeCommit } from "./commit.js"
-import type { Draft } from "./draft.js"
+import { configuration, type Draft } from "./draft.js"
 import { onOwnVoteDurable } from "./election.js"
 import { assertInvariant } from "./invariant.js"
+import { becomeFollower } from "./roles.js"
 
 /**
  * What is durable, from the completions of writes.
@@ -10,7 +11,7 @@ import { assertInvariant } from "./invariant.js"
  * A completion from before a cut that is still on its way vouches for nothing that the cut took: at the same index
  * there may be another entry by now. Completions from before one already heard of say nothing new.
  */
-export const onPersisted = (draft: Draft, { lastIndex, token }: Persisted): void => {
+export const onPersisted = (draft: Draft, { heldUp = 0, lastIndex, token }: Persisted): void => {
   const { state } = draft
   assertInvariant(token <= state.issuedToken, "only what was asked for is persisted", {
     id: state.id,
@@ -32,7 +33,11 @@ export const onPersisted = (draft: Draft, { lastIndex, token }: Persisted): void
     state.watchedTicks = 0
   }
   onOwnVoteDurable(draft)
-  if (state.role === "leader") maybeCommit(draft)
+  if (state.role !== "leader") return
+  maybeCommit(draft)
+  // It has written, but was silent for as long as no leader may be. Alone it has nobody to leave the lead to.
+  const { voters } = configuration(draft)
+  if (heldUp > state.options.electionTicks && voters.length > 1) becomeFollower(draft, undefined)
 }
 
 /**

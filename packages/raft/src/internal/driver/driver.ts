@@ -268,10 +268,12 @@ export const make = (options: DriverOptions): Driver => {
   const flush = Effect.suspend(() => {
     const written = staged
     staged = undefined
+    const begun = options.clock.unsafeCurrentTimeNanos()
     log.flush()
+    const heldUp = Math.floor(Number(options.clock.unsafeCurrentTimeNanos() - begun) / 1e6 / options.tickMillis)
     if (written === undefined) return Effect.void
     const done = Effect.suspend(() => {
-      const after = feed({ _tag: "Persisted", token: written.token, lastIndex: written.lastIndex })
+      const after = feed({ _tag: "Persisted", token: written.token, lastIndex: written.lastIndex, heldUp })
       const waiting = held
       held = []
       for (const output of waiting) {
