@@ -6,6 +6,7 @@
 
 import * as path from "node:path"
 import type { NodeStatus } from "@reckon/client/StoreRpcs"
+import { WorkerRegistry } from "@reckon/gater/WorkerRegistry"
 import * as Supervisor from "@reckon/otp/Supervisor"
 import type { Compaction } from "@reckon/raft/Compaction"
 import * as Context from "effect/Context"
@@ -47,6 +48,9 @@ export const layer = (options: {
       const stores = yield* Effect.forEach([...new Set(options.stores)], id =>
         Store.make({ ...options, id, dataDir: path.join(options.dataDir, "stores", id) })
       )
+      const registry = yield* WorkerRegistry
+      // Here and not in the tree: a store that is being started again is still this node's, and its clients are to wait for it.
+      yield* Effect.forEach(stores, ({ id }) => registry.announce(id))
       const byId = new Map(stores.map(store => [store.id, store]))
       return Layer.merge(
         Layer.succeed(Stores, {

@@ -3,3 +3,6 @@
  */
 export * as ProcessCluster from "./ProcessCluster.js"
 export * as RaftSimulator from "./RaftSimulator.js"
+export * as Torture from "./Torture.js"
+export * as TortureCheck from "./TortureCheck.js"
+export * as TortureHistory from "./TortureHistory.js"

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import { WorkerRegistry } from "@reckon/gater/WorkerRegistry"
 import * as Supervisor from "@reckon/otp/Supervisor"
 import * as Effect from "effect/Effect"
 import type { Store } from "../Store.js"
@@ -11,11 +10,9 @@ import * as StoreNames from "../StoreNames.js"
 import { notificationSup } from "./NotificationSup.js"
 import { persistenceSup } from "./PersistenceSup.js"
 
-/** `store_mgr`: announces the store for as long as its core is up. */
+/** `store_mgr`: says when the store's core is up, and when it is not. */
 const storeMgr = (store: Store) =>
   Effect.gen(function* () {
-    const registry = yield* WorkerRegistry
-    yield* registry.announce(store.id)
     yield* Effect.logInfo(`store ${store.id}: started, data in ${store.dataDir}`)
     yield* Effect.addFinalizer(() => Effect.logInfo(`store ${store.id}: stopped`))
   })
