@@ -6,10 +6,7 @@
  *
  * @since 0.1.0
  */
-import type * as Net from "node:net"
-import * as Socket from "@effect/platform/Socket"
 import * as RpcSerialization from "@effect/rpc/RpcSerialization"
-import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 /**
@@ -119,36 +116,3 @@ export const layer: Layer.Layer<RpcSerialization.RpcSerialization> = Layer.succe
   RpcSerialization.RpcSerialization,
   serialization
 )
-
-/**
- * Lets what is written to a connection in one turn of the event loop leave in one call of the system: each message is written by
- * itself, and a call costs more than most of them.
- *
- * @since 0.1.0
- * @category sockets
- */
-export const gatherWrites = (socket: Socket.Socket, connection: () => Net.Socket | undefined): Socket.Socket => {
-  let isGathering = false
-  const gather = () => {
-    const open = connection()
-    if (isGathering || open === undefined) return
-    isGathering = true
-    open.cork()
-    // Comes after the fibers that are ready to run now.
-    process.nextTick(() => {
-      isGathering = false
-      open.uncork()
-    })
-  }
-  return Socket.Socket.of({
-    ...socket,
-    writer: Effect.map(
-      socket.writer,
-      write => chunk =>
-        Effect.suspend(() => {
-          gather()
-          return write(chunk)
-        })
-    )
-  })
-}

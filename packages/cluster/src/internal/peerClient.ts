@@ -2,7 +2,6 @@
  * The RPC connection to one peer. It connects, and reconnects, by itself; requests made while it is down fail at once.
  */
 
-import * as Net from "node:net"
 import * as Socket from "@effect/platform/Socket"
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as RpcClient from "@effect/rpc/RpcClient"
@@ -23,26 +22,11 @@ const openMillis = 2_000
 
 export const connectPeer = (peer: Member): Effect.Effect<PeerClient, never, Scope.Scope> =>
   Effect.gen(function* () {
-    let connection: Net.Socket | undefined
-    const open = Effect.acquireRelease(
-      Effect.async<Net.Socket, Socket.SocketError>(resume => {
-        const { host, port } = peer.address
-        const opening = Net.createConnection({ host, port, noDelay: true })
-        opening.once("connect", () => {
-          connection = opening
-          resume(Effect.succeed(opening))
-        })
-        opening.on("error", cause => resume(Effect.fail(new Socket.SocketGenericError({ reason: "Open", cause }))))
-        return Effect.sync(() => opening.destroy())
-      }),
-      opened => Effect.sync(() => opened.destroySoon())
-    )
+    const { host, port } = peer.address
     const socket = Layer.effect(
       Socket.Socket,
       // Only describes the connection; it is made, and made again, by the protocol, which reports what goes wrong with it.
-      Effect.map(NodeSocket.fromDuplex(open, { openTimeout: openMillis }), described =>
-        Wire.gatherWrites(described, () => connection)
-      )
+      Effect.orDie(NodeSocket.makeNet({ host, port, noDelay: true, openTimeout: openMillis }))
     )
     const protocol = Layer.scoped(
       RpcClient.Protocol,
