@@ -7,8 +7,7 @@
  */
 import { Ring } from "./ring.js"
 
-export class Mailbox<A> {
-  private readonly ordinary = new Ring<A>()
+export class Mailbox<A> extends Ring<A> {
   /** Made for the first priority message: most processes never get one. */
   private priority: Ring<A> | undefined = undefined
   private waiter: (() => void) | undefined = undefined
@@ -19,10 +18,12 @@ export class Mailbox<A> {
   constructor(
     /** How many user messages may wait, of either kind. Signals (exit, down, system) are let in beyond it. */
     public capacity: number
-  ) {}
+  ) {
+    super()
+  }
 
-  get length(): number {
-    return this.priority === undefined ? this.ordinary.length : this.priority.length + this.ordinary.length
+  override get length(): number {
+    return this.priority === undefined ? this.size : this.priority.length + this.size
   }
 
   /** Takes a user message, or says `false` when the mailbox is full. */
@@ -36,11 +37,11 @@ export class Mailbox<A> {
   }
 
   /** Takes a signal whatever the capacity: losing an exit, a down or a system signal would break supervision. */
-  push(message: A, priority = false): void {
+  override push(message: A, priority = false): void {
     if (priority) {
       this.priority ??= new Ring<A>()
       this.priority.push(message)
-    } else this.ordinary.push(message)
+    } else super.push(message)
     this.wake()
   }
 
@@ -52,8 +53,8 @@ export class Mailbox<A> {
     waiter()
   }
 
-  shift(): A | undefined {
-    return this.priority === undefined ? this.ordinary.shift() : (this.priority.shift() ?? this.ordinary.shift())
+  override shift(): A | undefined {
+    return this.priority === undefined ? super.shift() : (this.priority.shift() ?? super.shift())
   }
 
   /**
@@ -70,18 +71,18 @@ export class Mailbox<A> {
     this.waiter = undefined
   }
 
-  contains(accepts: (message: A) => boolean): boolean {
-    return this.priority?.contains(accepts) === true || this.ordinary.contains(accepts)
+  override contains(accepts: (message: A) => boolean): boolean {
+    return this.priority?.contains(accepts) === true || super.contains(accepts)
   }
 
   /** Removes and returns the first message the predicate accepts, keeping the order of the others. */
-  extract(accepts: (message: A) => boolean): A | undefined {
-    return this.priority?.extract(accepts) ?? this.ordinary.extract(accepts)
+  override extract(accepts: (message: A) => boolean): A | undefined {
+    return this.priority?.extract(accepts) ?? super.extract(accepts)
   }
 
   /** Drops everything: the process is dead and nobody will read. */
-  clear(): void {
-    this.ordinary.clear()
+  override clear(): void {
+    super.clear()
     this.priority = undefined
     this.capacity = 0
     this.waiter = undefined

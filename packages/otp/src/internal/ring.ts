@@ -9,7 +9,7 @@ export class Ring<A> {
   private slots = new Array<A | undefined>(initialSlots)
   private mask = initialSlots - 1
   private head = 0
-  private size = 0
+  protected size = 0
 
   get length(): number {
     return this.size

@@ -187,6 +187,8 @@ export class Loop {
   private token: unknown = undefined
   /** Made when the first timeout is asked for: most servers never do. */
   private idle: IdleTimer | undefined = undefined
+  /** Whether any of the following is set: looked at with every message. */
+  private isTimed = false
   /** Fires when the mailbox is empty. */
   private idleZero = false
   /** Fires next. */
@@ -349,6 +351,7 @@ export class Loop {
     if (next.timeout === undefined) return
     const millis = Duration.toMillis(next.timeout)
     this.quietIdle()
+    this.isTimed = true
     const timed = "message" in next
     if (timed) this.idleMessage = new Message(next.message)
     if (millis <= 0) {
@@ -364,6 +367,8 @@ export class Loop {
   }
 
   private quietIdle(): void {
+    if (!this.isTimed) return
+    this.isTimed = false
     this.idleZero = false
     this.idleDue = false
     this.idleMessage = undefined
