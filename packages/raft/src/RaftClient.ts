@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { coalesce } from "./internal/coalesce.js"
 import { localRequests } from "./internal/localRequests.js"
+import { replaceMember } from "./internal/replaceMember.js"
 import type * as Membership from "./Membership.js"
 import { type ChangeError, NotLeader, type ProposeError, type ReadError, type TransferError } from "./RaftError.js"
 import type { Status } from "./RaftProtocol.js"
@@ -28,6 +29,14 @@ export interface RaftClient {
    * committed. One change at a time.
    */
   readonly changeMembership: (change: Membership.Change) => Effect.Effect<number, ChangeError>
+  /**
+   * Puts a new member in the place of another: adds it, waits until it keeps up and votes, and removes the other one, for ever. However long that takes: interrupt it to
+   * give up. Where it failed or was interrupted it can be called again, and goes on with what is left to do.
+   */
+  readonly replaceMember: (members: {
+    readonly add: Membership.MemberId
+    readonly remove: Membership.MemberId
+  }) => Effect.Effect<void, ChangeError>
   /** Makes another voter the leader; returns once it leads. Proposals are refused, and wait here, while it takes over. */
   readonly transferLeadership: (target: Membership.MemberId) => Effect.Effect<void, TransferError>
   /** `null` while the member's process is down. */
@@ -91,16 +100,19 @@ export const make = (options: {
       )
     )
 
+    const changeMembership: RaftClient["changeMembership"] = change =>
+      atLeader<number, ChangeError>(local.changeMembership(change), leader =>
+        transport.changeMembership(options.group, leader, change)
+      )
+
     return {
       propose: payload =>
         atLeader<Uint8Array, ProposeError>(local.propose(payload), leader =>
           transport.propose(options.group, leader, payload)
         ),
       readBarrier,
-      changeMembership: change =>
-        atLeader<number, ChangeError>(local.changeMembership(change), leader =>
-          transport.changeMembership(options.group, leader, change)
-        ),
+      changeMembership,
+      replaceMember: replaceMember({ changeMembership, status: local.status }),
       transferLeadership: target =>
         atLeader<void, TransferError>(local.transferLeadership(target), leader =>
           transport.transferLeadership(options.group, leader, target)

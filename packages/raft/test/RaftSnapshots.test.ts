@@ -6,6 +6,7 @@ import * as Process from "@reckon/otp/Process"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import { bytesMax, SnapshotRefused } from "@reckon/raft/SnapshotChunk"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import {
   eventually,
   kill,
@@ -189,6 +190,55 @@ describe("the membership", () => {
       const next = yield* leaderOf(others)
       assert.strictEqual(yield* whileTimePasses(propose(next, "4")), "4")
       assert.deepStrictEqual([...(yield* next.status).voters].sort(), others.map(({ self }) => self).sort())
+    }).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped("a new member takes the place of another, the leader's too, and is never missed", () =>
+    Effect.gen(function* () {
+      const group = yield* makeGroup(names, { compaction })
+      const leader = yield* leaderOf(group.members)
+      yield* proposeMany(leader, 1, 50)
+      const fourth = yield* makeMember(group.network, "d", [], { compaction })
+      yield* fourth.start
+      const follower = group.members.find(member => member !== leader)
+      assert(follower !== undefined)
+      yield* whileTimePasses(follower.client.replaceMember({ add: "d", remove: leader.self }))
+      const next = yield* leaderOf([fourth, ...group.members.filter(member => member !== leader)])
+      const expected = [...names.filter(name => name !== leader.self), "d"]
+      assert.deepStrictEqual([...(yield* next.status).voters].sort(), expected)
+      assert.strictEqual(yield* whileTimePasses(propose(next, "51")), "51")
+      // Again: there is nothing left to do.
+      yield* eventually(Effect.map(follower.status, ({ voters }) => !voters.includes(leader.self)))
+      yield* whileTimePasses(follower.client.replaceMember({ add: "d", remove: leader.self }))
+    }).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped("a replacement that was broken off goes on where it stood", () =>
+    Effect.gen(function* () {
+      const group = yield* makeGroup(names)
+      const leader = yield* leaderOf(group.members)
+      const [left] = group.members.filter(member => member !== leader)
+      assert(left !== undefined)
+      // Nobody answers under the new name: it stays a learner, and the old member stays a voter.
+      const replacing = yield* Effect.fork(leader.client.replaceMember({ add: "d", remove: left.self }))
+      yield* eventually(Effect.map(leader.status, ({ learners }) => learners.includes("d")))
+      yield* Fiber.interrupt(replacing)
+      assert.include((yield* leader.status).voters, left.self)
+      const fourth = yield* makeMember(group.network, "d", [])
+      yield* fourth.start
+      yield* whileTimePasses(leader.client.replaceMember({ add: "d", remove: left.self }))
+      const { learners, voters } = yield* leader.status
+      assert.deepStrictEqual([[...voters].sort(), learners], [[...names.filter(name => name !== left.self), "d"], []])
+    }).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped("a replacement of nobody adds nobody", () =>
+    Effect.gen(function* () {
+      const group = yield* makeGroup(names)
+      const leader = yield* leaderOf(group.members)
+      const refused = yield* whileTimePasses(Effect.flip(leader.client.replaceMember({ add: "d", remove: "x" })))
+      assert.deepInclude(refused, { _tag: "ChangeRefused", reason: "not_a_member" })
+      assert.deepStrictEqual([...(yield* leader.status).learners], [])
     }).pipe(Effect.provide(Process.layer))
   )
 

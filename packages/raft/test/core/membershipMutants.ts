@@ -1,21 +1,7 @@
 import { Membership, type Message, Quorum, RaftCore } from "@reckon/raft"
-import { commitUpTo, receive, type StepFunction } from "./mutants.js"
+import { commitUpTo, receive, type StepFunction, under } from "./mutants.js"
 
 /** Cores with one rule of the membership or of leadership transfer broken, each as some implementation once shipped it. */
-
-/** Steps with another state than the true one, and puts back what was changed in it where the step left it alone. */
-const under =
-  <K extends keyof RaftCore.State>(
-    field: K,
-    applies: (input: RaftCore.Input) => boolean,
-    change: (state: RaftCore.State) => RaftCore.State[K]
-  ): StepFunction =>
-  (state, input, log) => {
-    if (!applies(input)) return RaftCore.step(state, input, log)
-    const changed = change(state)
-    const next = RaftCore.step({ ...state, [field]: changed }, input, log)
-    return next.state[field] === changed ? { ...next, state: { ...next.state, [field]: state[field] } } : next
-  }
 
 const asksForChange = (input: RaftCore.Input): boolean => input._tag === "ChangeMembership"
 

@@ -27,6 +27,20 @@ const sendEarly = (tag: Message.Message["_tag"]): StepFunction =>
       : output
   )
 
+/** Steps with another state than the true one, and puts back what was changed in it where the step left it alone. */
+export const under =
+  <K extends keyof RaftCore.State>(
+    field: K,
+    applies: (input: RaftCore.Input) => boolean,
+    change: (state: RaftCore.State) => RaftCore.State[K]
+  ): StepFunction =>
+  (state, input, log) => {
+    if (!applies(input)) return RaftCore.step(state, input, log)
+    const changed = change(state)
+    const next = RaftCore.step({ ...state, [field]: changed }, input, log)
+    return next.state[field] === changed ? { ...next, state: { ...next.state, [field]: state[field] } } : next
+  }
+
 export const receive =
   (change: (message: Message.Message, state: RaftCore.State) => Message.Message): StepFunction =>
   (state, input, log) =>

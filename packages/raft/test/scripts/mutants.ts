@@ -1,21 +1,7 @@
 import { type Message, Quorum, RaftCore } from "@reckon/raft"
-import { commitUpTo, mapMessages, receive, type StepFunction } from "../core/mutants.js"
+import { commitUpTo, mapMessages, receive, type StepFunction, under } from "../core/mutants.js"
 
 /** Cores with one rule broken, beyond those of the unit tests: the boxes that the scripts show and no other mutant breaks. */
-
-/** Steps as if one thing in the state were another, and puts it back where the step left it alone. */
-const asIf =
-  <K extends keyof RaftCore.State>(
-    field: K,
-    applies: (input: RaftCore.Input) => boolean,
-    change: (state: RaftCore.State) => RaftCore.State[K]
-  ): StepFunction =>
-  (state, input, log) => {
-    if (!applies(input)) return RaftCore.step(state, input, log)
-    const changed = change(state)
-    const next = RaftCore.step({ ...state, [field]: changed }, input, log)
-    return next.state[field] === changed ? { ...next, state: { ...next.state, [field]: state[field] } } : next
-  }
 
 /** Steps, and then makes the state another. */
 const andThen =
@@ -101,7 +87,7 @@ const disruption: Readonly<Record<string, StepFunction>> = {
   "grants pre-votes without a look at the log (§4.2)": receive((message, state) =>
     message._tag === "PreVote" ? { ...message, lastIndex: state.lastIndex, lastTerm: state.lastTerm } : message
   ),
-  "refuses the pre-vote of its own leader (§4.2)": asIf(
+  "refuses the pre-vote of its own leader (§4.2)": under(
     "leader",
     input => received(input, "PreVote"),
     ({ id, leader }) => (leader === undefined ? undefined : id)
@@ -131,12 +117,12 @@ const disruption: Readonly<Record<string, StepFunction>> = {
     }
     return { state: asking, outputs }
   },
-  "leads on though it hears no majority (§4.2)": asIf(
+  "leads on though it hears no majority (§4.2)": under(
     "progress",
     input => input._tag === "Tick",
     ({ progress }) => progress.map(other => ({ ...other, active: true }))
   ),
-  "leads on though its disk hangs (§4.2)": asIf(
+  "leads on though its disk hangs (§4.2)": under(
     "watchedTicks",
     () => true,
     () => 0
@@ -203,7 +189,7 @@ const others: Readonly<Record<string, StepFunction>> = {
       ? { reads: next.reads.map(read => (read.round > 0 ? read : { ...read, round: before.round })) }
       : {}
   ),
-  "serves reads before it has committed in its term (§4.5)": asIf(
+  "serves reads before it has committed in its term (§4.5)": under(
     "termStartIndex",
     input => input._tag === "ReadIndex",
     ({ commitIndex, termStartIndex }) => Math.min(termStartIndex, commitIndex)
@@ -211,7 +197,7 @@ const others: Readonly<Record<string, StepFunction>> = {
   "never gives a transfer up (§4.8)": andThen(({ transfer }) => ({
     transfer: transfer === undefined ? undefined : { ...transfer, ticks: 0 }
   })),
-  "takes proposals while it hands over (§4.8)": asIf(
+  "takes proposals while it hands over (§4.8)": under(
     "transfer",
     input => input._tag === "Propose",
     () => undefined
