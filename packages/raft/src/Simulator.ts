@@ -159,7 +159,8 @@ export type Event =
   | { readonly _tag: "Tick"; readonly node: string; readonly at?: number | undefined }
   | { readonly _tag: "Restart"; readonly node: string }
   | { readonly _tag: "Propose"; readonly node: string; readonly count: number; readonly bytes: number }
-  | { readonly _tag: "Sync"; readonly node: string; readonly writes: number }
+  /** `heldUp`: for how many ticks the write kept its member from everything else, as one on the member's own thread does. */
+  | { readonly _tag: "Sync"; readonly node: string; readonly writes: number; readonly heldUp?: number }
   | {
       readonly _tag: "Crash" | "FailSync"
       readonly node: string
@@ -202,6 +203,7 @@ export interface Faults {
   /** What is on a disk changes, on no more members than the group can do without. */
   readonly rot: boolean
   readonly failedSync: boolean
+  /** Disks hang, beside their member or with it. */
   readonly stall: boolean
   readonly pause: boolean
   readonly cut: boolean

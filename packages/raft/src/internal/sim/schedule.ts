@@ -122,7 +122,10 @@ export class Schedule {
     if (!random.chance(probability)) return undefined
     const node = random.pick(this.world.nodes.filter(({ writes }) => writes.length > 0))
     if (node === undefined || this.stalled.has(node) || this.paused.has(node)) return undefined
-    return { _tag: "Sync", node: node.id, writes: random.between(1, node.writes.length) }
+    const event = { _tag: "Sync" as const, node: node.id, writes: random.between(1, node.writes.length) }
+    return this.faults.stall && random.chance(0.05)
+      ? { ...event, heldUp: random.between(1, 3 * node.core.options.electionTicks) }
+      : event
   }
 
   /** A snapshot's delivery is reported, or its failure: also of one that is only late. */

@@ -198,7 +198,7 @@ export class World {
       case "Retry":
         return this.ask(node, event.client)
       case "Sync":
-        return this.sync(node, event.writes)
+        return this.sync(node, event.writes, event.heldUp)
       case "Change": {
         const change: Membership.Change = { _tag: event.change, member: event.member }
         if (!Damage.isPrudent(this.nodes, change)) return false
@@ -303,7 +303,7 @@ export class World {
   }
 
   /** The oldest writes become durable together; what waited for them leaves; the core hears of the newest. */
-  private sync(node: Nodes.Node, writes: number): boolean {
+  private sync(node: Nodes.Node, writes: number, heldUp?: number): boolean {
     const done = node.writes.splice(0, writes)
     const last = done[done.length - 1]
     if (last === undefined) return false
@@ -314,7 +314,7 @@ export class World {
     }
     const { output } = last
     const lastIndex = output._tag === "Install" ? output.snapshot.index : output.lastIndex
-    this.feed(node, { _tag: "Persisted", token: output.token, lastIndex })
+    this.feed(node, { _tag: "Persisted", token: output.token, lastIndex, heldUp })
     return true
   }
 
