@@ -3,10 +3,12 @@
  *
  * It keeps one connection per endpoint, opened when first needed, and asks the endpoint that served last. An attempt that fails in a way a repetition
  * can mend goes to the next endpoint, after a short jittered pause, until the request's time is up; everything else comes back at once.
- * Appends are safe to repeat, because their events carry their ids from the start.
+ * Appends are safe to repeat, because their events carry their ids from the start. Any other write is repeated only while no attempt can have taken effect; after one that may
+ * have, it ends with `OutcomeUnknown`.
  *
  * Appends that are waiting at the same time leave together in one request. Those of one stream are sent in the order in which they were
- * called and never sit in two requests at once, so that none overtakes another, not even when a request has to be repeated.
+ * called and never sit in two requests at once, so that none overtakes another, not even when a request has to be repeated. Batches, and appends with a condition, do not wait: each is a
+ * request of its own.
  *
  * @since 0.1.0
  */
@@ -18,24 +20,17 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
 import * as Endpoint from "./Endpoint.js"
-import type { NewEvent, RecordedEvent } from "./Event.js"
-import type { ExpectedVersion } from "./ExpectedVersion.js"
+import * as EventStore from "./EventStore.js"
 import * as AppendQueue from "./internal/appendQueue.js"
 import * as Attempts from "./internal/attempts.js"
+import { checked } from "./internal/checked.js"
 import * as Connections from "./internal/connections.js"
-import * as Reads from "./internal/reads.js"
-import * as Subscription from "./internal/subscription.js"
+import * as Peers from "./internal/peers.js"
+import * as Assembled from "./internal/service.js"
 import * as Limits from "./Limits.js"
-import {
-  type AppendError,
-  InvalidRequest,
-  type RequestError,
-  type StreamNotFound,
-  type Unreachable
-} from "./StoreError.js"
-import type { Append, Appended, Consistency, EventPage, NodeStatus, StreamInfo, SubscribeFrom } from "./StoreRpcs.js"
+import { InvalidRequest, Unreachable } from "./StoreError.js"
+import { type NodeStatus, StatusRpc } from "./StoreRpcs.js"
 
 /**
  * How appends are gathered into requests.
@@ -75,113 +70,14 @@ export interface Options {
 }
 
 /**
- * What an append can fail with.
- *
- * @since 0.1.0
- * @category errors
- */
-export type AppendFailure = AppendError | RequestError | Unreachable
-
-/**
- * What a read can fail with.
- *
- * @since 0.1.0
- * @category errors
- */
-export type ReadFailure = RequestError | Unreachable
-
-/**
  * @since 0.1.0
  * @category models
  */
-export interface ReadOptions {
-  /** The version (of a stream) or position (of all events) to start at, that one included. Default: the first, or backward the last. */
-  readonly from?: number | undefined
-  readonly direction?: "forward" | "backward" | undefined
-  /** Default `linearizable`. */
-  readonly consistency?: Consistency | undefined
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface PageOptions extends ReadOptions {
-  /** The most events the page may carry, 0 to `StoreRpcs.pageEventsMax`, which is the default. */
-  readonly count?: number | undefined
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface FeedOptions extends ReadOptions {
-  /** The number of events after which the stream ends. Default: all there are. */
-  readonly count?: number | undefined
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface Service {
-  readonly store: string
+export interface Service extends EventStore.Service {
   readonly endpoints: ReadonlyArray<string>
 
-  /** Appends the events to one stream, all or none. The answer carries version and position of the last one. */
-  readonly append: (
-    streamId: string,
-    expectedVersion: ExpectedVersion,
-    events: ReadonlyArray<NewEvent>
-  ) => Effect.Effect<Appended, AppendFailure>
-
-  /**
-   * Several appends at once; each succeeds or fails on its own, and the answers come in the order of the appends. Those for one stream take effect in
-   * their order.
-   */
-  readonly appendAll: (
-    appends: ReadonlyArray<Append>
-  ) => Effect.Effect<ReadonlyArray<Either.Either<Appended, AppendFailure>>>
-
-  /** One page of a stream's events. */
-  readonly read: (streamId: string, options?: PageOptions) => Effect.Effect<EventPage, ReadFailure | StreamNotFound>
-
-  /** A stream's events, page after page, up to the last one there is when the reading gets there. */
-  readonly readStream: (
-    streamId: string,
-    options?: FeedOptions
-  ) => Stream.Stream<RecordedEvent, ReadFailure | StreamNotFound>
-
-  /** One page of all events of the store, by position. */
-  readonly readAll: (options?: PageOptions) => Effect.Effect<EventPage, ReadFailure>
-
-  /** All events of the store by position, page after page. */
-  readonly readAllStream: (options?: FeedOptions) => Stream.Stream<RecordedEvent, ReadFailure>
-
-  /** The version of a stream's last event, -1 where it has none. */
-  readonly getVersion: (
-    streamId: string,
-    options?: { readonly consistency?: Consistency | undefined }
-  ) => Effect.Effect<number, ReadFailure>
-
-  /** The streams of the store in the order of their names, those behind `after`. */
-  readonly listStreams: (options?: {
-    readonly after?: string | undefined
-    readonly consistency?: Consistency | undefined
-  }) => Stream.Stream<StreamInfo, ReadFailure>
-
-  /**
-   * The events of a stream (`streamId` null: of the store) from a start point on, then each as it commits; it does not end by itself. When its node goes away
-   * it goes on at another one, behind the last event it delivered: none is missed, none comes twice. It fails when no node has served it for
-   * the length of `timeout`.
-   */
-  readonly subscribe: (options: {
-    readonly streamId: string | null
-    readonly from: SubscribeFrom
-  }) => Stream.Stream<RecordedEvent, ReadFailure>
-
   /** How the node at one endpoint sees itself. Asked once, without repetition, within `attemptTimeout`. */
-  readonly status: (endpoint: string) => Effect.Effect<NodeStatus, ReadFailure>
+  readonly status: (endpoint: string) => Effect.Effect<NodeStatus, EventStore.ReadFailure>
 }
 
 /**
@@ -200,6 +96,8 @@ export const batchingDefaults: Batching = {
   queueAppendsMax: 16_384,
   queueBytesMax: 64 * 1024 * 1024
 }
+
+const validStatus = checked(StatusRpc.payloadSchema)
 
 /**
  * A client that lives as long as the scope. Closing it ends its connections; appends still under way then end with `OutcomeUnknown`.
@@ -222,36 +120,47 @@ export const make: (options: Options) => Effect.Effect<Service, InvalidRequest, 
     }
     if (endpoints.length === 0) return yield* new InvalidRequest({ message: "the client needs at least one endpoint" })
 
+    yield* validStatus({ store })
+
+    const limits = options.limits ?? Limits.defaults
+    const batching = { ...batchingDefaults, ...options.batching }
     const connections = yield* Connections.make({
       endpoints,
       connectTimeout: options.connectTimeout ?? Duration.millis(1500)
     })
-    const attempts = Attempts.make({ connections, timeoutMillis, attemptTimeoutMillis })
-    const queue = yield* AppendQueue.make({
+    const attempts = Attempts.make({ peers: Peers.nodes(connections, store), timeoutMillis, attemptTimeoutMillis })
+    const appends = yield* AppendQueue.make({
       attempts,
       store,
-      timeoutMillis,
-      limits: options.limits ?? Limits.defaults,
-      batching: { ...batchingDefaults, ...options.batching }
+      limits,
+      batching: { ...batching, appendsMax: Math.min(batching.appendsMax, Limits.appendsMax) }
     })
-    const reads = Reads.make({ attempts, store })
 
     return Client.of({
-      ...reads,
-      store,
+      ...Assembled.make({ store, limits, attempts, appends }),
       endpoints: connections.endpoints,
-      append: queue.append,
-      appendAll: queue.appendAll,
-      subscribe: Subscription.make({ attempts, reads, store, timeoutMillis })
+      status: text =>
+        Effect.flatMap(
+          Either.mapLeft(Endpoint.parse(text), message => new InvalidRequest({ message })),
+          endpoint => Peers.askAt(connections, endpoint, rpc => rpc.Status({ store }), attemptTimeoutMillis)
+        ).pipe(Effect.catchTag("Lost", lost => new Unreachable({ endpoints: [lost.endpoint], detail: lost.detail })))
     })
   }
 )
 
+const provide = <E>(client: Effect.Effect<Service, E, Scope.Scope>): Layer.Layer<Client | EventStore.EventStore, E> =>
+  Layer.scopedContext(
+    Effect.map(client, service => Context.make(Client, service).pipe(Context.add(EventStore.EventStore, service)))
+  )
+
 /**
+ * The client, which is also the `EventStore` of a program that does not care where its store is.
+ *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options): Layer.Layer<Client, InvalidRequest> => Layer.scoped(Client, make(options))
+export const layer = (options: Options): Layer.Layer<Client | EventStore.EventStore, InvalidRequest> =>
+  provide(make(options))
 
 /**
  * The settings of a client in the environment: `RECKON_ENDPOINTS`, `RECKON_STORE`, `RECKON_TIMEOUT` (such as `10 seconds`) and the sizes of
@@ -273,5 +182,5 @@ export const config: Config.Config<Options> = Config.all({
  */
 export const layerConfig = (
   options: Config.Config.Wrap<Options> = config
-): Layer.Layer<Client, InvalidRequest | ConfigError> =>
-  Layer.scoped(Client, Effect.flatMap(Config.unwrap(options), make))
+): Layer.Layer<Client | EventStore.EventStore, InvalidRequest | ConfigError> =>
+  provide(Effect.flatMap(Config.unwrap(options), make))

@@ -9,7 +9,8 @@
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
-import { InvalidRequest } from "./StoreError.js"
+import * as Payload from "./internal/payload.js"
+import type { InvalidRequest } from "./StoreError.js"
 
 /** Text that survives UTF-8: half of a surrogate pair would become another character on the way, and two names could become one. */
 const wellFormed = Schema.filter<typeof Schema.String>(text => !/\p{Surrogate}/u.test(text), {
@@ -55,9 +56,29 @@ export const Position = Schema.NonNegativeInt
  */
 export const Version = Schema.NonNegativeInt
 
-const EventType = name(512)
-const Tag = name(512)
-const ContentType = name(128)
+/**
+ * The type of an event, such as `OrderPlaced`: 1 to 512 characters.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const EventType = name(512)
+
+/**
+ * A tag of an event, such as `customer:42`: 1 to 512 characters, compared exactly.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Tag = name(512)
+
+/**
+ * How payload bytes are to be read, as a media type: 1 to 128 characters.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ContentType = name(128)
 
 /**
  * The content type of JSON payloads.
@@ -65,7 +86,7 @@ const ContentType = name(128)
  * @since 0.1.0
  * @category constants
  */
-export const contentTypeJson = "application/json"
+export const contentTypeJson = Payload.contentTypeJson
 
 const payloadFields = {
   eventId: EventId,
@@ -112,9 +133,6 @@ export const RecordedEvent = Schema.Struct({
  */
 export interface RecordedEvent extends Schema.Schema.Type<typeof RecordedEvent> {}
 
-const encoder = new TextEncoder()
-const decoder = new TextDecoder("utf-8", { fatal: true })
-
 /**
  * A random event id (UUID version 4) from the `Random` service.
  *
@@ -130,18 +148,6 @@ export const randomId: Effect.Effect<string> = Effect.gen(function* () {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`
 })
 
-const encodeJson = (field: string, value: unknown): Effect.Effect<Uint8Array, InvalidRequest> =>
-  Effect.suspend(() => {
-    try {
-      const text = JSON.stringify(value)
-      return text === undefined
-        ? Effect.fail(new InvalidRequest({ message: `${field} is not a JSON value` }))
-        : Effect.succeed(encoder.encode(text))
-    } catch (cause) {
-      return Effect.fail(new InvalidRequest({ message: `${field} cannot be encoded as JSON: ${String(cause)}` }))
-    }
-  })
-
 /**
  * Builds an event with JSON payloads. Without an `id` a random one is chosen; to make an append safe to retry across processes, give one.
  *
@@ -155,25 +161,9 @@ export const json = (options: {
   readonly tags?: ReadonlyArray<string>
   readonly id?: string
 }): Effect.Effect<NewEvent, InvalidRequest> =>
-  Effect.gen(function* () {
-    return {
-      eventId: options.id === undefined ? yield* randomId : options.id.toLowerCase(),
-      eventType: options.type,
-      data: yield* encodeJson("data", options.data),
-      dataContentType: contentTypeJson,
-      metadata: options.metadata === undefined ? null : yield* encodeJson("metadata", options.metadata),
-      metadataContentType: contentTypeJson,
-      tags: options.tags ?? []
-    }
-  })
-
-const decodeJson = (bytes: Uint8Array, contentType: string, what: string): Effect.Effect<unknown, InvalidRequest> =>
-  contentType !== contentTypeJson
-    ? Effect.fail(new InvalidRequest({ message: `${what} is ${contentType}, not ${contentTypeJson}` }))
-    : Effect.try({
-        try: (): unknown => JSON.parse(decoder.decode(bytes)),
-        catch: cause => new InvalidRequest({ message: `${what} is not valid JSON: ${String(cause)}` })
-      })
+  Effect.flatMap(options.id === undefined ? randomId : Effect.succeed(options.id.toLowerCase()), eventId =>
+    Payload.json(options, { eventId, eventType: options.type, tags: options.tags ?? [] })
+  )
 
 /**
  * The event's `data` as a JSON value.
@@ -182,7 +172,7 @@ const decodeJson = (bytes: Uint8Array, contentType: string, what: string): Effec
  * @category decoding
  */
 export const decodeData = (event: NewEvent | RecordedEvent): Effect.Effect<unknown, InvalidRequest> =>
-  decodeJson(event.data, event.dataContentType, "data")
+  Payload.decodeData(event)
 
 /**
  * The event's `metadata` as a JSON value; `null` where it has none.
@@ -191,7 +181,7 @@ export const decodeData = (event: NewEvent | RecordedEvent): Effect.Effect<unkno
  * @category decoding
  */
 export const decodeMetadata = (event: NewEvent | RecordedEvent): Effect.Effect<unknown, InvalidRequest> =>
-  event.metadata === null ? Effect.succeed(null) : decodeJson(event.metadata, event.metadataContentType, "metadata")
+  Payload.decodeMetadata(event)
 
 /**
  * The number of bytes of an event that count towards the size limits: payloads, type and tags.

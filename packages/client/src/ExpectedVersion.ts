@@ -28,7 +28,7 @@ export type ExpectedVersion = Schema.Schema.Type<typeof ExpectedVersion>
 export const Any = "any" satisfies ExpectedVersion
 
 /**
- * The stream has no event yet.
+ * The stream has no event yet, or was deleted.
  *
  * @since 0.1.0
  * @category constructors
@@ -36,7 +36,7 @@ export const Any = "any" satisfies ExpectedVersion
 export const NoStream = "no_stream" satisfies ExpectedVersion
 
 /**
- * The stream has at least one event.
+ * The stream has, or had, an event, and was not deleted.
  *
  * @since 0.1.0
  * @category constructors
@@ -52,7 +52,7 @@ export const StreamExists = "stream_exists" satisfies ExpectedVersion
 export const exact = (version: number): ExpectedVersion => version
 
 /**
- * The version a stream without events is said to have.
+ * The version a stream is said to have that has no events, or was deleted.
  *
  * @since 0.1.0
  * @category constants
@@ -79,10 +79,13 @@ export const isMet = (expected: ExpectedVersion, current: number): boolean => {
 }
 
 /**
- * Whether a stream at this version, which does not meet the expectation, can come to meet it: a stream's version only grows.
+ * Whether a stream at version `actual`, which does not meet the expectation, can come to meet it.
+ *
+ * Deleting a stream brings it to -1, so that any stream can yet meet `no_stream`, and appending brings it from there to `stream_exists`. But the versions of a stream that is created anew
+ * go on where the old one's ended: a version that was passed by is never met again.
  *
  * @since 0.1.0
  * @category predicates
  */
 export const canYetBeMet = (expected: ExpectedVersion, actual: number): boolean =>
-  expected === StreamExists || (typeof expected === "number" && actual < expected)
+  typeof expected !== "number" || actual < expected

@@ -1,9 +1,15 @@
 /**
- * The sizes a store accepts, as settings.
+ * The sizes a store accepts: as settings, and held against what is to be written. A client checks before it sends anything, and a gateway, which trusts
+ * nobody, checks again.
  *
  * @since 0.1.0
  */
 import * as Config from "effect/Config"
+import * as Either from "effect/Either"
+import * as Event from "./Event.js"
+import * as Snapshot from "./Snapshot.js"
+import { EventTooLarge, InvalidRequest, RequestTooLarge } from "./StoreError.js"
+import type { Append } from "./StoreRpcs.js"
 
 /**
  * @since 0.1.0
@@ -12,7 +18,7 @@ import * as Config from "effect/Config"
 export interface Limits {
   /** Bytes one event may have, see `Event.byteLength`. */
   readonly eventBytesMax: number
-  /** Bytes the events of one request may have together. */
+  /** Bytes the appends of one request, or a snapshot, may have together. */
   readonly requestBytesMax: number
 }
 
@@ -34,3 +40,90 @@ export const config: Config.Config<Limits> = Config.all({
   eventBytesMax: Config.integer("RECKON_EVENT_BYTES_MAX").pipe(Config.withDefault(defaults.eventBytesMax)),
   requestBytesMax: Config.integer("RECKON_REQUEST_BYTES_MAX").pipe(Config.withDefault(defaults.requestBytesMax))
 })
+
+/**
+ * Appends one request may carry, so that a flood of tiny ones is bounded as well as the bytes of large ones.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const appendsMax = 10_000
+
+/**
+ * Events the appends of one request may carry together.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const eventsMax = 100_000
+
+/**
+ * Why something is not written that fits its schema.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type Refusal = EventTooLarge | RequestTooLarge | InvalidRequest
+
+/** What an append has besides its events: its stream's name and expectation. */
+const appendBytes = (append: Append): number => append.streamId.length + 64
+
+const tooLarge = (bytes: number, limits: Limits): Either.Either<number, RequestTooLarge> =>
+  bytes > limits.requestBytesMax
+    ? Either.left(new RequestTooLarge({ bytes, limitBytes: limits.requestBytesMax }))
+    : Either.right(bytes)
+
+const refuse = (message: string): Either.Either<never, InvalidRequest> => Either.left(new InvalidRequest({ message }))
+
+/**
+ * The bytes of appends that leave in one request, if they may: no event, nor all of them together, exceeds its limit, and no event has a tag twice.
+ *
+ * @since 0.1.0
+ * @category checks
+ */
+export const checkAppends = (appends: ReadonlyArray<Append>, limits: Limits): Either.Either<number, Refusal> => {
+  let bytes = 0
+  let events = 0
+  for (const append of appends) {
+    bytes += appendBytes(append)
+    events += append.events.length
+    for (const event of append.events) {
+      const size = Event.byteLength(event)
+      if (size > limits.eventBytesMax) {
+        return Either.left(new EventTooLarge({ eventId: event.eventId, bytes: size, limitBytes: limits.eventBytesMax }))
+      }
+      if (event.tags.length > 1 && new Set(event.tags).size < event.tags.length) {
+        return refuse(`event ${event.eventId} has a tag twice`)
+      }
+      bytes += size
+    }
+  }
+  if (appends.length > appendsMax || events > eventsMax) {
+    return refuse(`${appends.length} appends with ${events} events, at most ${appendsMax} and ${eventsMax} are taken`)
+  }
+  return tooLarge(bytes, limits)
+}
+
+/**
+ * The same for appends that are to take effect together: each names another stream.
+ *
+ * @since 0.1.0
+ * @category checks
+ */
+export const checkBatch = (appends: ReadonlyArray<Append>, limits: Limits): Either.Either<number, Refusal> => {
+  const streams = new Set<string>()
+  for (const { streamId } of appends) {
+    if (streams.has(streamId)) return refuse(`the batch names stream "${streamId}" twice`)
+    streams.add(streamId)
+  }
+  return checkAppends(appends, limits)
+}
+
+/**
+ * The bytes of a snapshot, if it may be saved.
+ *
+ * @since 0.1.0
+ * @category checks
+ */
+export const checkSnapshot = (snapshot: Snapshot.NewSnapshot, limits: Limits): Either.Either<number, RequestTooLarge> =>
+  tooLarge(Snapshot.byteLength(snapshot), limits)

@@ -49,6 +49,100 @@ export class EventIdConflict extends Schema.TaggedError<EventIdConflict>("@recko
 }
 
 /**
+ * An event matches the query of an append's condition behind the position that the writer had seen. Nothing of the append was written: read again, decide again.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AppendConditionFailed extends Schema.TaggedError<AppendConditionFailed>(
+  "@reckon/client/AppendConditionFailed"
+)("AppendConditionFailed", {
+  /** The position up to which the writer had seen events, -1 where it had seen none. */
+  after: Schema.Number,
+  /** The position of the first event that breaks the condition. */
+  position: Schema.Number
+}) {
+  readonly retryable = false
+  override get message() {
+    return `an event at position ${this.position} matches the append's condition, which allows none after ${this.after}`
+  }
+}
+
+/**
+ * The stream was deleted. An append creates it anew, with the version that follows its last one.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class StreamDeleted extends Schema.TaggedError<StreamDeleted>("@reckon/client/StreamDeleted")("StreamDeleted", {
+  streamId: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `stream "${this.streamId}" was deleted`
+  }
+}
+
+/**
+ * The stream was deleted for good: nothing can be read from it or appended to it ever again.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class StreamTombstoned extends Schema.TaggedError<StreamTombstoned>("@reckon/client/StreamTombstoned")(
+  "StreamTombstoned",
+  { streamId: Schema.String }
+) {
+  readonly retryable = false
+  override get message() {
+    return `stream "${this.streamId}" was deleted for good`
+  }
+}
+
+/**
+ * There is no snapshot of the stream, or none at this version.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SnapshotNotFound extends Schema.TaggedError<SnapshotNotFound>("@reckon/client/SnapshotNotFound")(
+  "SnapshotNotFound",
+  {
+    streamId: Schema.String,
+    /** The version that was asked for; `null`: the latest. */
+    version: Schema.NullOr(Schema.Number)
+  }
+) {
+  readonly retryable = false
+  override get message() {
+    const at = this.version === null ? "" : ` at version ${this.version}`
+    return `there is no snapshot of stream "${this.streamId}"${at}`
+  }
+}
+
+/**
+ * The snapshot claims to contain events that the stream does not have: those behind its last version, or from before it was created anew.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SnapshotOutOfRange extends Schema.TaggedError<SnapshotOutOfRange>("@reckon/client/SnapshotOutOfRange")(
+  "SnapshotOutOfRange",
+  {
+    streamId: Schema.String,
+    version: Schema.Number,
+    /** The versions that a snapshot of the stream may have. */
+    least: Schema.Number,
+    most: Schema.Number
+  }
+) {
+  readonly retryable = false
+  override get message() {
+    return `a snapshot of stream "${this.streamId}" cannot be of version ${this.version}: it has the versions ${this.least} to ${this.most}`
+  }
+}
+
+/**
  * @since 0.1.0
  * @category errors
  */
@@ -100,7 +194,7 @@ export class RequestTooLarge extends Schema.TaggedError<RequestTooLarge>("@recko
 ) {
   readonly retryable = false
   override get message() {
-    return `the request has ${this.bytes} bytes, the limit is ${this.limitBytes}; send fewer events at a time`
+    return `the request has ${this.bytes} bytes, the limit is ${this.limitBytes}; write less at a time`
   }
 }
 
@@ -134,7 +228,8 @@ export class NoQuorum extends Schema.TaggedError<NoQuorum>("@reckon/client/NoQuo
 }
 
 /**
- * It is not known whether the append took effect: the answer got lost. Appending the same events, with the same ids, again is safe and tells.
+ * It is not known whether the request took effect, or will yet: the answer got lost. Appending the same events, with the same ids, again is safe and tells. Anything else is better
+ * looked at before it is repeated, where somebody else may have written meanwhile.
  *
  * @since 0.1.0
  * @category errors
@@ -145,7 +240,7 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("@reckon/
 ) {
   readonly retryable = true
   override get message() {
-    return `it is not known whether the append took effect (${this.detail}); repeat it with the same event ids to find out`
+    return `it is not known whether the request took effect (${this.detail}); an append repeated with the same event ids tells`
   }
 }
 
@@ -181,18 +276,46 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("@reckon/client
 }
 
 /**
- * What one append of a request can fail with, apart from the request as a whole.
+ * Why a stream cannot be read.
  *
  * @since 0.1.0
  * @category errors
  */
-export const AppendError = Schema.Union(WrongExpectedVersion, EventIdConflict)
+export const StreamError = Schema.Union(StreamNotFound, StreamDeleted, StreamTombstoned)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type StreamError = Schema.Schema.Type<typeof StreamError>
+
+/**
+ * What an append can fail with, apart from the request as a whole: the store's last word about it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const AppendError = Schema.Union(WrongExpectedVersion, EventIdConflict, AppendConditionFailed, StreamTombstoned)
 
 /**
  * @since 0.1.0
  * @category errors
  */
 export type AppendError = Schema.Schema.Type<typeof AppendError>
+
+/**
+ * What the store can answer to any write, its last word about it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const WriteError = Schema.Union(...AppendError.members, StreamNotFound, StreamDeleted, SnapshotOutOfRange)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type WriteError = Schema.Schema.Type<typeof WriteError>
 
 /**
  * What a request can fail with before a store looks at it, or for want of a majority.
@@ -220,4 +343,4 @@ export type RequestError = Schema.Schema.Type<typeof RequestError>
  * @since 0.1.0
  * @category errors
  */
-export type StoreError = RequestError | AppendError | StreamNotFound | Unreachable
+export type StoreError = RequestError | WriteError | SnapshotNotFound | Unreachable

@@ -1,11 +1,22 @@
 /**
  * @since 0.1.0
  */
+export * as Aggregate from "./Aggregate.js"
 export * as Client from "./Client.js"
+export * as Decider from "./Decider.js"
+export * as DecisionModel from "./DecisionModel.js"
 export * as Endpoint from "./Endpoint.js"
 export * as Event from "./Event.js"
+export * as EventMetadata from "./EventMetadata.js"
+export * as EventStore from "./EventStore.js"
+export * as EventType from "./EventType.js"
 export * as ExpectedVersion from "./ExpectedVersion.js"
 export * as Limits from "./Limits.js"
+export * as Query from "./Query.js"
+export * as Snapshot from "./Snapshot.js"
 export * as StoreError from "./StoreError.js"
 export * as StoreRpcs from "./StoreRpcs.js"
+export * as StreamDefinition from "./StreamDefinition.js"
+export * as StreamMetadata from "./StreamMetadata.js"
+export * as StreamPattern from "./StreamPattern.js"
 export * as Wire from "./Wire.js"

@@ -9,19 +9,74 @@
  *
  * @since 0.1.0
  */
-import type { NewEvent } from "@reckon/client/Event"
-import { contentTypeJson } from "@reckon/client/Event"
 import type { ExpectedVersion } from "@reckon/client/ExpectedVersion"
-import { type AppendError, EventIdConflict, WrongExpectedVersion } from "@reckon/client/StoreError"
-import type { Append, Appended } from "@reckon/client/StoreRpcs"
+import type { NewSnapshot } from "@reckon/client/Snapshot"
+import type { WriteError } from "@reckon/client/StoreError"
+import type { Append, AppendCondition, Appended } from "@reckon/client/StoreRpcs"
+import type { StreamMetadata } from "@reckon/client/StreamMetadata"
+import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
-import { Packr, RESERVE_START_SPACE } from "msgpackr"
-import * as EventIdBytes from "./internal/sqlite/eventId.js"
-import { assertInvariant } from "./internal/sqlite/invariant.js"
+import * as Parts from "./internal/codec/parts.js"
+import {
+  damage,
+  type Read,
+  readArray,
+  readBoolean,
+  readEach,
+  readInteger,
+  readNatural,
+  readOrNull,
+  readPositive,
+  readText,
+  readTuple
+} from "./internal/codec/read.js"
+import { decodeVersioned, encodeVersioned } from "./internal/codec/versioned.js"
+import { packWriteError, readWriteError } from "./internal/codec/writeError.js"
+import { assertNamedOnce } from "./internal/sqlite/invariant.js"
 
 /**
- * Appends to be applied together. `at` is the time in microseconds since 1970 (UTC), read before the command entered the log, so that every replica
+ * One thing that is done to the store, whole or not at all.
+ *
+ * - `Append`: events for one stream, or for several that are each named once, under a condition if there is one;
+ * - `DeleteStream`: hides a stream's events, with `tombstone` for good, and drops its snapshots;
+ * - `SetStreamMetadata`: how much the stream keeps from now on;
+ * - `SaveSnapshot`: over one of the same version; with `keep` only so many of the latest stay;
+ * - `DeleteSnapshots`: the one of a version, or all (`version` null).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Operation = Data.TaggedEnum<{
+  Append: { readonly appends: ReadonlyArray<Append>; readonly condition: AppendCondition | null }
+  DeleteStream: {
+    readonly streamId: string
+    readonly expectedVersion: ExpectedVersion
+    readonly tombstone: boolean
+  }
+  SetStreamMetadata: { readonly streamId: string; readonly metadata: StreamMetadata }
+  SaveSnapshot: { readonly snapshot: NewSnapshot; readonly keep: number | null }
+  DeleteSnapshots: { readonly streamId: string; readonly version: number | null }
+}>
+
+/**
+ * The constructors of operations, and `$match` and `$is`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const Operation = Data.taggedEnum<Operation>()
+
+/**
+ * An append of its own, to one stream and without a condition.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const single = (append: Append): Operation => Operation.Append({ appends: [append], condition: null })
+
+/**
+ * Operations to be applied together, each on its own. `at` is the time in microseconds since 1970 (UTC), read before the command entered the log, so that every replica
  * records the same times.
  *
  * @since 0.1.0
@@ -29,16 +84,24 @@ import { assertInvariant } from "./internal/sqlite/invariant.js"
  */
 export interface Command {
   readonly at: number
-  readonly appends: ReadonlyArray<Append>
+  readonly operations: ReadonlyArray<Operation>
 }
 
 /**
- * The answer to each append of a command, in their order. Each succeeded or failed on its own.
+ * What an operation that succeeded answers: for each part of an append its {@link Appended}, for everything else nothing.
  *
  * @since 0.1.0
  * @category models
  */
-export type Reply = ReadonlyArray<Either.Either<Appended, AppendError>>
+export type Outcome = ReadonlyArray<Appended>
+
+/**
+ * The answer to each operation of a command, in their order. Each succeeded or failed on its own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Reply = ReadonlyArray<Either.Either<Outcome, WriteError>>
 
 /**
  * Bytes that are no command (or reply) this release can read: damaged, cut off, or written in a newer format. Reading them again cannot help.
@@ -60,238 +123,144 @@ export class UnreadableBytes extends Schema.TaggedError<UnreadableBytes>("@recko
 }
 
 /**
- * The version this release writes as the first byte. It reads this one only.
+ * The version this release writes as the first byte. Commands of version 1, which knew appends to one stream only, can still be read: a log
+ * may hold them for as long as it is not compacted.
  *
  * @since 0.1.0
  * @category constants
  */
-export const formatVersion = 1
+export const formatVersion = 2
 
 // -----------------------------------------------------------------------------
-// encoding
+// commands
 // -----------------------------------------------------------------------------
 
-const packr = new Packr({ useRecords: false, mapsAsObjects: true })
+/** The first field of an operation: what it is. Never given another meaning. */
+const kinds = {
+  Append: 0,
+  AppendUnderCondition: 1,
+  DeleteStream: 2,
+  SetStreamMetadata: 3,
+  SaveSnapshot: 4,
+  DeleteSnapshots: 5
+} as const
 
-const encodeVersioned = (value: unknown): Uint8Array => {
-  const bytes = packr.pack(value, RESERVE_START_SPACE | 1)
-  bytes[0] = formatVersion
-  return bytes
-}
-
-const loneSurrogates = /\p{Surrogate}/gu
-
-/** A string that is not UTF-16 has no UTF-8: what cannot be kept is replaced here, before the log, and not by each reader in its own way. */
-const wellFormed = (text: string): string => text.replace(loneSurrogates, "\ufffd")
-
-/** The usual content type is a 0: it would otherwise be a tenth of a small event. */
-const packContentType = (contentType: string): string | 0 =>
-  contentType === contentTypeJson ? 0 : wellFormed(contentType)
-
-const expectedWords = { no_stream: -1, any: -2, stream_exists: -4 } as const
-
-const packExpected = (expected: ExpectedVersion): number =>
-  typeof expected === "number" ? expected : expectedWords[expected]
-
-const packEventId = (eventId: string): Uint8Array => {
-  const bytes = EventIdBytes.toBytes(eventId)
-  assertInvariant(bytes !== null, "an event id in a command is a lower-case UUID", { eventId })
-  return bytes
-}
-
-const packEvent = (event: NewEvent) => [
-  packEventId(event.eventId),
-  wellFormed(event.eventType),
-  event.data,
-  packContentType(event.dataContentType),
-  event.metadata,
-  packContentType(event.metadataContentType),
-  event.tags.map(wellFormed)
-]
-
-const packAppend = (append: Append) => [
-  wellFormed(append.streamId),
-  packExpected(append.expectedVersion),
-  append.events.map(packEvent)
-]
-
-/**
- * A command as bytes. Its events must have passed the contract's schema: an event id that is no lower-case UUID is a defect here. A surrogate
- * without its half, in a name, type or tag, becomes U+FFFD.
- *
- * @since 0.1.0
- * @category encoding
- */
-export const encode = (command: Command): Uint8Array => encodeVersioned([command.at, command.appends.map(packAppend)])
-
-const appendedTag = 0
-const wrongVersionTag = 1
-const conflictTag = 2
-
-const packAnswer = (answer: Reply[number]) => {
-  if (Either.isRight(answer)) {
-    const { alreadyPresent, position, streamId, version } = answer.right
-    return [appendedTag, wellFormed(streamId), version, position, alreadyPresent]
-  }
-  const error = answer.left
-  switch (error._tag) {
-    case "WrongExpectedVersion":
-      return [wrongVersionTag, wellFormed(error.streamId), error.expected, error.actual]
-    case "EventIdConflict":
-      return [conflictTag, wellFormed(error.streamId), error.eventId, error.version]
+const packOperation = (operation: Operation): ReadonlyArray<unknown> => {
+  switch (operation._tag) {
+    case "Append": {
+      const { condition } = operation
+      // Here it is the defect of the one who asked. Found when the command is applied, it would stop every replica, again and again.
+      assertNamedOnce(operation.appends.map(({ streamId }) => Parts.wellFormed(streamId)))
+      const appends = operation.appends.map(Parts.packAppend)
+      return condition === null
+        ? [kinds.Append, appends]
+        : [kinds.AppendUnderCondition, appends, Parts.packCondition(condition)]
+    }
+    case "DeleteStream":
+      return [
+        kinds.DeleteStream,
+        Parts.wellFormed(operation.streamId),
+        Parts.packExpected(operation.expectedVersion),
+        operation.tombstone
+      ]
+    case "SetStreamMetadata": {
+      const { maxAgeUs, maxCount, truncateBefore } = operation.metadata
+      return [kinds.SetStreamMetadata, Parts.wellFormed(operation.streamId), maxAgeUs, maxCount, truncateBefore]
+    }
+    case "SaveSnapshot":
+      return [kinds.SaveSnapshot, Parts.packSnapshot(operation.snapshot), operation.keep]
+    case "DeleteSnapshots":
+      return [kinds.DeleteSnapshots, Parts.wellFormed(operation.streamId), operation.version]
   }
 }
 
 /**
- * A reply as bytes, for the way from the leader to the node that forwarded the command.
+ * A command as bytes. Its parts must have passed the contract's schemas: an event id that is no lower-case UUID and an append that names a stream
+ * twice are defects here. A surrogate without its half, in a name, type or tag, becomes U+FFFD.
  *
  * @since 0.1.0
  * @category encoding
  */
-export const encodeReply = (reply: Reply): Uint8Array => encodeVersioned(reply.map(packAnswer))
+export const encode = (command: Command): Uint8Array =>
+  encodeVersioned(formatVersion, [command.at, command.operations.map(packOperation)])
 
-// -----------------------------------------------------------------------------
-// decoding
-// -----------------------------------------------------------------------------
-
-/** Leaves the nested readers below; becomes an `UnreadableBytes` before anyone else sees it. */
-class Damage extends Error {}
-
-const damage = (detail: string): never => {
-  throw new Damage(detail)
+const readDeleteStream: Read<Operation> = (value, what) => {
+  const [, streamId, expectedVersion, tombstone] = readTuple(value, 4, what)
+  return Operation.DeleteStream({
+    streamId: readText(streamId, "the stream"),
+    expectedVersion: Parts.readExpected(expectedVersion, "the expected version"),
+    tombstone: readBoolean(tombstone, "the tombstone")
+  })
 }
 
-const readArray = (value: unknown, what: string): ReadonlyArray<unknown> =>
-  Array.isArray(value) ? value : damage(`${what} is not an array`)
-
-const readTuple = (value: unknown, length: number, what: string): ReadonlyArray<unknown> => {
-  const fields = readArray(value, what)
-  return fields.length === length ? fields : damage(`${what} has ${fields.length} fields instead of ${length}`)
+const readSetStreamMetadata: Read<Operation> = (value, what) => {
+  const [, streamId, maxAgeUs, maxCount, truncateBefore] = readTuple(value, 5, what)
+  return Operation.SetStreamMetadata({
+    streamId: readText(streamId, "the stream"),
+    metadata: {
+      maxAgeUs: readOrNull(maxAgeUs, "the greatest age", readPositive),
+      maxCount: readOrNull(maxCount, "the greatest count", readPositive),
+      truncateBefore: readOrNull(truncateBefore, "the version to truncate before", readNatural)
+    }
+  })
 }
 
-const anyLoneSurrogate = /\p{Surrogate}/u
-
-const readText = (value: unknown, what: string): string =>
-  typeof value === "string" && value.length > 0 && !anyLoneSurrogate.test(value)
-    ? value
-    : damage(`${what} is not a text of at least one character`)
-
-const readInteger = (value: unknown, least: number, what: string): number =>
-  typeof value === "number" && Number.isSafeInteger(value) && value >= least
-    ? value
-    : damage(`${what} is not an integer from ${least} on`)
-
-const readBytes = (value: unknown, what: string): Uint8Array =>
-  value instanceof Uint8Array ? value : damage(`${what} is not bytes`)
-
-const readContentType = (value: unknown, what: string): string =>
-  value === 0 ? contentTypeJson : readText(value, what)
-
-const readExpected = (value: unknown): ExpectedVersion => {
-  switch (value) {
-    case expectedWords.no_stream:
-      return "no_stream"
-    case expectedWords.any:
-      return "any"
-    case expectedWords.stream_exists:
-      return "stream_exists"
-    default:
-      return readInteger(value, 0, "the expected version")
-  }
-}
-
-const readEventId = (value: unknown): string => {
-  const bytes = readBytes(value, "the event id")
-  return bytes.length === 16 ? EventIdBytes.fromBytes(bytes) : damage(`the event id has ${bytes.length} bytes`)
-}
-
-const readTag = (value: unknown): string => readText(value, "a tag")
-
-const readEvent = (value: unknown): NewEvent => {
-  const fields = readTuple(value, 7, "an event")
-  return {
-    eventId: readEventId(fields[0]),
-    eventType: readText(fields[1], "the event type"),
-    data: readBytes(fields[2], "the data"),
-    dataContentType: readContentType(fields[3], "the content type of the data"),
-    metadata: fields[4] === null ? null : readBytes(fields[4], "the metadata"),
-    metadataContentType: readContentType(fields[5], "the content type of the metadata"),
-    tags: readArray(fields[6], "the tags").map(readTag)
-  }
-}
-
-const readAppend = (value: unknown): Append => {
-  const fields = readTuple(value, 3, "an append")
-  return {
-    streamId: readText(fields[0], "the stream"),
-    expectedVersion: readExpected(fields[1]),
-    events: readArray(fields[2], "the events").map(readEvent)
-  }
-}
-
-const readCommand = (value: unknown): Command => {
-  const fields = readTuple(value, 2, "the command")
-  return {
-    at: readInteger(fields[0], 0, "the time"),
-    appends: readArray(fields[1], "the appends").map(readAppend)
-  }
-}
-
-const readAnswer = (value: unknown): Reply[number] => {
-  const fields = readArray(value, "an answer")
-  const streamId = readText(fields[1], "the stream")
-  switch (fields[0]) {
-    case appendedTag: {
-      const [, , version, position, alreadyPresent] = readTuple(fields, 5, "an answer")
-      return Either.right({
-        streamId,
-        version: readInteger(version, -1, "the version"),
-        position: readInteger(position, -1, "the position"),
-        alreadyPresent: readInteger(alreadyPresent, 0, "the number of events already present")
+const readOperation: Read<Operation> = (value, what) => {
+  switch (readArray(value, what)[0]) {
+    case kinds.Append: {
+      const [, appends] = readTuple(value, 2, what)
+      return Operation.Append({ appends: Parts.readAppends(appends, "the appends"), condition: null })
+    }
+    case kinds.AppendUnderCondition: {
+      const [, appends, condition] = readTuple(value, 3, what)
+      return Operation.Append({
+        appends: Parts.readAppends(appends, "the appends"),
+        condition: Parts.readCondition(condition, "the condition")
       })
     }
-    case wrongVersionTag: {
-      const [, , expected, actual] = readTuple(fields, 4, "an answer")
-      return Either.left(
-        new WrongExpectedVersion({
-          streamId,
-          expected: typeof expected === "string" ? expected : readInteger(expected, 0, "the expected version"),
-          actual: readInteger(actual, -1, "the actual version")
-        })
-      )
+    case kinds.DeleteStream:
+      return readDeleteStream(value, what)
+    case kinds.SetStreamMetadata:
+      return readSetStreamMetadata(value, what)
+    case kinds.SaveSnapshot: {
+      const [, snapshot, keep] = readTuple(value, 3, what)
+      return Operation.SaveSnapshot({
+        snapshot: Parts.readSnapshot(snapshot, "the snapshot"),
+        keep: readOrNull(keep, "the number of snapshots to keep", readPositive)
+      })
     }
-    case conflictTag: {
-      const [, , eventId, version] = readTuple(fields, 4, "an answer")
-      return Either.left(
-        new EventIdConflict({
-          streamId,
-          eventId: readText(eventId, "the event id"),
-          version: readInteger(version, 0, "the version")
-        })
-      )
+    case kinds.DeleteSnapshots: {
+      const [, streamId, version] = readTuple(value, 3, what)
+      return Operation.DeleteSnapshots({
+        streamId: readText(streamId, "the stream"),
+        version: readOrNull(version, "the version", readNatural)
+      })
     }
     default:
-      return damage("an answer is of no known kind")
+      return damage(`${what} is of no known kind`)
   }
 }
 
-const decodeVersioned = <A>(
-  what: "command" | "reply",
-  bytes: Uint8Array,
-  read: (value: unknown) => A
-): Either.Either<A, UnreadableBytes> => {
-  const unreadable = (detail: string) => Either.left(new UnreadableBytes({ what, detail }))
-  if (bytes.length === 0) return unreadable("there are no bytes")
-  if (bytes[0] !== formatVersion) {
-    return unreadable(`it is in format ${bytes[0]}, this release reads format ${formatVersion}`)
-  }
-  try {
-    return Either.right(read(packr.unpack(bytes.subarray(1))))
-  } catch (cause) {
-    // msgpackr throws plain errors for damaged input, and only for that: nothing else is in the way here.
-    return unreadable(cause instanceof Error ? cause.message : String(cause))
+const readCommand: Read<Command> = (value, what) => {
+  const [at, operations] = readTuple(value, 2, what)
+  return {
+    at: readNatural(at, "the time"),
+    operations: readEach(operations, "the operations", "an operation", readOperation)
   }
 }
+
+const readCommandOfFormat1: Read<Command> = (value, what) => {
+  const [at, appends] = readTuple(value, 2, what)
+  return {
+    at: readNatural(at, "the time"),
+    operations: Parts.readAppends(appends, "the appends").map(single)
+  }
+}
+
+const commandFormats = new Map([
+  [1, readCommandOfFormat1],
+  [formatVersion, readCommand]
+])
 
 /**
  * The command in `bytes`. The payloads are views of `bytes`.
@@ -300,7 +269,56 @@ const decodeVersioned = <A>(
  * @category decoding
  */
 export const decode = (bytes: Uint8Array): Either.Either<Command, UnreadableBytes> =>
-  decodeVersioned("command", bytes, readCommand)
+  Either.mapLeft(
+    decodeVersioned(bytes, "the command", commandFormats),
+    detail => new UnreadableBytes({ what: "command", detail })
+  )
+
+// -----------------------------------------------------------------------------
+// replies
+// -----------------------------------------------------------------------------
+
+/** The first field of the answer to an operation that succeeded; those of errors are greater. */
+const succeeded = 0
+
+const packAppended = ({ alreadyPresent, position, streamId, version }: Appended) => [
+  Parts.wellFormed(streamId),
+  version,
+  position,
+  alreadyPresent
+]
+
+const packAnswer = (answer: Reply[number]): ReadonlyArray<unknown> =>
+  Either.isRight(answer) ? [succeeded, answer.right.map(packAppended)] : packWriteError(answer.left)
+
+/**
+ * A reply as bytes, for the way from the leader to the node that forwarded the command.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const encodeReply = (reply: Reply): Uint8Array => encodeVersioned(formatVersion, reply.map(packAnswer))
+
+const readAppended: Read<Appended> = (value, what) => {
+  const [streamId, version, position, alreadyPresent] = readTuple(value, 4, what)
+  return {
+    streamId: readText(streamId, "the stream"),
+    version: readInteger(version, -1, "the version"),
+    position: readInteger(position, -1, "the position"),
+    alreadyPresent: readNatural(alreadyPresent, "the number of events already present")
+  }
+}
+
+const readAnswer: Read<Reply[number]> = (value, what) => {
+  if (readArray(value, what)[0] !== succeeded) return Either.left(readWriteError(value, what))
+  const [, outcome] = readTuple(value, 2, what)
+  return Either.right(readEach(outcome, "the outcome", "a part of the outcome", readAppended))
+}
+
+const readReply: Read<Reply> = (value, what) => readEach(value, what, "an answer", readAnswer)
+
+/** A reply is read within moments and kept nowhere: no older format has to stay readable. */
+const replyFormats = new Map([[formatVersion, readReply]])
 
 /**
  * The reply in `bytes`.
@@ -309,4 +327,7 @@ export const decode = (bytes: Uint8Array): Either.Either<Command, UnreadableByte
  * @category decoding
  */
 export const decodeReply = (bytes: Uint8Array): Either.Either<Reply, UnreadableBytes> =>
-  decodeVersioned("reply", bytes, value => readArray(value, "the reply").map(readAnswer))
+  Either.mapLeft(
+    decodeVersioned(bytes, "the reply", replyFormats),
+    detail => new UnreadableBytes({ what: "reply", detail })
+  )

@@ -12,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import * as Catalog from "./internal/sqlite/catalog.js"
 import * as Database from "./internal/sqlite/database.js"
 import { assertInvariant } from "./internal/sqlite/invariant.js"
+import * as Queries from "./internal/sqlite/query.js"
 import * as Reader from "./internal/sqlite/reader.js"
 import * as Writer from "./internal/sqlite/writer.js"
 import { type Service, StoreEngine, StoreFileRefused } from "./StoreEngine.js"
@@ -36,8 +37,9 @@ export interface Options {
 /** What runs on one connection, and ends with it. */
 const fromConnection = (db: Database.Connection) => {
   const catalog = Catalog.make(db)
-  const writer = Writer.make(db, catalog)
-  const reader = Reader.make(db, catalog)
+  const queries = Queries.make(db, catalog)
+  const writer = Writer.make(db, catalog, queries)
+  const reader = Reader.make(db, catalog, queries.search)
   const checkpointWal = db.prepare<[], [number, number, number]>("PRAGMA wal_checkpoint(PASSIVE)").raw()
 
   const checkpoint = () => {
@@ -85,6 +87,8 @@ const serve = (filename: string, first: Opened) => {
       }
     )
 
+  const lastPosition = () => opened.value.writer.head().lastPosition
+
   const service: Service = {
     appliedIndex: () => opened.value.writer.head().appliedIndex,
     appliedTerm: () => opened.value.writer.head().appliedTerm,
@@ -97,13 +101,20 @@ const serve = (filename: string, first: Opened) => {
       ),
     install,
     readStream: options => opened.value.reader.readStream(options),
-    readAll: options => {
+    readAll: options => opened.value.reader.readAll(options, lastPosition()),
+    readQuery: options => opened.value.reader.readQuery(options, lastPosition()),
+    getVersion: streamId => opened.value.reader.getVersion(streamId),
+    versionAt: (streamId, epochUs) => opened.value.reader.versionAt(streamId, epochUs),
+    positionAt: epochUs => opened.value.reader.positionAt(epochUs, lastPosition()),
+    streamDetails: streamId => opened.value.reader.streamDetails(streamId),
+    hasEvents: nowUs => {
       const { reader, writer } = opened.value
-      return reader.readAll({ ...options, lastPosition: writer.head().lastPosition })
+      return writer.head().lastingCount > 0 || reader.hasYoungEvents(nowUs)
     },
-    getVersion: streamId => opened.value.catalog.stream(streamId)?.version ?? -1,
     listStreams: options => opened.value.reader.listStreams(options),
-    lastPosition: () => opened.value.writer.head().lastPosition,
+    loadSnapshot: (streamId, version) => opened.value.reader.loadSnapshot(streamId, version),
+    listSnapshots: options => opened.value.reader.listSnapshots(options),
+    lastPosition,
     streamCount: () => opened.value.writer.head().streamCount,
     eventCount: () => opened.value.writer.head().eventCount
   }

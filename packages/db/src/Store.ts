@@ -11,13 +11,13 @@ import type { StoreBackend } from "@reckon/gater/StoreBackend"
 import * as Pool from "@reckon/otp/Pool"
 import { ProcessTable } from "@reckon/otp/Process"
 import * as ServiceHandle from "@reckon/otp/ServiceHandle"
-import type { Compaction } from "@reckon/raft/Compaction"
 import * as RaftClient from "@reckon/raft/RaftClient"
 import type { RoleChanged } from "@reckon/raft/RaftCore"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as CommitSignal from "./CommitSignal.js"
+import { inFolder, inMemory, type Storage } from "./internal/processes/storage.js"
 import * as LeaderTracker from "./LeaderTracker.js"
+import type { StoreConfig } from "./StoreConfig.js"
 import type { Service as Engine } from "./StoreEngine.js"
 import * as StoreNames from "./StoreNames.js"
 import * as StoreReader from "./StoreReader.js"
@@ -29,46 +29,20 @@ import * as StoreWriter from "./StoreWriter.js"
  */
 export interface Store {
   readonly id: string
-  /** Where its two files lie: the Raft log and the events. */
-  readonly dataDir: string
+  readonly config: StoreConfig
+  readonly storage: Storage
   readonly node: string
   /** The names of all nodes that keep it. */
   readonly voters: ReadonlyArray<string>
   readonly engine: ServiceHandle.ServiceHandle<Engine>
   readonly signal: CommitSignal.CommitSignal
   readonly raft: RaftClient.RaftClient
-  /** When its log is cut, and how much of it stays. */
-  readonly compaction: Partial<Compaction>
   readonly writers: ReturnType<typeof StoreWriter.pool>
   readonly readers: ReturnType<typeof StoreReader.pool>
   /** Passes a change of role on to those who follow it. */
   readonly onRoleChanged: (change: RoleChanged) => Effect.Effect<void>
   readonly backend: StoreBackend
 }
-
-/**
- * How many processes write to and read from a store on one node.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Pools {
-  /**
-   * Writers, 1 to 65,536, each with streams of its own. Default 1: they all feed one log, so more of them buy no speed, and at a
-   * follower each part of a request that is split among them is forwarded by itself.
-   */
-  readonly writers: number
-  /** Readers, 1 to 65,536, which take turns. Default 4. */
-  readonly readers: number
-  /** How long one stays without work before it is stopped until it is needed again. Default 1 minute. */
-  readonly idleStop: Duration.DurationInput
-}
-
-/**
- * @since 0.1.0
- * @category constants
- */
-export const poolsDefaults: Pools = { writers: 1, readers: 4, idleStop: "1 minute" }
 
 /**
  * The store's Raft group. A store has a log of its own, so that no store waits for another's.
@@ -79,27 +53,34 @@ export const poolsDefaults: Pools = { writers: 1, readers: 4, idleStop: "1 minut
 export const raftGroup = (id: string): string => `store/${id}`
 
 /**
+ * A store that is not in service yet: its processes are started with the tree that is given it. `memory`: it keeps nothing on disk, and its folder is not made.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: {
-  readonly id: string
-  readonly dataDir: string
-  readonly pools?: Partial<Pools> | undefined
-  readonly compaction?: Partial<Compaction> | undefined
-}) =>
+export const make = (config: StoreConfig, options: { readonly memory?: boolean | undefined } = {}) =>
   Effect.gen(function* () {
     const members = yield* Members
     const table = yield* ProcessTable
-    const { dataDir, id } = options
+    const { id } = config
     const node = members.self.name
+    const storage = options.memory === true ? yield* inMemory : inFolder(config.dataDir)
     const engine = yield* ServiceHandle.make<Engine>(`engine of store ${id}`)
     const signal = CommitSignal.make()
     const raft = yield* RaftClient.make({ group: raftGroup(id), self: node, processName: StoreNames.store(id) })
 
-    const pools = { ...poolsDefaults, ...options.pools }
-    const writers = StoreWriter.pool({ store: id, raft, size: pools.writers, idleStop: pools.idleStop })
-    const readers = StoreReader.pool({ store: id, engine, size: pools.readers, idleStop: pools.idleStop })
+    const writers = StoreWriter.pool({
+      store: id,
+      raft,
+      size: config.writerPoolSize,
+      idleStop: config.writerIdleTimeout
+    })
+    const readers = StoreReader.pool({
+      store: id,
+      engine,
+      size: config.readerPoolSize,
+      idleStop: config.readerIdleTimeout
+    })
     const writing = yield* Pool.named(writers, StoreNames.streamsWriter(id)).bind
     const reading = yield* Pool.named(readers, StoreNames.streamsReader(id)).bind
 
@@ -118,18 +99,18 @@ export const make = (options: {
 
     const backend: StoreBackend = {
       ...StoreReader.make({ store: id, readers: reading, raft, engine, signal }),
-      append: StoreWriter.append(id, writing),
+      ...StoreWriter.make(id, writing),
       status
     }
     const store: Store = {
       id,
-      dataDir,
+      config,
+      storage,
       node,
-      voters: members.names,
+      voters: config.mode === "single" ? [node] : members.names,
       engine,
       signal,
       raft,
-      compaction: options.compaction ?? {},
       writers,
       readers,
       onRoleChanged: LeaderTracker.notify(id, table),

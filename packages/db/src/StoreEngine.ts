@@ -10,7 +10,10 @@
  *
  * @since 0.1.0
  */
-import type { EventPage, StreamInfo } from "@reckon/client/StoreRpcs"
+import type { Query } from "@reckon/client/Query"
+import type { Snapshot, SnapshotInfo } from "@reckon/client/Snapshot"
+import type { EventPage, StreamsPage } from "@reckon/client/StoreRpcs"
+import type { StreamDetails } from "@reckon/client/StreamMetadata"
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -36,10 +39,12 @@ export type Direction = "forward" | "backward"
 
 /**
  * How much to read of all events, and from where. `from` is a position, itself included; forward from below 0 starts at the first event, backward
- * from beyond the last event starts at the last one.
+ * from beyond the last event starts at the last one. Events behind `asOf` (`null`: none) are left out.
  *
  * A page ends after `count` events, or before the event with which its sizes (`Event.byteLength`) would exceed `bytesMax`. The first event is
- * returned whatever its size, so that a reader always gets on.
+ * returned whatever its size, so that a reader always gets on. It also ends, perhaps empty, when it has looked at as many rows as one page may: `next` goes on from there.
+ *
+ * `nowUs` is the time by which `maxAgeUs` of a stream is reckoned, in microseconds since 1970.
  *
  * @since 0.1.0
  * @category models
@@ -49,6 +54,18 @@ export interface ReadAll {
   readonly count: number
   readonly direction: Direction
   readonly bytesMax: number
+  readonly asOf: number | null
+  readonly nowUs: number
+}
+
+/**
+ * The same, with the events that match the query only.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReadQuery extends ReadAll {
+  readonly query: Query
 }
 
 /**
@@ -57,20 +74,29 @@ export interface ReadAll {
  * @since 0.1.0
  * @category models
  */
-export interface ReadStream extends ReadAll {
+export interface ReadStream extends Omit<ReadAll, "asOf"> {
   readonly streamId: string
 }
 
 /**
- * One page of the names of streams. `isEnd`: there was nothing beyond it when it was read.
+ * Which streams, see `StoreRpcs.ListStreamsRpc`.
  *
  * @since 0.1.0
  * @category models
  */
-export interface StreamsPage {
-  readonly streams: ReadonlyArray<StreamInfo>
-  readonly isEnd: boolean
+export interface ListStreams {
+  readonly pattern: string | null
+  readonly after: string | null
+  readonly count: number
 }
+
+/**
+ * Why a stream has nothing to read: it never had an event, or was deleted, perhaps for good.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Absent = "not_found" | "deleted" | "tombstoned"
 
 /**
  * The file cannot be used as a store. Nothing in it was changed.
@@ -120,13 +146,13 @@ export interface Service {
    *
    * The entries must continue the applied ones without a gap; anything else is a defect.
    *
-   * **An append.** An event whose id its stream holds already, with the same type, payloads, content types and tags, is present and not written
-   * again; with other content the append fails with `EventIdConflict`. Neither depends on the expected version or on time. If all events are
-   * present, the append succeeds. If one is new, the stream's version must meet the expectation (else `WrongExpectedVersion`), and the new ones
-   * are written in order, with the next versions and positions. Of an append that fails nothing is written; the other appends of its command do
-   * not care, and see the effects of those before them.
+   * **An append** of events to one stream or several takes effect as a whole or not at all. An event whose id its stream holds already, hidden or not, with the same type, payloads, content types and tags, is present and not written
+   * again; with other content the append fails with `EventIdConflict`. Neither depends on the expected version, on the condition or on time. If all events are
+   * present, the append succeeds. If one is new, the versions of all its streams must meet their expectations (else `WrongExpectedVersion`), no event behind the condition's `after` may match its query
+   * (else `AppendConditionFailed`), and the new ones are written in order, with the next versions and positions. Of an append that fails nothing is written; the other operations of its command do
+   * not care, and see the effects of those before them. A deleted stream has no events to an expectation (version -1) and is created anew; its versions go on. A tombstoned one takes none: `StreamTombstoned`.
    *
-   * The answer has version and position of the request's last event, wherever that is. An append without events checks the expectation and answers
+   * The answer has version and position of the last event of each stream's part, wherever that is. A part without events checks the expectation and answers
    * those of the stream's last event.
    *
    * The time of an event is that of its command, or that of the event before it if that is later.
@@ -151,25 +177,49 @@ export interface Service {
    */
   readonly install: (file: string) => Effect.Effect<void, StoreFileRefused>
 
-  /** A page of one stream; `null` where there is no such stream. */
-  readonly readStream: (options: ReadStream) => EventPage | null
+  /** A page of one stream. */
+  readonly readStream: (options: ReadStream) => EventPage | Absent
 
   /** A page of the events of all streams, in the order of their positions. */
   readonly readAll: (options: ReadAll) => EventPage
 
-  /** The version of a stream's last event, -1 where it has none. */
+  /** A page of the events that match a query, in the order of their positions, from the indexes. */
+  readonly readQuery: (options: ReadQuery) => EventPage
+
+  /** The version of a stream's last event, -1 where it has none or is deleted. */
   readonly getVersion: (streamId: string) => number
 
-  /** At most `count` streams, in the order of the UTF-8 bytes of their names, those after `after` (all with `null`). */
-  readonly listStreams: (options: { readonly after: string | null; readonly count: number }) => StreamsPage
+  /** The version of the last event that a stream had at a time (microseconds since 1970, inclusive), -1 where it had none. */
+  readonly versionAt: (streamId: string, epochUs: number) => number | Absent
+
+  /** The position of the last event that the store had at a time, -1 where it had none. */
+  readonly positionAt: (epochUs: number) => number
+
+  /** A stream as a whole, also a deleted one; `null` where there never was one. */
+  readonly streamDetails: (streamId: string) => StreamDetails | null
+
+  /** Whether any stream keeps an event at this time. */
+  readonly hasEvents: (nowUs: number) => boolean
+
+  /** At most `count` streams that are not deleted, in the order of the UTF-8 bytes of their names, those after `after` (all with `null`) that match the pattern. */
+  readonly listStreams: (options: ListStreams) => StreamsPage
+
+  /** The snapshot of a stream at a version, or the latest one (`null`); `null` where there is none. */
+  readonly loadSnapshot: (streamId: string, version: number | null) => Snapshot | null
+
+  /** At most `count` snapshots of a stream by rising version, from one version on. */
+  readonly listSnapshots: (options: { readonly streamId: string; readonly from: number; readonly count: number }) => {
+    readonly snapshots: ReadonlyArray<SnapshotInfo>
+    readonly isEnd: boolean
+  }
 
   /** The position of the last event, -1 where there is none. */
   readonly lastPosition: () => number
 
-  /** How many streams have an event. */
+  /** How many streams there are that were not deleted. */
   readonly streamCount: () => number
 
-  /** How many events the store holds. */
+  /** How many events the store holds, hidden ones included. */
   readonly eventCount: () => number
 }
 

@@ -10,12 +10,6 @@
  */
 export const reckonDbSup = "reckon_db_sup"
 
-/**
- * @since 0.1.0
- * @category names
- */
-export const storeRegistry = "reckon_db_store_registry"
-
 const named = (role: string) => (store: string) => `reckon_db_${role}_${store}`
 
 /**

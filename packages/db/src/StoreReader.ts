@@ -4,21 +4,52 @@
  * A linearizable read first learns from the leader how far this replica must be and waits until it is; a local one takes it as it is. Then one of the
  * store's readers, whose turn it is, asks the engine. No reader is held up while a majority is asked.
  *
+ * **No read holds up an append for longer than a page.** The engine answers with one page, which is bounded in events, bytes and rows looked at, and a reader asks for one
+ * page a request. One that has kept the thread for a millisecond or more lets everything else that can run do so, timers and sockets included, before it answers; so of a read of many
+ * pages, and of many reads that wait, one page at a time comes between an append and its answer, for each reader that is busy.
+ *
  * A query that the engine breaks on ends its reader and nothing else: whoever asked it is told so by that reader, and who was next in line asks another one.
  *
  * @since 0.1.0
  */
-import * as Rpc from "@effect/rpc/Rpc"
 import * as RpcGroup from "@effect/rpc/RpcGroup"
-import { type RecordedEvent, StreamId } from "@reckon/client/Event"
-import { NoQuorum, Overloaded, StreamNotFound } from "@reckon/client/StoreError"
-import { type Consistency, Direction, EventPage, pageEventsMax, StreamInfo } from "@reckon/client/StoreRpcs"
+import type { Snapshot } from "@reckon/client/Snapshot"
+import {
+  NoQuorum,
+  Overloaded,
+  type RequestError,
+  SnapshotNotFound,
+  StreamDeleted,
+  type StreamError,
+  StreamNotFound,
+  StreamTombstoned
+} from "@reckon/client/StoreError"
+import {
+  type Consistency,
+  type EventPage,
+  GetVersionRpc,
+  HasEventsRpc,
+  ListSnapshotsRpc,
+  ListStreamsRpc,
+  LoadSnapshotRpc,
+  PositionAtRpc,
+  pageEventsMax,
+  QueryRpc,
+  ReadAllRpc,
+  ReadRpc,
+  StreamDetailsRpc,
+  VersionAtRpc
+} from "@reckon/client/StoreRpcs"
+import type { StreamDetails } from "@reckon/client/StreamMetadata"
 import type { StoreBackend } from "@reckon/gater/StoreBackend"
+import * as CallError from "@reckon/otp/CallError"
+import { ChildStartFailed } from "@reckon/otp/ChildError"
 import * as GenServer from "@reckon/otp/GenServer"
 import * as Pool from "@reckon/otp/Pool"
 import type * as ServiceHandle from "@reckon/otp/ServiceHandle"
 import type { RaftClient } from "@reckon/raft/RaftClient"
 import * as Chunk from "effect/Chunk"
+import type * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -26,75 +57,139 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { CommitSignal } from "./CommitSignal.js"
-import type { Service as Engine } from "./StoreEngine.js"
+import { assertInvariant } from "./internal/sqlite/invariant.js"
+import type { Absent, Service as Engine } from "./StoreEngine.js"
 import * as StoreNames from "./StoreNames.js"
 
-const Page = Schema.Struct({ from: Schema.Int, count: Schema.Int, direction: Direction })
-type Page = typeof Page.Type
-
 /**
- * What one reader answers. `NoQuorum`: this replica cannot be asked now.
+ * What one reader answers: the reading half of the contract, about the replica as it is now. How fresh that has to be was seen to before.
  *
  * @since 0.1.0
  * @category protocol
  */
 export class ReaderProtocol extends RpcGroup.make(
-  Rpc.make("Read", {
-    payload: { streamId: StreamId, ...Page.fields },
-    success: EventPage,
-    error: Schema.Union(NoQuorum, StreamNotFound)
-  }),
-  Rpc.make("ReadAll", { payload: Page, success: EventPage, error: NoQuorum }),
-  Rpc.make("GetVersion", { payload: { streamId: StreamId }, success: Schema.Int, error: NoQuorum }),
-  Rpc.make("ListStreams", {
-    payload: { after: Schema.NullOr(StreamId), count: Schema.Int },
-    success: Schema.Struct({ streams: Schema.Array(StreamInfo), isEnd: Schema.Boolean }),
-    error: NoQuorum
-  })
+  ReadRpc,
+  ReadAllRpc,
+  QueryRpc,
+  VersionAtRpc,
+  PositionAtRpc,
+  GetVersionRpc,
+  StreamDetailsRpc,
+  HasEventsRpc,
+  ListStreamsRpc,
+  LoadSnapshotRpc,
+  ListSnapshotsRpc
 ) {}
 
-/** What one page carries at most, so that no read holds up the appends behind it for long. */
+/** The bytes of one page's events, unless the first of them has more. */
 const pageBytesMax = 4 * 1024 * 1024
+/** How long a reader may keep the thread, in nanoseconds, before everything else has a turn. */
+const turnNanos = 1_000_000n
 
 const starting = (store: string) => new NoQuorum({ store, detail: "this node is starting it" })
+
+const absent: Readonly<Record<Absent, (streamId: string) => StreamError>> = {
+  not_found: streamId => new StreamNotFound({ streamId }),
+  deleted: streamId => new StreamDeleted({ streamId }),
+  tombstoned: streamId => new StreamTombstoned({ streamId })
+}
 
 // -----------------------------------------------------------------------------
 // one reader
 // -----------------------------------------------------------------------------
 
-type State = undefined
+interface State {
+  readonly clock: Clock.Clock
+  /** For how long it has kept the thread since everything else had a turn. */
+  busyNanos: bigint
+}
+
+/** Behind all fibers that can run, and behind the timers and sockets that are due: the event loop comes to immediates last. */
+const afterAllElse = Effect.async<void>(resume => {
+  const turn = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(turn))
+})
+
+/** Whoever is told why there will be no answer. */
+interface Asker {
+  readonly settle: (exit: Exit.Exit<never, NoQuorum>) => void
+}
 
 const reader = ({ engine, store }: Options) => {
   const ask = <A, E>(
-    from: GenServer.From<A, E | NoQuorum>,
-    query: (engine: Engine) => GenServer.Outcome<State, A, E>
+    from: Asker,
+    state: State,
+    query: (engine: Engine, nowUs: number) => GenServer.Outcome<State, A, E>
   ): Effect.Effect<GenServer.Outcome<State, A, E | NoQuorum>> => {
     const current = engine.current()
-    if (current === undefined) return GenServer.fail(starting(store), undefined)
+    if (current === undefined) return GenServer.fail(starting(store), state)
+    const begun = state.clock.unsafeCurrentTimeNanos()
+    let outcome: GenServer.Outcome<State, A, E>
     try {
-      return query(current)
+      outcome = query(current, Number(begun / 1000n))
     } catch (defect) {
       // Told here, for the caller's own reader is the only one to know that it was this query and not one before it.
       from.settle(Exit.fail(new NoQuorum({ store, detail: "a reader of this node broke on the query" })))
       return Effect.die(defect)
     }
+    state.busyNanos += state.clock.unsafeCurrentTimeNanos() - begun
+    if (state.busyNanos < turnNanos) return outcome
+    state.busyNanos = 0n
+    return Effect.as(afterAllElse, outcome)
   }
 
+  /** What a stream has, or why it has nothing. */
+  const ofStream = <A extends object | number>(
+    found: A | Absent,
+    streamId: string,
+    state: State
+  ): GenServer.Outcome<State, A, StreamError> =>
+    typeof found === "string" ? GenServer.fail(absent[found](streamId), state) : GenServer.reply(found, state)
+
   return GenServer.make(ReaderProtocol, {
-    init: (_: GenServer.Self<never>) => Effect.succeed<State>(undefined),
+    init: (_: GenServer.Self<never>) => Effect.map(Effect.clock, (clock): State => ({ clock, busyNanos: 0n })),
     handlers: {
-      Read: (options, state, from) =>
-        ask<EventPage, StreamNotFound>(from, current => {
-          const found = current.readStream({ ...options, bytesMax: pageBytesMax })
-          return found === null
-            ? GenServer.fail(new StreamNotFound({ streamId: options.streamId }), state)
-            : GenServer.reply(found, state)
+      Read: ({ count, direction, from: start, streamId }, state, from) =>
+        ask(from, state, (current, nowUs) => {
+          const page = { streamId, from: start, count, direction, bytesMax: pageBytesMax, nowUs }
+          return ofStream(current.readStream(page), streamId, state)
         }),
-      ReadAll: (options, state, from) =>
-        ask(from, current => GenServer.reply(current.readAll({ ...options, bytesMax: pageBytesMax }), state)),
+      ReadAll: ({ asOf, count, direction, from: start }, state, from) =>
+        ask(from, state, (current, nowUs) => {
+          const page = { from: start, count, direction, asOf, bytesMax: pageBytesMax, nowUs }
+          return GenServer.reply(current.readAll(page), state)
+        }),
+      Query: ({ asOf, count, direction, from: start, query }, state, from) =>
+        ask(from, state, (current, nowUs) => {
+          const page = { query, from: start, count, direction, asOf, bytesMax: pageBytesMax, nowUs }
+          return GenServer.reply(current.readQuery(page), state)
+        }),
+      VersionAt: ({ epochUs, streamId }, state, from) =>
+        ask(from, state, current => ofStream(current.versionAt(streamId, epochUs), streamId, state)),
+      PositionAt: ({ epochUs }, state, from) =>
+        ask(from, state, current => GenServer.reply(current.positionAt(epochUs), state)),
       GetVersion: ({ streamId }, state, from) =>
-        ask(from, current => GenServer.reply(current.getVersion(streamId), state)),
-      ListStreams: (options, state, from) => ask(from, current => GenServer.reply(current.listStreams(options), state))
+        ask(from, state, current => GenServer.reply(current.getVersion(streamId), state)),
+      StreamDetails: ({ streamId }, state, from) =>
+        ask<StreamDetails, StreamNotFound>(from, state, current => {
+          const details = current.streamDetails(streamId)
+          return details === null
+            ? GenServer.fail(new StreamNotFound({ streamId }), state)
+            : GenServer.reply(details, state)
+        }),
+      HasEvents: (_, state, from) =>
+        ask(from, state, (current, nowUs) => GenServer.reply(current.hasEvents(nowUs), state)),
+      ListStreams: ({ after, count, pattern }, state, from) =>
+        ask(from, state, current => GenServer.reply(current.listStreams({ after, count, pattern }), state)),
+      LoadSnapshot: ({ streamId, version }, state, from) =>
+        ask<Snapshot, SnapshotNotFound>(from, state, current => {
+          const snapshot = current.loadSnapshot(streamId, version)
+          return snapshot === null
+            ? GenServer.fail(new SnapshotNotFound({ streamId, version }), state)
+            : GenServer.reply(snapshot, state)
+        }),
+      ListSnapshots: ({ count, from: start, streamId }, state, from) =>
+        ask(from, state, current => GenServer.reply(current.listSnapshots({ streamId, from: start, count }), state))
     }
   })
 }
@@ -150,14 +245,35 @@ export const pool = (options: Options) =>
  * @category models
  */
 export interface StoreReader
-  extends Pick<StoreBackend, "read" | "readAll" | "getVersion" | "listStreams" | "subscribe"> {}
+  extends Pick<
+    StoreBackend,
+    | "read"
+    | "readAll"
+    | "query"
+    | "versionAt"
+    | "positionAt"
+    | "getVersion"
+    | "streamDetails"
+    | "hasEvents"
+    | "listStreams"
+    | "loadSnapshot"
+    | "listSnapshots"
+    | "subscribe"
+  > {}
 
 const inTime = { timeout: "10 seconds" } as const
 
-const noEvents: EventPage = { events: [], isEnd: true }
+/** How a reader can fail to answer at all. */
+type Unserved = CallError.CallError | ChildStartFailed
+const isUnserved = Schema.is(Schema.Union(CallError.CallError, ChildStartFailed))
+
+const nothingYet = (next: number): EventPage => ({ events: [], isEnd: true, next })
 
 /**
  * Reads through the readers of a store. A read that its reader could not serve has had no effect, and every error of it says so.
+ *
+ * A subscription passes over what is hidden. It goes on where the pages it read say, also where they are empty, and waits only at the end of what there is: on a stream that
+ * does not exist or was deleted until it has an event again.
  *
  * @since 0.1.0
  * @category constructors
@@ -171,6 +287,8 @@ export const make = (options: {
 }): StoreReader => {
   const { raft, readers, signal, store } = options
 
+  // ── freshness ──
+
   const barrier: Effect.Effect<void, NoQuorum | Overloaded> = Effect.catchTags(raft.readBarrier, {
     NotLeader: () => Effect.fail(new NoQuorum({ store, detail: "no leader was elected in time" })),
     ReadTimeout: () => Effect.fail(new NoQuorum({ store, detail: "no majority confirmed the leader in time" })),
@@ -180,71 +298,103 @@ export const make = (options: {
   const asFresh = <A, E>(consistency: Consistency, read: Effect.Effect<A, E>) =>
     consistency === "linearizable" ? Effect.zipRight(barrier, read) : read
 
-  const notServed = (detail: string) => () => Effect.fail(new NoQuorum({ store, detail }))
-  const recover = {
-    ServerExited: notServed("a reader of this node stopped"),
-    ChildStartFailed: notServed("a reader of this node could not be started"),
-    NoProcess: () => Effect.fail(starting(store)),
-    CallingSelf: () => Effect.fail(starting(store)),
-    CallTimeout: () => Effect.fail(new Overloaded({ detail: "no reader of this node answered in time" })),
-    MailboxFull: () => Effect.fail(new Overloaded({ detail: "too many reads wait at this node" }))
-  }
-  /** A reader answers before it ends over a query, so a query that it left unanswered is not to blame and may try the next one. */
-  const onceMore = <A, E extends { readonly _tag: string }>(call: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-    Effect.catchAll(call, error => (error._tag === "ServerExited" ? call : Effect.fail(error)))
+  // ── asking a reader ──
 
-  const readStream = (page: Page & { readonly streamId: string }) =>
-    onceMore(readers.call("Read", page, inTime)).pipe(Effect.catchTags(recover))
-  const readAll = (page: Page) => onceMore(readers.call("ReadAll", page, inTime)).pipe(Effect.catchTags(recover))
-  const getVersion = (streamId: string) =>
-    onceMore(readers.call("GetVersion", { streamId }, inTime)).pipe(Effect.catchTags(recover))
-  const listStreams = (after: string | null, count: number) =>
-    onceMore(readers.call("ListStreams", { after, count }, inTime)).pipe(Effect.catchTags(recover))
+  const refusal = (error: Unserved): NoQuorum | Overloaded => {
+    switch (error._tag) {
+      case "ServerExited":
+        return new NoQuorum({ store, detail: "a reader of this node stopped" })
+      case "ChildStartFailed":
+        return new NoQuorum({ store, detail: "a reader of this node could not be started" })
+      case "NoProcess":
+      case "CallingSelf":
+        return starting(store)
+      case "CallTimeout":
+        return new Overloaded({ detail: "no reader of this node answered in time" })
+      case "MailboxFull":
+        return new Overloaded({ detail: "too many reads wait at this node" })
+    }
+  }
+
+  const served = <A, E>(call: Effect.Effect<A, E | Unserved>): Effect.Effect<A, E | NoQuorum | Overloaded> =>
+    Effect.mapError(
+      // A reader answers before it ends over a query, so a query that it left unanswered is not to blame and may try the next one.
+      Effect.catchAll(call, error => (isUnserved(error) && error._tag === "ServerExited" ? call : Effect.fail(error))),
+      error => (isUnserved(error) ? refusal(error) : error)
+    )
+
+  // ── following ──
 
   const lastPosition = Effect.suspend(() => {
     const current = options.engine.current()
     return current === undefined ? Effect.fail(starting(store)) : Effect.succeed(current.lastPosition())
   })
 
-  /** The page that follows `next`, as soon as it has an event. */
-  const pageFrom = (
-    streamId: string | null,
-    next: number
-  ): Effect.Effect<ReadonlyArray<RecordedEvent>, NoQuorum | Overloaded> =>
+  const pageAt = (streamId: string | null, from: number): Effect.Effect<EventPage, RequestError> => {
+    const page = { store, from, count: pageEventsMax, direction: "forward", consistency: "local" } as const
+    return streamId === null
+      ? served(readers.call("ReadAll", { ...page, asOf: null }, inTime))
+      : Effect.catchTags(served(readers.call("Read", { ...page, streamId }, inTime)), {
+          StreamNotFound: () => Effect.succeed(nothingYet(from)),
+          StreamDeleted: () => Effect.succeed(nothingYet(from)),
+          StreamTombstoned: () => Effect.succeed(nothingYet(from))
+        })
+  }
+
+  /** The next page from there on that has an event, as soon as there is one. */
+  const pageFrom = (streamId: string | null, from: number) =>
     Effect.gen(function* () {
-      // Taken before the read: an event that commits after it will wake us.
-      const position = yield* lastPosition
-      const page = { from: next, count: pageEventsMax, direction: "forward" as const }
-      const { events } = yield* streamId === null
-        ? readAll(page)
-        : Effect.catchTag(readStream({ ...page, streamId }), "StreamNotFound", () => Effect.succeed(noEvents))
-      if (events.length > 0) return events
-      yield* signal.awaitPosition(position + 1)
-      return yield* pageFrom(streamId, next)
+      let next = from
+      while (true) {
+        // Taken before the read: an event that commits after it will wake us.
+        const position = yield* lastPosition
+        const page = yield* pageAt(streamId, next)
+        const after = Math.max(next, page.next)
+        if (page.events.length > 0) return { events: page.events, next: after }
+        if (page.isEnd) yield* signal.awaitPosition(position + 1)
+        else assertInvariant(after > next, "a page that is not the last leads on", { from: next, next: page.next })
+        next = after
+      }
     })
 
   /** Behind the last event there is now. */
-  const end = (streamId: string | null) =>
+  const end = (streamId: string | null): Effect.Effect<number, RequestError> =>
     asFresh(
       "linearizable",
-      Effect.map(streamId === null ? lastPosition : getVersion(streamId), last => last + 1)
+      Effect.map(
+        streamId === null
+          ? lastPosition
+          : served(readers.call("GetVersion", { store, streamId, consistency: "local" }, inTime)),
+        last => last + 1
+      )
     )
 
   return {
-    read: ({ consistency, ...page }) => asFresh(consistency, readStream(page)),
-    readAll: ({ consistency, ...page }) => asFresh(consistency, readAll(page)),
-    getVersion: ({ consistency, streamId }) => asFresh(consistency, getVersion(streamId)),
-    listStreams: ({ after, consistency, count }) => asFresh(consistency, listStreams(after, count)),
+    read: request => asFresh(request.consistency, served(readers.call("Read", { store, ...request }, inTime))),
+    readAll: request => asFresh(request.consistency, served(readers.call("ReadAll", { store, ...request }, inTime))),
+    query: request => asFresh(request.consistency, served(readers.call("Query", { store, ...request }, inTime))),
+    versionAt: request =>
+      asFresh(request.consistency, served(readers.call("VersionAt", { store, ...request }, inTime))),
+    positionAt: request =>
+      asFresh(request.consistency, served(readers.call("PositionAt", { store, ...request }, inTime))),
+    getVersion: request =>
+      asFresh(request.consistency, served(readers.call("GetVersion", { store, ...request }, inTime))),
+    streamDetails: request =>
+      asFresh(request.consistency, served(readers.call("StreamDetails", { store, ...request }, inTime))),
+    hasEvents: request =>
+      asFresh(request.consistency, served(readers.call("HasEvents", { store, ...request }, inTime))),
+    listStreams: request =>
+      asFresh(request.consistency, served(readers.call("ListStreams", { store, ...request }, inTime))),
+    loadSnapshot: request =>
+      asFresh(request.consistency, served(readers.call("LoadSnapshot", { store, ...request }, inTime))),
+    listSnapshots: request =>
+      asFresh(request.consistency, served(readers.call("ListSnapshots", { store, ...request }, inTime))),
     subscribe: ({ from, streamId }) =>
       Stream.unwrap(
         Effect.gen(function* () {
           const first = from === "origin" ? 0 : from === "current" ? yield* end(streamId) : from
-          return Stream.unfoldChunkEffect(first, next =>
-            Effect.map(pageFrom(streamId, next), events => {
-              const last = events[events.length - 1]
-              const after = last === undefined ? next : (streamId === null ? last.position : last.version) + 1
-              return Option.some([Chunk.of(events), after] as const)
-            })
+          return Stream.unfoldChunkEffect(first, at =>
+            Effect.map(pageFrom(streamId, at), ({ events, next }) => Option.some([Chunk.of(events), next] as const))
           )
         })
       )

@@ -1,21 +1,38 @@
 /**
- * The writers of one store on this node: a pool of processes that stamp and encode appends and have Raft replicate them.
+ * The writers of one store on this node: a pool of processes that stamp and encode operations and have Raft replicate them.
  *
- * An append goes to the writer of its partition, the one that the hash of store and stream names. A writer has several commands on their way at a time, but never
- * two with appends to the same stream. So these enter the log in the order in which they were made, even where a command has to be offered again
- * because the leader changed. Appends that arrive while no command may leave gather and leave as the next one, so that many small callers cost as little as
- * one large one. A command's size is bounded, and so is what waits.
+ * An operation goes to the writer of its partition, the one that the hash of store and stream names; one of several streams to that of the first. A writer has
+ * several commands on their way at a time, but never two that concern the same stream. So the operations on a stream enter the log in the order in which they were
+ * made, even where a command has to be offered again because the leader changed. Operations that arrive while no command may leave gather and
+ * leave as the next one, so that many small callers cost as little as one large one. A command's size is bounded, and so is what waits.
  *
- * A writer that crashes takes with it what it had in hand, and nothing of the other partitions.
+ * **What order is promised.** With one writer, which is the default: operations that have a stream in common take effect in the order in which they were made, whatever
+ * other streams they have. With several: those of one stream each, and those of several streams that begin with the same one; on its other streams an operation of several
+ * follows what was answered before it was made. Operations without a common stream may change places while they are under way, and a condition is judged by what has taken effect
+ * when it is its turn: whoever wants one thing behind another waits for the answer to the first.
+ *
+ * A writer that crashes takes with it what it had in hand, and nothing of the other partitions. One that is stopped refuses what has not left, and waits for the answers to
+ * what has.
  *
  * @since 0.1.0
  */
 import * as Rpc from "@effect/rpc/Rpc"
 import * as RpcGroup from "@effect/rpc/RpcGroup"
-import * as Event from "@reckon/client/Event"
-import { AppendError, NoQuorum, OutcomeUnknown, Overloaded, RequestError } from "@reckon/client/StoreError"
-import { Append, Appended } from "@reckon/client/StoreRpcs"
+import {
+  AppendError,
+  NoQuorum,
+  OutcomeUnknown,
+  Overloaded,
+  RequestError,
+  SnapshotOutOfRange,
+  StreamError,
+  StreamTombstoned,
+  WriteError,
+  WrongExpectedVersion
+} from "@reckon/client/StoreError"
+import { type Append, Appended } from "@reckon/client/StoreRpcs"
 import type { StoreBackend } from "@reckon/gater/StoreBackend"
+import * as ExitReason from "@reckon/otp/ExitReason"
 import * as GenServer from "@reckon/otp/GenServer"
 import * as Pool from "@reckon/otp/Pool"
 import type { RaftClient } from "@reckon/raft/RaftClient"
@@ -23,48 +40,55 @@ import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Schema from "effect/Schema"
 import * as Command from "./Command.js"
+import { bytesOf, Operation, streamsOf } from "./internal/processes/operation.js"
+import { assertInvariant } from "./internal/sqlite/invariant.js"
 import * as StoreNames from "./StoreNames.js"
 
 /**
- * What one writer answers.
+ * What one writer answers: to each operation on its own, in their order.
  *
  * @since 0.1.0
  * @category protocol
  */
 export class WriterProtocol extends RpcGroup.make(
-  Rpc.make("Append", {
-    payload: { appends: Schema.Array(Append) },
-    success: Schema.Array(Schema.Either({ left: AppendError, right: Appended })),
+  Rpc.make("Write", {
+    payload: { operations: Schema.Array(Operation) },
+    success: Schema.Array(Schema.Either({ left: WriteError, right: Schema.Array(Appended) })),
     error: RequestError
   })
 ) {}
 
 /** Commands of one writer on their way at a time. More than one keeps the pipe full while another is being committed; each is one log entry. */
 const commandsMax = 4
-/** Bytes of events in one command, unless a single request has more. */
+/** Bytes of operations in one command, unless a single request has more. */
 const commandBytesMax = 1024 * 1024
-/** Bytes of events that may wait at the writers of a store; each has its share. */
+/** Bytes of operations that may wait at the writers of a store; each has its share. */
 const waitingBytesMax = 64 * 1024 * 1024
 /** Requests, or parts of them, that may wait at the writers of a store; each has its share. */
 const waitingRequestsMax = 16_384
+/** How long a writer that is stopped waits for the answers to what has left. Less than a worker of a pool gets before it is killed. */
+const drainLimit = "2 seconds"
 
 // -----------------------------------------------------------------------------
 // one writer
 // -----------------------------------------------------------------------------
 
 interface Request {
-  readonly appends: ReadonlyArray<Append>
+  readonly operations: ReadonlyArray<Command.Operation>
+  readonly streams: ReadonlyArray<string>
   readonly bytes: number
   readonly reply: (exit: Exit.Exit<Command.Reply, RequestError>) => void
 }
 
 interface State {
   readonly self: GenServer.Self<"Next">
+  readonly commands: FiberSet.FiberSet<void>
   readonly run: (command: Effect.Effect<void>) => unknown
   waiting: Array<Request>
   waitingBytes: number
@@ -74,16 +98,16 @@ interface State {
   called: boolean
 }
 
-const byteLength = (appends: ReadonlyArray<Append>): number => {
-  let bytes = 0
-  for (const { events } of appends) {
-    for (const event of events) bytes += Event.byteLength(event)
-  }
-  return bytes
-}
+const initial = (self: State["self"]) =>
+  Effect.gen(function* () {
+    const commands = yield* FiberSet.make<void>()
+    const run = yield* FiberSet.runtime(commands)<never>()
+    const state: State = { self, commands, run, waiting: [], waitingBytes: 0, underWay: new Set(), called: false }
+    return state
+  })
 
 /**
- * Has the next command made, behind what is in the mailbox already, so that this comes along. A mailbox without room for the message is full of appends,
+ * Has the next command made, behind what is in the mailbox already, so that this comes along. A mailbox without room for the message is full of requests,
  * each of which will ask again.
  */
 const callNext = (state: State): void => {
@@ -94,15 +118,15 @@ const callNext = (state: State): void => {
 const takeRequests = (state: State): { readonly requests: ReadonlyArray<Request>; readonly streams: Set<string> } => {
   const requests: Array<Request> = []
   const streams = new Set<string>()
-  const onTheWay = ({ streamId }: Append): boolean => {
-    for (const others of state.underWay) if (others.has(streamId)) return true
+  const onTheWay = (stream: string): boolean => {
+    for (const others of state.underWay) if (others.has(stream)) return true
     return false
   }
   let bytes = 0
   for (const request of state.waiting) {
     if (requests.length > 0 && bytes + request.bytes > commandBytesMax) break
-    if (request.appends.some(onTheWay)) break
-    for (const { streamId } of request.appends) streams.add(streamId)
+    if (request.streams.some(onTheWay)) break
+    for (const stream of request.streams) streams.add(stream)
     requests.push(request)
     bytes += request.bytes
   }
@@ -114,13 +138,14 @@ const takeRequests = (state: State): { readonly requests: ReadonlyArray<Request>
 const writer = ({ raft, size, store }: Options) => {
   const bytesMax = Math.floor(waitingBytesMax / size)
   const requestsMax = Math.ceil(waitingRequestsMax / size)
+  const stopping = Exit.fail(new NoQuorum({ store, detail: "this node is stopping it" }))
 
   /** Proposes one command and splits its answer among the requests that it was made of. */
   const commit = (requests: ReadonlyArray<Request>): Effect.Effect<void> =>
     Effect.gen(function* () {
       const nanos = yield* Clock.currentTimeNanos
-      const appends = requests.flatMap(request => request.appends)
-      const bytes = yield* raft.propose(Command.encode({ at: Number(nanos / 1000n), appends }))
+      const operations = requests.flatMap(request => request.operations)
+      const bytes = yield* raft.propose(Command.encode({ at: Number(nanos / 1000n), operations }))
       return yield* Command.decodeReply(bytes)
     }).pipe(
       Effect.catchTags({
@@ -135,25 +160,25 @@ const writer = ({ raft, size, store }: Options) => {
         let at = 0
         for (const request of requests) {
           const from = at
-          at += request.appends.length
+          at += request.operations.length
           request.reply(Exit.map(exit, reply => reply.slice(from, at)))
         }
       })
     )
 
   return GenServer.make(WriterProtocol, {
-    init: (self: GenServer.Self<"Next">) =>
-      Effect.map(
-        FiberSet.makeRuntime<never, void>(),
-        (run): State => ({ self, run, waiting: [], waitingBytes: 0, underWay: new Set(), called: false })
-      ),
+    // To be asked to go, and not cut off.
+    trapExit: true,
+    init: (self: GenServer.Self<"Next">) => initial(self),
     handlers: {
-      Append: ({ appends }, state, from) => {
-        const bytes = byteLength(appends)
+      Write: ({ operations }, state, from) => {
+        let bytes = 0
+        for (const operation of operations) bytes += bytesOf(operation)
         const full =
           state.waiting.length >= requestsMax || (state.waiting.length > 0 && state.waitingBytes + bytes > bytesMax)
-        if (full) return GenServer.fail(new Overloaded({ detail: "too many appends wait at this node" }), state)
-        state.waiting.push({ appends, bytes, reply: exit => from.settle(exit) })
+        if (full) return GenServer.fail(new Overloaded({ detail: "too many writes wait at this node" }), state)
+        const streams = operations.flatMap(streamsOf)
+        state.waiting.push({ operations, streams, bytes, reply: exit => from.settle(exit) })
         state.waitingBytes += bytes
         if (state.underWay.size < commandsMax) callNext(state)
         return GenServer.noReply(state)
@@ -172,6 +197,11 @@ const writer = ({ raft, size, store }: Options) => {
         state.run(Effect.ensuring(commit(requests), done))
       }
       return GenServer.noReply(state)
+    },
+    terminate: (reason, state) => {
+      if (!ExitReason.isClean(reason)) return Effect.void
+      for (const request of state.waiting) request.reply(stopping)
+      return Effect.timeoutOption(FiberSet.awaitEmpty(state.commands), drainLimit)
     }
   })
 }
@@ -189,12 +219,12 @@ export interface Options {
   readonly raft: RaftClient
   /** How many writers, from 1 to 65,536. */
   readonly size: number
-  /** How long a writer stays without an append. */
+  /** How long a writer stays without work. */
   readonly idleStop: Duration.DurationInput
 }
 
 /**
- * The writers of a store as those see them who append.
+ * The writers of a store as those see them who write.
  *
  * @since 0.1.0
  * @category models
@@ -222,10 +252,20 @@ export const pool = (options: Options) =>
 // requests
 // -----------------------------------------------------------------------------
 
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoreWriter
+  extends Pick<
+    StoreBackend,
+    "append" | "appendBatch" | "deleteStream" | "setStreamMetadata" | "saveSnapshot" | "deleteSnapshots"
+  > {}
+
 /** What of a request goes to one partition. */
 interface Part {
   readonly key: string
-  readonly appends: Array<Append>
+  readonly operations: Array<Command.Operation>
   /** Where each of them stands in the request. */
   readonly places: Array<number>
 }
@@ -245,45 +285,75 @@ const failureOf = (failures: Arr.NonEmptyReadonlyArray<RequestError>, parts: num
   })
 }
 
+/** What each kind of operation can fail with. Anything else from the engine is a defect. */
+const isAppendError = Schema.is(AppendError)
+const isDeleteError = Schema.is(Schema.Union(WrongExpectedVersion, StreamTombstoned))
+const isMetadataError = Schema.is(StreamTombstoned)
+const isSnapshotError = Schema.is(Schema.Union(...StreamError.members, SnapshotOutOfRange))
+const isNoError = Schema.is(Schema.Never)
+
+const only =
+  <E extends WriteError>(isExpected: (error: unknown) => error is E) =>
+  (error: WriteError): E => {
+    assertInvariant(isExpected(error), "an operation fails with an error of its kind", { error: error._tag })
+    return error
+  }
+
+const onlyAppendErrors = only(isAppendError)
+
+/** What an append of one stream answers. */
+const appendedIn = (outcome: Command.Outcome): Appended => {
+  const [appended] = outcome
+  assertInvariant(appended !== undefined && outcome.length === 1, "an append answers for its stream", {
+    answers: outcome.length
+  })
+  return appended
+}
+
+const answerOf = Either.mapBoth({ onLeft: onlyAppendErrors, onRight: appendedIn })
+
+// No store has a "/" in its name.
+const keyOf = (store: string, streamId: string): string => `${store}/${streamId}`
+
 /**
- * Appends through the writers of a store. A request with streams of several partitions is split, its parts are carried out side by side, and the answers are put
- * together in the request's order. Appends to one stream take effect in the order in which they were made, but for those whose outcome is unknown: they
- * may take effect later.
+ * Writes through the writers of a store.
  *
- * If some parts succeed and another fails, the request fails as a whole, with `OutcomeUnknown`: repeated with the same event ids, it writes nothing twice and tells
- * what became of each append. The failed part is not answered append by append, because an `AppendError` is the store's final word about one append, and
+ * An `append` with streams of several partitions is split, its parts are carried out side by side, and the answers are put together in the request's
+ * order. If some parts succeed and another fails, the request fails as a whole, with `OutcomeUnknown`: repeated with the same event ids, it writes nothing twice and
+ * tells what became of each append. The failed part is not answered append by append, because an `AppendError` is the store's final word about one append, and
  * here the store has not spoken. Any other error means that no append of the request took effect.
+ *
+ * Every other request is one operation, which takes effect as a whole or not at all.
  *
  * @since 0.1.0
  * @category requests
  */
-export const append = (store: string, writers: Writers): StoreBackend["append"] => {
+export const make = (store: string, writers: Writers): StoreWriter => {
   const notTaken = (detail: string) => () => Effect.fail(new NoQuorum({ store, detail }))
   const unknown = (detail: string) => () => Effect.fail(new OutcomeUnknown({ detail }))
-
   /** What the writer itself cannot tell. Only a request that it never got surely had no effect. */
-  const write = (key: string, appends: ReadonlyArray<Append>) =>
-    writers.call(key, "Append", { appends }, { timeout: "20 seconds" }).pipe(
-      Effect.catchTags({
-        CallTimeout: unknown("the writer did not answer in time"),
-        ServerExited: unknown("the writer's process stopped"),
-        ChildStartFailed: notTaken("the writer could not be started"),
-        NoProcess: notTaken("this node is starting it"),
-        CallingSelf: notTaken("this node is starting it"),
-        MailboxFull: () => Effect.fail(new Overloaded({ detail: "the writer's mailbox is full" }))
-      })
-    )
+  const recover = {
+    CallTimeout: unknown("the writer did not answer in time"),
+    ServerExited: unknown("the writer's process stopped"),
+    ChildStartFailed: notTaken("the writer could not be started"),
+    NoProcess: notTaken("this node is starting it"),
+    CallingSelf: notTaken("this node is starting it"),
+    MailboxFull: () => Effect.fail(new Overloaded({ detail: "the writer's mailbox is full" }))
+  }
+  const inTime = { timeout: "20 seconds" } as const
 
-  // No store has a "/" in its name.
-  const keyOf = ({ streamId }: Append): string => `${store}/${streamId}`
+  const write = (key: string, operations: ReadonlyArray<Command.Operation>) =>
+    Effect.catchTags(writers.call(key, "Write", { operations }, inTime), recover)
+
+  // ── several appends ──
 
   const split = Effect.fnUntraced(function* (appends: ReadonlyArray<Append>) {
     const parts = new Map<number, Part>()
     for (const [place, one] of appends.entries()) {
-      const key = keyOf(one)
+      const key = keyOf(store, one.streamId)
       const partition = yield* writers.partitionOf(key)
-      const part = parts.get(partition) ?? { key, appends: [], places: [] }
-      part.appends.push(one)
+      const part = parts.get(partition) ?? { key, operations: [], places: [] }
+      part.operations.push(Command.single(one))
       part.places.push(place)
       parts.set(partition, part)
     }
@@ -296,8 +366,8 @@ export const append = (store: string, writers: Writers): StoreBackend["append"] 
     // that came later must not overtake one of them.
     const underWay = yield* split(appends).pipe(
       Effect.map(parts =>
-        parts.map(({ appends, key, places }) =>
-          run(Effect.either(Effect.map(write(key, appends), reply => Arr.zip(places, reply))))
+        parts.map(({ key, operations, places }) =>
+          run(Effect.either(Effect.map(write(key, operations), reply => Arr.zip(places, reply))))
         )
       ),
       Effect.withMaxOpsBeforeYield(Number.MAX_SAFE_INTEGER)
@@ -310,9 +380,46 @@ export const append = (store: string, writers: Writers): StoreBackend["append"] 
       .map(([, answer]) => answer)
   }, Effect.scoped)
 
-  return appends => {
-    const [first] = appends
-    if (first === undefined) return Effect.succeed([])
-    return appends.length === 1 ? write(keyOf(first), appends) : writeSplit(appends)
+  // ── one operation ──
+
+  const writeOne = <E extends WriteError>(
+    streamId: string,
+    operation: Command.Operation,
+    isExpected: (error: unknown) => error is E
+  ): Effect.Effect<Command.Outcome, RequestError | E> =>
+    Effect.flatMap(write(keyOf(store, streamId), [operation]), reply => {
+      const [answer] = reply
+      assertInvariant(answer !== undefined && reply.length === 1, "a writer answers each operation", {
+        answers: reply.length
+      })
+      return Either.mapLeft(answer, only(isExpected))
+    })
+
+  return {
+    append: appends => {
+      const [first] = appends
+      if (first === undefined) return Effect.succeed([])
+      // Nothing to split: all goes to one writer.
+      const replied =
+        appends.length === 1 || writers.size === 1
+          ? write(keyOf(store, first.streamId), appends.map(Command.single))
+          : writeSplit(appends)
+      return Effect.map(replied, reply => reply.map(answerOf))
+    },
+    appendBatch: ({ appends, condition }) => {
+      const [first] = appends
+      if (first === undefined) return Effect.succeed([])
+      return writeOne(first.streamId, Command.Operation.Append({ appends, condition }), isAppendError)
+    },
+    deleteStream: ({ expectedVersion, streamId, tombstone }) => {
+      const operation = Command.Operation.DeleteStream({ streamId, expectedVersion, tombstone })
+      return Effect.asVoid(writeOne(streamId, operation, isDeleteError))
+    },
+    setStreamMetadata: ({ metadata, streamId }) =>
+      Effect.asVoid(writeOne(streamId, Command.Operation.SetStreamMetadata({ streamId, metadata }), isMetadataError)),
+    saveSnapshot: ({ keep, snapshot }) =>
+      Effect.asVoid(writeOne(snapshot.streamId, Command.Operation.SaveSnapshot({ snapshot, keep }), isSnapshotError)),
+    deleteSnapshots: ({ streamId, version }) =>
+      Effect.asVoid(writeOne(streamId, Command.Operation.DeleteSnapshots({ streamId, version }), isNoError))
   }
 }

@@ -1,14 +1,21 @@
 /**
  * @since 0.1.0
  */
+export * as Aggregator from "./Aggregator.js"
 export * as Command from "./Command.js"
 export * as CommitSignal from "./CommitSignal.js"
+export * as EventStore from "./EventStore.js"
+export * as Filter from "./Filter.js"
+export * as Hash from "./Hash.js"
 export * as LeaderTracker from "./LeaderTracker.js"
 export * as SqliteStoreEngine from "./SqliteStoreEngine.js"
 export * as Store from "./Store.js"
+export * as StoreConfig from "./StoreConfig.js"
 export * as StoreEngine from "./StoreEngine.js"
 export * as StoreNames from "./StoreNames.js"
 export * as StoreReader from "./StoreReader.js"
 export * as StoreStateMachine from "./StoreStateMachine.js"
 export * as Stores from "./Stores.js"
 export * as StoreWriter from "./StoreWriter.js"
+export * as Telemetry from "./Telemetry.js"
+export * as TelemetryEvents from "./TelemetryEvents.js"

@@ -30,7 +30,7 @@ const standing = (engine: Service) => ({
   applied: [engine.appliedIndex(), engine.appliedTerm()],
   last: engine.lastPosition(),
   counts: [engine.streamCount(), engine.eventCount()],
-  streams: engine.listStreams({ after: null, count: 100 })
+  streams: engine.listStreams({ pattern: null, after: null, count: 100 })
 })
 
 describe.each(stores)("a copy of a store %s", (_, place) => {

@@ -26,6 +26,7 @@ import {
   textArbitrary,
   versions
 } from "./helpers/events.js"
+import { dump } from "./helpers/writer.js"
 
 const tempFile = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "reckon-db-"))),
@@ -46,11 +47,7 @@ const direct = <A>(filename: string, use: (db: Database.Database) => A): A => {
   }
 }
 
-/** Every row of every table. */
-const dump = (filename: string) =>
-  direct(filename, db =>
-    ["meta", "streams", "kinds", "events"].map(table => db.prepare(`SELECT * FROM ${table} ORDER BY 1`).raw().all())
-  )
+const dumpOf = (filename: string) => direct(filename, dump)
 
 const refusal = (filename: string) =>
   Effect.flip(using(filename, engine => engine.appliedIndex())).pipe(
@@ -108,7 +105,7 @@ describe("the file", () => {
       const rowsAfter = (apply: (engine: Service) => void) => {
         const filename = path.join(folder, `${run++}.db`)
         Effect.runSync(using(filename, apply))
-        return dump(filename)
+        return dumpOf(filename)
       }
       const ids = fc.nat({ max: 9 }).map(id)
       const commands = fc.array(
@@ -166,8 +163,8 @@ describe("the file", () => {
       direct(filename, db => db.exec("DELETE FROM events; UPDATE meta SET event_count = 0"))
       yield* using(filename, engine => {
         assert.strictEqual(engine.getVersion("a"), 2)
-        assert.deepStrictEqual(read(engine, "a"), { events: [], isEnd: true })
-        assert.deepStrictEqual(readAll(engine), { events: [], isEnd: true })
+        assert.deepStrictEqual(read(engine, "a"), { events: [], isEnd: true, next: 3 })
+        assert.deepStrictEqual(readAll(engine), { events: [], isEnd: true, next: 3 })
         applyNext(engine, append("a", 2, event(4)))
         assert.deepStrictEqual(versions(read(engine, "a")), [3])
         assert.strictEqual(engine.lastPosition(), 3)
@@ -195,7 +192,9 @@ describe("the file", () => {
           for (const step of plan) {
             // All names in order are read along the index of names, up to the limit.
             const ordered = name === "streamNames" && /^SCAN streams USING (COVERING )?INDEX/.test(step)
-            assert.isTrue(ordered || step.startsWith("SEARCH "), `${name}: ${step}`)
+            // The steps of a subquery follow, each on its own.
+            const inner = step.startsWith("SCALAR SUBQUERY ")
+            assert.isTrue(ordered || inner || step.startsWith("SEARCH "), `${name}: ${step}`)
           }
         }
       })
@@ -243,7 +242,7 @@ describe("a file that is refused", () => {
       direct(filename, db => db.pragma("user_version = 99"))
       const error = yield* refusal(filename)
       assert.strictEqual(error.reason, "newer")
-      assert.match(error.detail, /format 99.*up to 1/)
+      assert.match(error.detail, /format 99.*up to 2/)
       assert.isFalse(error.retryable)
     })
   )
@@ -330,7 +329,7 @@ describe("a crash", () => {
       })
       const undisturbed = yield* tempFile
       yield* using(undisturbed, engine => engine.apply(logFrom(1, end)))
-      assert.deepStrictEqual(dump(filename), dump(undisturbed))
+      assert.deepStrictEqual(dumpOf(filename), dumpOf(undisturbed))
     })
 
   it.scoped("at any time leaves whole batches, and replaying the log brings the rest", () =>

@@ -1,12 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { RecordedEvent } from "@reckon/client/Event"
+import * as Query from "@reckon/client/Query"
 import { pageEventsMax } from "@reckon/client/StoreRpcs"
 import * as Pool from "@reckon/otp/Pool"
 import * as Process from "@reckon/otp/Process"
 import * as ServiceHandle from "@reckon/otp/ServiceHandle"
 import * as RaftError from "@reckon/raft/RaftError"
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
@@ -14,7 +18,18 @@ import * as CommitSignal from "../src/CommitSignal.js"
 import { type Service, StoreEngine } from "../src/StoreEngine.js"
 import * as StoreNames from "../src/StoreNames.js"
 import * as StoreReader from "../src/StoreReader.js"
-import { append, applyNext, bytes, event } from "./helpers/events.js"
+import {
+  append,
+  applyAt,
+  applyNext,
+  bytes,
+  deleteStream,
+  event,
+  saveSnapshot,
+  setMetadata,
+  snapshot,
+  tombstone
+} from "./helpers/events.js"
 import { failed, isRunning, processOf, provided, settle } from "./helpers/processes.js"
 import { makeRaft, never } from "./helpers/raft.js"
 
@@ -46,11 +61,11 @@ const makeReaders = (options: { readonly size?: number; readonly readBarrier?: R
         applyNext(engine, append(streamId, "any", ...ns.map(n => event(n))))
         signal.notify(engine.lastPosition())
       })
-    return { engine, handle, pool, reader, write }
+    return { engine, handle, pool, reader, signal, write }
   })
 type ReaderOptions = Parameters<typeof makeRaft>[1]
 
-const first = { from: 0, count: 100, direction: "forward", consistency: "local" } as const
+const first = { from: 0, count: 100, direction: "forward", asOf: null, consistency: "local" } as const
 
 const ids = (events: ReadonlyArray<RecordedEvent>) => events.map(({ eventId }) => eventId)
 const idsOf = (...ns: ReadonlyArray<number>) => ns.map(n => event(n).eventId)
@@ -69,11 +84,91 @@ describe("StoreReader", () => {
         assert.deepStrictEqual([ids(all.events), all.isEnd], [idsOf(3, 2), false])
         assert.strictEqual(yield* reader.getVersion({ streamId: "a", consistency: "local" }), 1)
         assert.strictEqual(yield* reader.getVersion({ streamId: "c", consistency: "local" }), -1)
-        assert.deepStrictEqual(yield* reader.listStreams({ after: "a", count: 5, consistency: "local" }), {
-          streams: [{ streamId: "b", version: 0 }],
-          isEnd: true
-        })
+        assert.deepStrictEqual(
+          yield* reader.listStreams({ pattern: null, after: "a", count: 5, consistency: "local" }),
+          {
+            streams: [{ streamId: "b", version: 0 }],
+            isEnd: true,
+            next: "b"
+          }
+        )
         assert.deepStrictEqual(yield* failed(reader.read({ ...first, streamId: "c" })), ["StreamNotFound", false])
+      }).pipe(provided, Effect.scoped)
+    )
+
+    it.effect("of every other kind are what the engine says as well", () =>
+      Effect.gen(function* () {
+        const { engine, handle, reader, write } = yield* makeReaders()
+        yield* handle.provide(engine)
+        yield* write("a", 1, 2)
+        yield* write("b", 3)
+        applyAt(
+          engine,
+          2_000,
+          setMetadata("b", { maxCount: 5 }),
+          saveSnapshot(snapshot("a", 0)),
+          saveSnapshot(snapshot("a", 1))
+        )
+        const local = { consistency: "local" } as const
+        const ofB = { ...first, query: Query.streams("b*") }
+        assert.deepStrictEqual(ids((yield* reader.query(ofB)).events), idsOf(3))
+        assert.deepStrictEqual(ids((yield* reader.query({ ...ofB, asOf: 1 })).events), [])
+        assert.deepStrictEqual(ids((yield* reader.readAll({ ...first, asOf: 1 })).events), idsOf(1, 2))
+        assert.strictEqual(yield* reader.versionAt({ streamId: "a", epochUs: 1_000, ...local }), 1)
+        assert.strictEqual(yield* reader.versionAt({ streamId: "a", epochUs: 999, ...local }), -1)
+        assert.strictEqual(yield* reader.positionAt({ epochUs: 1_000, ...local }), 2)
+        assert.isTrue(yield* reader.hasEvents(local))
+        const { lastVersion, metadata } = yield* reader.streamDetails({ streamId: "b", ...local })
+        assert.deepStrictEqual([lastVersion, metadata.maxCount], [0, 5])
+        const named = yield* reader.listStreams({ pattern: "?", after: null, count: 1, ...local })
+        assert.deepStrictEqual([named.streams.map(({ streamId }) => streamId), named.isEnd], [["a"], false])
+        assert.strictEqual((yield* reader.loadSnapshot({ streamId: "a", version: null, ...local })).version, 1)
+        assert.strictEqual((yield* reader.loadSnapshot({ streamId: "a", version: 0, ...local })).version, 0)
+        const listed = yield* reader.listSnapshots({ streamId: "a", from: 1, count: 9, ...local })
+        assert.deepStrictEqual(
+          listed.snapshots.map(({ version }) => version),
+          [1]
+        )
+      }).pipe(provided, Effect.scoped)
+    )
+
+    for (const [state, make, tag] of [
+      ["there is none", [], "StreamNotFound"],
+      ["was deleted", [deleteStream("a")], "StreamDeleted"],
+      ["was deleted for good", [tombstone("a")], "StreamTombstoned"]
+    ] as const) {
+      it.effect(`of a stream fail where it ${state === "there is none" ? "never was" : state}: ${tag}`, () =>
+        Effect.gen(function* () {
+          const { engine, handle, reader, write } = yield* makeReaders()
+          yield* handle.provide(engine)
+          if (make.length > 0) yield* write("a", 1)
+          applyAt(engine, 2_000, ...make)
+          const local = { streamId: "a", consistency: "local" } as const
+          assert.deepStrictEqual(yield* failed(reader.read({ ...first, streamId: "a" })), [tag, false])
+          assert.deepStrictEqual(yield* failed(reader.versionAt({ ...local, epochUs: 5_000 })), [tag, false])
+          assert.strictEqual(yield* reader.getVersion(local), -1)
+          const details = Effect.either(reader.streamDetails(local))
+          assert.strictEqual((yield* details)._tag, make.length > 0 ? "Right" : "Left")
+          const snapshots = reader.loadSnapshot({ ...local, version: null })
+          assert.deepStrictEqual(yield* failed(snapshots), ["SnapshotNotFound", false])
+        }).pipe(provided, Effect.scoped)
+      )
+    }
+
+    it.effect("leave out what is older than its stream keeps, by the clock of this node", () =>
+      Effect.gen(function* () {
+        const { engine, handle, reader, write } = yield* makeReaders()
+        yield* handle.provide(engine)
+        yield* write("a", 1)
+        applyAt(engine, 1_000, setMetadata("a", { maxAgeUs: 1_000_000 }))
+        yield* TestClock.adjust("1001 millis")
+        assert.deepStrictEqual(ids((yield* reader.read({ ...first, streamId: "a" })).events), idsOf(1))
+        assert.isTrue(yield* reader.hasEvents({ consistency: "local" }))
+        yield* TestClock.adjust("1 millis")
+        assert.deepStrictEqual((yield* reader.read({ ...first, streamId: "a" })).events, [])
+        assert.deepStrictEqual((yield* reader.readAll(first)).events, [])
+        assert.deepStrictEqual((yield* reader.query({ ...first, query: Query.all })).events, [])
+        assert.isFalse(yield* reader.hasEvents({ consistency: "local" }))
       }).pipe(provided, Effect.scoped)
     )
 
@@ -93,7 +188,7 @@ describe("StoreReader", () => {
         const { engine, handle, reader } = yield* makeReaders()
         const data = bytes("{}")
         const page = { events: [{ ...event(1, { data }), streamId: "a", version: 0, position: 0, epochUs: 1 }] }
-        yield* handle.provide({ ...engine, readAll: () => ({ ...page, isEnd: true }) })
+        yield* handle.provide({ ...engine, readAll: () => ({ ...page, isEnd: true, next: 1 }) })
         assert.strictEqual((yield* reader.readAll(first)).events[0]?.data, data)
       }).pipe(provided, Effect.scoped)
     )
@@ -123,6 +218,52 @@ describe("StoreReader", () => {
         const linearizable = { ...first, consistency: "linearizable" } as const
         assert.deepStrictEqual(yield* failed(reader.readAll(linearizable)), ["NoQuorum", true])
         assert.deepStrictEqual((yield* reader.readAll(first)).events, [])
+      }).pipe(provided, Effect.scoped)
+    )
+  })
+
+  describe("a reader that was busy for a millisecond", () => {
+    /** The order of pages and of turns of everything else, where a page takes so long by the clock. */
+    const orderWhere = (pageMillis: number) =>
+      Effect.gen(function* () {
+        const order: Array<string> = []
+        const clock = yield* Effect.clock
+        let nanos = 0n
+        const timed: Clock.Clock = { ...clock, unsafeCurrentTimeNanos: () => nanos }
+        const { engine, handle, reader } = yield* Effect.withClock(makeReaders({ size: 1 }), timed)
+        yield* handle.provide({
+          ...engine,
+          readAll: options => {
+            order.push("page")
+            setImmediate(() => order.push("turn"))
+            nanos += BigInt(pageMillis * 1e6)
+            return engine.readAll(options)
+          }
+        })
+        // All are in the mailbox before the first is served.
+        yield* Effect.all(
+          Array.from({ length: 4 }, () => reader.readAll(first)),
+          { concurrency: "unbounded" }
+        )
+        return order
+      })
+
+    it.effect("lets everything else have its turn before it answers, whatever waits for it", () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* orderWhere(1), ["page", "turn", "page", "turn", "page", "turn", "page", "turn"])
+      }).pipe(provided, Effect.scoped)
+    )
+
+    it.effect("counts what it has done since the last turn", () =>
+      Effect.gen(function* () {
+        const order = yield* orderWhere(0.5)
+        assert.deepStrictEqual(order, ["page", "page", "turn", "turn", "page", "page", "turn", "turn"])
+      }).pipe(provided, Effect.scoped)
+    )
+
+    it.effect("goes on where it was not", () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual((yield* orderWhere(0.2)).slice(0, 4), ["page", "page", "page", "page"])
       }).pipe(provided, Effect.scoped)
     )
   })
@@ -278,6 +419,68 @@ describe("StoreReader", () => {
         yield* write("a", 3)
         yield* settle
         assert.deepStrictEqual([all.got, stream.got], [idsOf(3), idsOf(3)])
+      }).pipe(provided, Effect.scoped)
+    )
+
+    it.effect("pass over what is hidden, and over a stream's deletion", () =>
+      Effect.gen(function* () {
+        const { engine, handle, reader, signal, write } = yield* makeReaders()
+        yield* handle.provide(engine)
+        yield* write("a", 1, 2)
+        yield* write("b", 3)
+        applyAt(engine, 2_000, deleteStream("a"))
+        const all = yield* collect(reader.subscribe({ streamId: null, from: "origin" }))
+        const stream = yield* collect(reader.subscribe({ streamId: "a", from: "origin" }))
+        assert.deepStrictEqual([all.got, stream.got], [idsOf(3), []])
+        yield* write("a", 4)
+        yield* settle
+        applyAt(engine, 2_000, setMetadata("a", { truncateBefore: 3 }))
+        signal.notify(engine.lastPosition())
+        yield* write("a", 5)
+        yield* settle
+        assert.deepStrictEqual([all.got, stream.got], [idsOf(3, 4, 5), idsOf(4, 5)])
+      }).pipe(provided, Effect.scoped)
+    )
+
+    it.effect("go on behind pages that are empty and not the last, without waiting", () =>
+      Effect.gen(function* () {
+        const { engine, handle, reader, write } = yield* makeReaders()
+        yield* write("a", 1)
+        const asked: Array<number> = []
+        const seen = engine.readAll({ ...first, bytesMax: 1, nowUs: 0 }).events
+        yield* handle.provide({
+          ...engine,
+          readAll: ({ from }) => {
+            asked.push(from)
+            if (from < 20) return { events: [], isEnd: false, next: from + 10 }
+            return from < 30 ? { events: seen, isEnd: false, next: 30 } : { events: [], isEnd: true, next: from }
+          }
+        })
+        const { got } = yield* collect(reader.subscribe({ streamId: null, from: "origin" }))
+        assert.deepStrictEqual([got, asked], [idsOf(1), [0, 10, 20, 30]])
+      }).pipe(provided, Effect.scoped)
+    )
+
+    it.effect("do not turn in circles over a page that leads nowhere", () =>
+      Effect.gen(function* () {
+        const { engine, handle, reader } = yield* makeReaders()
+        yield* handle.provide({ ...engine, readAll: ({ from }) => ({ events: [], isEnd: false, next: from }) })
+        const ended = yield* Effect.exit(Stream.runDrain(reader.subscribe({ streamId: null, from: "origin" })))
+        assert.isTrue(Exit.isFailure(ended) && Cause.isDie(ended.cause))
+      }).pipe(provided, Effect.scoped)
+    )
+
+    it.effect("from a place that is yet to come wait for that place", () =>
+      Effect.gen(function* () {
+        const { engine, handle, reader, write } = yield* makeReaders()
+        yield* handle.provide(engine)
+        const all = yield* collect(reader.subscribe({ streamId: null, from: 2 }))
+        const stream = yield* collect(reader.subscribe({ streamId: "a", from: 1 }))
+        for (const n of [1, 2, 3]) {
+          yield* write("a", n)
+          yield* settle
+        }
+        assert.deepStrictEqual([all.got, stream.got], [idsOf(3), idsOf(2, 3)])
       }).pipe(provided, Effect.scoped)
     )
 

@@ -1,17 +1,23 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { RequestError } from "@reckon/client/StoreError"
+import * as Query from "@reckon/client/Query"
+import { type RequestError, type StoreError, StreamNotFound } from "@reckon/client/StoreError"
 import type { Append } from "@reckon/client/StoreRpcs"
+import { unlimited } from "@reckon/client/StreamMetadata"
 import * as Pool from "@reckon/otp/Pool"
 import * as Process from "@reckon/otp/Process"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
+import * as Command from "../src/Command.js"
+import { streamsOf } from "../src/internal/processes/operation.js"
 import { StoreEngine } from "../src/StoreEngine.js"
 import * as StoreNames from "../src/StoreNames.js"
 import * as StoreWriter from "../src/StoreWriter.js"
-import { append, event, read } from "./helpers/events.js"
+import { append, event, eventsOf, read, readAll, versions } from "./helpers/events.js"
 import { failed, isRunning, kill, provided, settle } from "./helpers/processes.js"
 import { applied, type Fate, lost, makeRaft, never, notLeader, overloaded } from "./helpers/raft.js"
 
@@ -26,7 +32,8 @@ const makeWriters = (options: { readonly size?: number } = {}) =>
     const { proposals, raft } = makeRaft(engine, plan)
     const definition = StoreWriter.pool({ store, raft, size: options.size ?? 4, idleStop: "1 minute" })
     const pool = yield* Pool.start(definition, { name: StoreNames.streamsWriter(store) })
-    const write = StoreWriter.append(store, pool)
+    const writer = StoreWriter.make(store, pool)
+    const write = writer.append
     const streams = new Map<number, Array<string>>()
     for (let n = 0; n < 64; n++) {
       const partition = yield* pool.partitionOf(`${store}/s${n}`)
@@ -38,8 +45,10 @@ const makeWriters = (options: { readonly size?: number } = {}) =>
       if (stream === undefined) throw new Error(`partition ${partition} has no stream ${n} here`)
       return stream
     }
-    return { engine, plan, proposals, pool, write, streamOf }
+    return { engine, plan, proposals, pool, writer, write, streamOf }
   })
+
+type Writes = ReadonlyArray<Effect.Effect<unknown, StoreError>>
 
 /** An append of one event, with an id of its own for each `n`. */
 const one = (streamId: string, n: number, expected: Append["expectedVersion"] = "any") =>
@@ -48,7 +57,7 @@ const one = (streamId: string, n: number, expected: Append["expectedVersion"] = 
 const fateOf =
   (fates: Readonly<Record<string, Fate>>): Fate =>
   (command, apply) =>
-    (fates[command.appends[0]?.streamId ?? ""] ?? applied)(command, apply)
+    (fates[command.operations.flatMap(streamsOf)[0] ?? ""] ?? applied)(command, apply)
 
 describe("StoreWriter", () => {
   describe("one request, several partitions", () => {
@@ -197,7 +206,7 @@ describe("StoreWriter", () => {
         yield* TestClock.adjust("2 seconds")
         yield* Fiber.join(Fiber.zip(first, second))
         assert.deepStrictEqual(
-          read(engine, s)?.events.map(({ eventId }) => eventId),
+          eventsOf(read(engine, s)).map(({ eventId }) => eventId),
           [event(1).eventId, event(2).eventId]
         )
       }).pipe(provided)
@@ -210,7 +219,7 @@ describe("StoreWriter", () => {
         const large = Array.from({ length: 5_000 }, (_, n) => one(n === 4_999 ? s : `x${n}`, n))
         yield* Effect.all([write(large), write([one(s, 5_000)])], { concurrency: "unbounded" })
         assert.deepStrictEqual(
-          read(engine, s)?.events.map(({ eventId }) => eventId),
+          eventsOf(read(engine, s)).map(({ eventId }) => eventId),
           [event(4_999).eventId, event(5_000).eventId]
         )
       }).pipe(provided)
@@ -248,6 +257,179 @@ describe("StoreWriter", () => {
         yield* Deferred.succeed(gate, undefined)
         yield* Effect.forEach(writing, fiber => Fiber.join(fiber))
         assert.strictEqual(engine.eventCount(), 2)
+      }).pipe(provided)
+    )
+  })
+
+  describe("operations of other kinds", () => {
+    const everything = Query.streams("s*")
+    const snapshotOf = (streamId: string, version: number) => ({ ...event(0), streamId, version })
+
+    it.effect("are one operation each, and do what they say", () =>
+      Effect.gen(function* () {
+        const { engine, proposals, writer } = yield* makeWriters()
+        const appended = yield* writer.appendBatch({
+          appends: [one("s1", 1, "no_stream"), append("s2", "no_stream", event(2), event(3))],
+          condition: { query: everything, after: -1 }
+        })
+        assert.deepStrictEqual(
+          appended.map(({ position, streamId, version }) => [streamId, version, position]),
+          [
+            ["s1", 0, 0],
+            ["s2", 1, 2]
+          ]
+        )
+        yield* writer.setStreamMetadata({ streamId: "s2", metadata: { ...unlimited, maxCount: 1 } })
+        yield* writer.saveSnapshot({ snapshot: snapshotOf("s2", 1), keep: null })
+        yield* writer.deleteStream({ streamId: "s1", expectedVersion: 0, tombstone: false })
+        assert.deepStrictEqual(versions(read(engine, "s2")), [1])
+        assert.strictEqual(engine.loadSnapshot("s2", null)?.version, 1)
+        assert.strictEqual(read(engine, "s1"), "deleted")
+        yield* writer.deleteSnapshots({ streamId: "s2", version: null })
+        assert.isNull(engine.loadSnapshot("s2", null))
+        // A batch is never split, though its streams have writers of their own.
+        assert.deepStrictEqual(proposals, [["s1", "s2"], ["s2"], ["s2"], ["s1"], ["s2"]])
+      }).pipe(provided)
+    )
+
+    it.effect("fail with the errors of their kind, and nothing of them was done", () =>
+      Effect.gen(function* () {
+        const { engine, writer } = yield* makeWriters()
+        yield* writer.append([one("s1", 1)])
+        const again = { appends: [one("s1", 2), one("s2", 3)], condition: { query: everything, after: -1 } }
+        assert.deepStrictEqual(yield* failed(writer.appendBatch(again)), ["AppendConditionFailed", false])
+        const wrong = { appends: [one("s2", 3), one("s1", 2, 7)], condition: null }
+        assert.deepStrictEqual(yield* failed(writer.appendBatch(wrong)), ["WrongExpectedVersion", false])
+        assert.strictEqual(engine.eventCount(), 1)
+        const unexpected = { streamId: "s1", expectedVersion: 3, tombstone: false } as const
+        assert.deepStrictEqual(yield* failed(writer.deleteStream(unexpected)), ["WrongExpectedVersion", false])
+        const save = (streamId: string, version: number) =>
+          failed(writer.saveSnapshot({ snapshot: snapshotOf(streamId, version), keep: null }))
+        assert.deepStrictEqual(yield* save("s1", 1), ["SnapshotOutOfRange", false])
+        assert.deepStrictEqual(yield* save("s2", 0), ["StreamNotFound", false])
+        yield* writer.deleteStream({ streamId: "s1", expectedVersion: "any", tombstone: true })
+        assert.deepStrictEqual(yield* save("s1", 0), ["StreamTombstoned", false])
+        const metadata = writer.setStreamMetadata({ streamId: "s1", metadata: unlimited })
+        assert.deepStrictEqual(yield* failed(metadata), ["StreamTombstoned", false])
+      }).pipe(provided)
+    )
+
+    it.effect("an answer that no operation of the kind can have is a defect, and no error that one could retry", () =>
+      Effect.gen(function* () {
+        const { plan, writer } = yield* makeWriters()
+        const strange = Command.encodeReply([Either.left(new StreamNotFound({ streamId: "s" }))])
+        plan.fate = () => Effect.succeed(strange)
+        const ended = yield* Effect.exit(
+          writer.deleteStream({ streamId: "s", expectedVersion: "any", tombstone: true })
+        )
+        assert.isTrue(Exit.isFailure(ended) && Cause.isDie(ended.cause))
+      }).pipe(provided)
+    )
+
+    it.effect("on one stream take effect in the order in which they were made, whatever their kinds", () =>
+      Effect.gen(function* () {
+        const { engine, plan, proposals, writer } = yield* makeWriters()
+        let tries = 0
+        plan.fate = (_, apply) => Effect.delay(apply, `${3 - Math.min(tries++, 2)} seconds`)
+        const made: Writes = [
+          writer.append([one("s", 1)]),
+          writer.deleteStream({ streamId: "s", expectedVersion: 0, tombstone: false }),
+          writer.append([one("s", 2, "no_stream")]),
+          writer.appendBatch({ appends: [one("s", 3, 1)], condition: null }),
+          writer.saveSnapshot({ snapshot: snapshotOf("s", 2), keep: null })
+        ]
+        const answers = []
+        for (const each of made) {
+          answers.push(yield* Effect.fork(each))
+          yield* settle
+        }
+        yield* TestClock.adjust("10 seconds")
+        yield* Effect.forEach(answers, fiber => Fiber.join(fiber))
+        assert.deepStrictEqual(versions(read(engine, "s")), [1, 2])
+        assert.strictEqual(engine.loadSnapshot("s", null)?.version, 2)
+        // The first left alone; what gathered behind it left together.
+        assert.deepStrictEqual(proposals, [["s"], ["s", "s", "s", "s"]])
+      }).pipe(provided)
+    )
+
+    it.effect("of several streams wait for each of them, and are waited for on each, where there is one writer", () =>
+      Effect.gen(function* () {
+        const { plan, proposals, writer } = yield* makeWriters({ size: 1 })
+        const gate = yield* Deferred.make<void>()
+        plan.fate = (_, apply) => Effect.zipRight(Deferred.await(gate), apply)
+        const batch = writer.appendBatch({ appends: [one("a", 2), one("b", 3)], condition: null })
+        const made: Writes = [writer.append([one("b", 1)]), batch, writer.append([one("a", 4)])]
+        for (const each of made) {
+          yield* Effect.fork(each)
+          yield* settle
+        }
+        assert.deepStrictEqual(proposals, [["b"]])
+        yield* Deferred.succeed(gate, undefined)
+        yield* settle
+        assert.deepStrictEqual(proposals, [["b"], ["a", "b", "a"]])
+      }).pipe(provided)
+    )
+
+    it.effect(
+      "of several streams go to the writer of the first, and know nothing of what others have on their way",
+      () =>
+        Effect.gen(function* () {
+          const { plan, proposals, streamOf, writer } = yield* makeWriters()
+          const [first, other] = [streamOf(0), streamOf(1)]
+          plan.fate = never
+          const batch = writer.appendBatch({ appends: [one(first, 2), one(other, 3)], condition: null })
+          const made: Writes = [writer.append([one(other, 1)]), batch, writer.append([one(first, 4)])]
+          for (const each of made) {
+            yield* Effect.fork(each)
+            yield* settle
+          }
+          assert.deepStrictEqual(proposals, [[other], [first, other]])
+        }).pipe(provided)
+    )
+  })
+
+  describe("a writer that is stopped", () => {
+    it.effect("answers what has left, and refuses what has not: each request once, and truly", () =>
+      Effect.gen(function* () {
+        const { engine, plan, pool, write } = yield* makeWriters({ size: 1 })
+        plan.fate = (_, apply) => Effect.delay(apply, "1 second")
+        const answers = []
+        for (let n = 0; n < 20; n++) {
+          answers.push(yield* Effect.fork(Effect.either(write([one(`s${n}`, n)]))))
+          if (n < 4) yield* settle
+        }
+        yield* settle
+        const stopping = yield* Effect.fork(Pool.stop(pool))
+        yield* settle
+        const waiting = answers.filter(fiber => fiber.unsafePoll() === null)
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(stopping)
+        const ends = yield* Effect.forEach(answers, fiber => Fiber.join(fiber))
+        const written = ends.flatMap((end, n) => (Either.isRight(end) ? [`s${n}`] : []))
+        assert.deepStrictEqual(
+          ends.filter(Either.isLeft).map(({ left }) => left._tag),
+          Array(20 - written.length).fill("NoQuorum")
+        )
+        assert.deepStrictEqual([waiting.length, written.length], [4, 4])
+        assert.sameMembers(
+          readAll(engine).events.map(({ streamId }) => streamId),
+          written
+        )
+      }).pipe(provided)
+    )
+
+    it.effect("does not wait for ever: what has no answer within 2 seconds has an unknown outcome", () =>
+      Effect.gen(function* () {
+        const { plan, pool, write } = yield* makeWriters({ size: 1 })
+        plan.fate = never
+        const lost = yield* Effect.fork(failed(write([one("s", 1)])))
+        yield* settle
+        const stopping = yield* Effect.fork(Pool.stop(pool))
+        yield* TestClock.adjust("1999 millis")
+        assert.isNull(stopping.unsafePoll())
+        yield* TestClock.adjust("1 millis")
+        yield* Fiber.join(stopping)
+        assert.deepStrictEqual(yield* Fiber.join(lost), ["OutcomeUnknown", true])
       }).pipe(provided)
     )
   })

@@ -1,126 +1,101 @@
 /**
  * The gateway of a node: it checks what clients send and hands it to a worker of the store.
  *
+ * What arrives over a socket was decoded by the payload schemas of `StoreRpcs`, which bound every name, list and number in it. What they do not bound, the
+ * gateway does, for it trusts no client: the sizes of appends and snapshots, and that a batch names no stream, and an event no tag, twice.
+ *
  * @since 0.1.0
  */
-import * as Event from "@reckon/client/Event"
-import type * as Limits from "@reckon/client/Limits"
-import {
-  EventTooLarge,
-  InvalidRequest,
-  NoQuorum,
-  OutcomeUnknown,
-  Overloaded,
-  RequestTooLarge
-} from "@reckon/client/StoreError"
-import { type Append, StoreRpcs } from "@reckon/client/StoreRpcs"
-import type { CallError } from "@reckon/otp/CallError"
+import * as Limits from "@reckon/client/Limits"
+import { NoQuorum, OutcomeUnknown, Overloaded } from "@reckon/client/StoreError"
+import { StoreRpcs } from "@reckon/client/StoreRpcs"
+import { CallError } from "@reckon/otp/CallError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { GatewayWorker } from "./GatewayWorker.js"
 import { WorkerRegistry } from "./WorkerRegistry.js"
 
 /** The worker answers every request within its own limits; a second clock here could only contradict it. */
 const untilAnswered = { timeout: Duration.infinity }
 
-/** Appends and events in one request, so that a flood of tiny ones is bounded as well as the bytes of large ones. */
-const appendsMax = 10_000
-const eventsMax = 100_000
+const isCallError = Schema.is(CallError)
 
-const checkSizes = (
-  appends: ReadonlyArray<Append>,
-  limits: Limits.Limits
-): Effect.Effect<void, EventTooLarge | RequestTooLarge | InvalidRequest> =>
-  Effect.suspend((): Effect.Effect<void, EventTooLarge | RequestTooLarge | InvalidRequest> => {
-    let bytes = 0
-    let events = 0
-    for (const append of appends) {
-      events += append.events.length
-      for (const event of append.events) {
-        const eventBytes = Event.byteLength(event)
-        if (eventBytes > limits.eventBytesMax) {
-          return Effect.fail(
-            new EventTooLarge({ eventId: event.eventId, bytes: eventBytes, limitBytes: limits.eventBytesMax })
-          )
-        }
-        bytes += eventBytes
-      }
-    }
-    if (bytes > limits.requestBytesMax) {
-      return Effect.fail(new RequestTooLarge({ bytes, limitBytes: limits.requestBytesMax }))
-    }
-    if (appends.length > appendsMax || events > eventsMax) {
-      return Effect.fail(
-        new InvalidRequest({
-          message: `${appends.length} appends with ${events} events, at most ${appendsMax} and ${eventsMax} are taken`
-        })
-      )
-    }
-    return Effect.void
-  })
+/** What the caller hears of a worker that gave no answer. Only one that died with the request under way may have carried it out; a read is simply made again. */
+const unanswered = (store: string, error: CallError, writes: boolean): Overloaded | OutcomeUnknown | NoQuorum => {
+  if (error._tag === "MailboxFull") return new Overloaded({ detail: "the gateway worker's mailbox is full" })
+  return writes && error.maybeExecuted
+    ? new OutcomeUnknown({ detail: "the gateway worker stopped" })
+    : new NoQuorum({ store, detail: "the gateway worker is being restarted" })
+}
 
-/** A worker that could not take the request at all. */
-const notTaken = (store: string) => (error: CallError) =>
-  Effect.fail(
-    error._tag === "MailboxFull"
-      ? new Overloaded({ detail: "the gateway worker's mailbox is full" })
-      : new NoQuorum({ store, detail: "the gateway worker is being restarted" })
-  )
-
-/** A worker that died with the request under way: of an append nobody knows what became, a read is simply made again. */
-const recoverRead = (store: string) => ({
-  CallTimeout: notTaken(store),
-  NoProcess: notTaken(store),
-  ServerExited: notTaken(store),
-  CallingSelf: notTaken(store),
-  MailboxFull: notTaken(store)
-})
-const recoverAppend = (store: string) => ({
-  ...recoverRead(store),
-  ServerExited: () => Effect.fail(new OutcomeUnknown({ detail: "the gateway worker stopped" }))
-})
+const unchecked = (): Either.Either<void> => Either.void
 
 /**
- * The handlers of the client's contract on this node.
+ * The handlers of the client's contract on this node, as plain functions: {@link layerHandlers} serves them to a socket, and `EventStore.make` of the client makes them the service of
+ * an embedded store.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (limits: Limits.Limits) =>
+  Effect.map(WorkerRegistry, registry => {
+    const handle =
+      (writes: boolean) =>
+      <P extends { readonly store: string }, A, E>(
+        call: (worker: GatewayWorker["ref"], request: P) => Effect.Effect<A, E | CallError>,
+        check: (request: P) => Either.Either<unknown, Limits.Refusal> = unchecked
+      ) =>
+      (request: P) =>
+        Effect.gen(function* () {
+          yield* check(request)
+          const worker = yield* registry.pick(request.store)
+          return yield* Effect.catchIf(call(worker.ref, request), isCallError, error =>
+            Effect.fail(unanswered(request.store, error, writes))
+          )
+        })
+    const read = handle(false)
+    const write = handle(true)
+
+    return StoreRpcs.of({
+      Append: write(
+        (worker, request) => worker.call("Append", request, untilAnswered),
+        ({ appends }) => Limits.checkAppends(appends, limits)
+      ),
+      AppendBatch: write(
+        (worker, request) => worker.call("AppendBatch", request, untilAnswered),
+        ({ appends }) => Limits.checkBatch(appends, limits)
+      ),
+      DeleteStream: write((worker, request) => worker.call("DeleteStream", request, untilAnswered)),
+      SetStreamMetadata: write((worker, request) => worker.call("SetStreamMetadata", request, untilAnswered)),
+      SaveSnapshot: write(
+        (worker, request) => worker.call("SaveSnapshot", request, untilAnswered),
+        ({ snapshot }) => Limits.checkSnapshot(snapshot, limits)
+      ),
+      DeleteSnapshots: write((worker, request) => worker.call("DeleteSnapshots", request, untilAnswered)),
+      Read: read((worker, request) => worker.call("Read", request, untilAnswered)),
+      ReadAll: read((worker, request) => worker.call("ReadAll", request, untilAnswered)),
+      Query: read((worker, request) => worker.call("Query", request, untilAnswered)),
+      VersionAt: read((worker, request) => worker.call("VersionAt", request, untilAnswered)),
+      PositionAt: read((worker, request) => worker.call("PositionAt", request, untilAnswered)),
+      GetVersion: read((worker, request) => worker.call("GetVersion", request, untilAnswered)),
+      StreamDetails: read((worker, request) => worker.call("StreamDetails", request, untilAnswered)),
+      HasEvents: read((worker, request) => worker.call("HasEvents", request, untilAnswered)),
+      ListStreams: read((worker, request) => worker.call("ListStreams", request, untilAnswered)),
+      LoadSnapshot: read((worker, request) => worker.call("LoadSnapshot", request, untilAnswered)),
+      ListSnapshots: read((worker, request) => worker.call("ListSnapshots", request, untilAnswered)),
+      Status: read((worker, request) => worker.call("Status", request, untilAnswered)),
+      Subscribe: ({ from, store, streamId }) =>
+        Stream.unwrap(Effect.map(registry.pick(store), worker => worker.subscribe({ streamId, from })))
+    })
+  })
+
+/**
+ * The handlers of the client's contract on this node, for an `RpcServer`.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerHandlers = (options: { readonly limits: Limits.Limits }) =>
-  StoreRpcs.toLayer(
-    Effect.gen(function* () {
-      const registry = yield* WorkerRegistry
-      return StoreRpcs.of({
-        Append: request =>
-          Effect.gen(function* () {
-            yield* checkSizes(request.appends, options.limits)
-            const worker = yield* registry.pick(request.store)
-            return yield* worker.ref
-              .call("Append", request, untilAnswered)
-              .pipe(Effect.catchTags(recoverAppend(request.store)))
-          }),
-        Read: request =>
-          Effect.flatMap(registry.pick(request.store), worker =>
-            worker.ref.call("Read", request, untilAnswered).pipe(Effect.catchTags(recoverRead(request.store)))
-          ),
-        ReadAll: request =>
-          Effect.flatMap(registry.pick(request.store), worker =>
-            worker.ref.call("ReadAll", request, untilAnswered).pipe(Effect.catchTags(recoverRead(request.store)))
-          ),
-        GetVersion: request =>
-          Effect.flatMap(registry.pick(request.store), worker =>
-            worker.ref.call("GetVersion", request, untilAnswered).pipe(Effect.catchTags(recoverRead(request.store)))
-          ),
-        ListStreams: request =>
-          Effect.flatMap(registry.pick(request.store), worker =>
-            worker.ref.call("ListStreams", request, untilAnswered).pipe(Effect.catchTags(recoverRead(request.store)))
-          ),
-        Status: request =>
-          Effect.flatMap(registry.pick(request.store), worker =>
-            worker.ref.call("Status", request, untilAnswered).pipe(Effect.catchTags(recoverRead(request.store)))
-          ),
-        Subscribe: ({ from, store, streamId }) =>
-          Stream.unwrap(Effect.map(registry.pick(store), worker => worker.subscribe({ streamId, from })))
-      })
-    })
-  )
+export const layerHandlers = (options: { readonly limits: Limits.Limits }) => StoreRpcs.toLayer(make(options.limits))

@@ -10,13 +10,25 @@ import * as RpcGroup from "@effect/rpc/RpcGroup"
 import type { RecordedEvent } from "@reckon/client/Event"
 import { NoQuorum, Overloaded, type RequestError } from "@reckon/client/StoreError"
 import {
+  AppendBatchRpc,
   AppendRpc,
+  DeleteSnapshotsRpc,
+  DeleteStreamRpc,
   GetVersionRpc,
+  HasEventsRpc,
+  ListSnapshotsRpc,
   ListStreamsRpc,
+  LoadSnapshotRpc,
+  PositionAtRpc,
+  QueryRpc,
   ReadAllRpc,
   ReadRpc,
+  SaveSnapshotRpc,
+  SetStreamMetadataRpc,
   StatusRpc,
-  type SubscribeFrom
+  StreamDetailsRpc,
+  type SubscribeFrom,
+  VersionAtRpc
 } from "@reckon/client/StoreRpcs"
 import * as GenServer from "@reckon/otp/GenServer"
 import * as Deferred from "effect/Deferred"
@@ -34,10 +46,22 @@ import { WorkerRegistry } from "./WorkerRegistry.js"
  */
 export class WorkerProtocol extends RpcGroup.make(
   AppendRpc,
+  AppendBatchRpc,
+  DeleteStreamRpc,
+  SetStreamMetadataRpc,
+  SaveSnapshotRpc,
+  DeleteSnapshotsRpc,
   ReadRpc,
   ReadAllRpc,
+  QueryRpc,
+  VersionAtRpc,
+  PositionAtRpc,
   GetVersionRpc,
+  StreamDetailsRpc,
+  HasEventsRpc,
   ListStreamsRpc,
+  LoadSnapshotRpc,
+  ListSnapshotsRpc,
   StatusRpc
 ) {}
 
@@ -112,10 +136,22 @@ export const startLink = (options: {
       init: (_: GenServer.Self<never>) => init,
       handlers: {
         Append: ({ appends }, state, from) => carryOut(backend.append(appends), state, from),
+        AppendBatch: (request, state, from) => carryOut(backend.appendBatch(request), state, from),
+        DeleteStream: (request, state, from) => carryOut(backend.deleteStream(request), state, from),
+        SetStreamMetadata: (request, state, from) => carryOut(backend.setStreamMetadata(request), state, from),
+        SaveSnapshot: (request, state, from) => carryOut(backend.saveSnapshot(request), state, from),
+        DeleteSnapshots: (request, state, from) => carryOut(backend.deleteSnapshots(request), state, from),
         Read: (request, state, from) => carryOut(backend.read(request), state, from),
         ReadAll: (request, state, from) => carryOut(backend.readAll(request), state, from),
+        Query: (request, state, from) => carryOut(backend.query(request), state, from),
+        VersionAt: (request, state, from) => carryOut(backend.versionAt(request), state, from),
+        PositionAt: (request, state, from) => carryOut(backend.positionAt(request), state, from),
         GetVersion: (request, state, from) => carryOut(backend.getVersion(request), state, from),
+        StreamDetails: (request, state, from) => carryOut(backend.streamDetails(request), state, from),
+        HasEvents: (request, state, from) => carryOut(backend.hasEvents(request), state, from),
         ListStreams: (request, state, from) => carryOut(backend.listStreams(request), state, from),
+        LoadSnapshot: (request, state, from) => carryOut(backend.loadSnapshot(request), state, from),
+        ListSnapshots: (request, state, from) => carryOut(backend.listSnapshots(request), state, from),
         Status: (_, state, from) => carryOut(backend.status, state, from)
       }
     }),

@@ -12,7 +12,7 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
-import { type Client, Event, type StoreRpcs } from "@reckon/client"
+import { type Client, Event, type EventStore, type StoreRpcs } from "@reckon/client"
 import type * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -114,7 +114,7 @@ const send = Effect.fnUntraced(function* <E, R>(
     bytes = 0
     const appends = appendsOf(sent)
     return Effect.flatMap(client.appendAll(appends), results => {
-      let failure: Client.AppendFailure | undefined
+      let failure: EventStore.AppendFailure | undefined
       results.forEach((result, index) => {
         if (Either.isLeft(result)) {
           failure ??= result.left

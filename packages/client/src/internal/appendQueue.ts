@@ -9,29 +9,20 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FiberSet from "effect/FiberSet"
-import * as ParseResult from "effect/ParseResult"
-import * as Schema from "effect/Schema"
-import type { AppendFailure, Batching, Service } from "../Client.js"
-import * as Event from "../Event.js"
-import * as ExpectedVersion from "../ExpectedVersion.js"
-import type { Limits } from "../Limits.js"
-import {
-  EventTooLarge,
-  InvalidRequest,
-  OutcomeUnknown,
-  Overloaded,
-  RequestTooLarge,
-  WrongExpectedVersion
-} from "../StoreError.js"
-import { Append, type Appended, StoreId } from "../StoreRpcs.js"
+import type { Batching } from "../Client.js"
+import type { AppendFailure } from "../EventStore.js"
+import * as Limits from "../Limits.js"
+import { OutcomeUnknown, Overloaded } from "../StoreError.js"
+import type { Append, Appended } from "../StoreRpcs.js"
+import { type Admitted, admit } from "./admit.js"
 import type { Attempts, History } from "./attempts.js"
 import { history } from "./attempts.js"
+import { conclude } from "./conclude.js"
+import type { Appends } from "./service.js"
 
 type Result = Either.Either<Appended, AppendFailure>
 
-interface Waiting {
-  readonly append: Append
-  readonly bytes: number
+interface Waiting extends Admitted {
   /** Milliseconds on `Clock`. */
   readonly deadline: number
   /** Told once; does nothing when told again. */
@@ -50,57 +41,10 @@ interface Batch {
   readonly lanes: ReadonlyArray<Lane>
 }
 
-const isAppend = Schema.is(Append)
-const isStoreId = Schema.is(StoreId)
-
-/** One line about the first thing that is wrong; the whole account could carry the payload. */
-export const firstIssue = (error: ParseResult.ParseError): string => {
-  const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
-  if (issue === undefined) return "the request is not valid"
-  const message = issue.message.split("\n", 1)[0] ?? ""
-  return `${issue.path.length === 0 ? "request" : issue.path.join(".")}: ${message.slice(0, 200)}`
-}
-
-/** The bytes of an append, or why no node would take it. */
-const measure = (append: Append, limits: Limits): Either.Either<number, AppendFailure> => {
-  if (!isAppend(append)) {
-    return Either.match(Schema.validateEither(Append)(append), {
-      onLeft: error => Either.left(new InvalidRequest({ message: firstIssue(error) })),
-      onRight: () => Either.left(new InvalidRequest({ message: "the append is not valid" }))
-    })
-  }
-  let bytes = append.streamId.length + 64
-  for (const event of append.events) {
-    const size = Event.byteLength(event)
-    if (size > limits.eventBytesMax) {
-      return Either.left(new EventTooLarge({ eventId: event.eventId, bytes: size, limitBytes: limits.eventBytesMax }))
-    }
-    bytes += size
-  }
-  return bytes > limits.requestBytesMax
-    ? Either.left(new RequestTooLarge({ bytes, limitBytes: limits.requestBytesMax }))
-    : Either.right(bytes)
-}
-
-/**
- * What a node's answer means for an append. A refusal speaks for the attempt it answers, and an earlier one may be under way still: if the stream can yet come
- * to what the append expects, that one can take effect after the refusal of this one.
- */
-const conclude = (append: Append, answer: Result | undefined, { uncertain }: History): Result => {
-  if (answer === undefined) {
-    return Either.left(new OutcomeUnknown({ detail: "the node's answer leaves the append out" }))
-  }
-  if (uncertain === undefined || Either.isRight(answer) || !(answer.left instanceof WrongExpectedVersion)) return answer
-  return ExpectedVersion.canYetBeMet(append.expectedVersion, answer.left.actual)
-    ? Either.left(new OutcomeUnknown({ detail: `${uncertain}; another attempt was refused: ${answer.left.message}` }))
-    : answer
-}
-
 export const make = Effect.fnUntraced(function* (options: {
   readonly attempts: Attempts
   readonly store: string
-  readonly timeoutMillis: number
-  readonly limits: Limits
+  readonly limits: Limits.Limits
   readonly batching: Batching
 }) {
   const { attempts, batching, limits, store } = options
@@ -135,15 +79,18 @@ export const make = Effect.fnUntraced(function* (options: {
     const members: Array<Waiting> = []
     const taken: Array<Lane> = []
     let bytes = 0
+    let events = 0
     for (const lane of ready) {
       let count = 0
       for (const waiting of lane.waiting) {
         if (members.length >= batching.appendsMax) break
         if (members.length > 0 && bytes + waiting.bytes > limits.requestBytesMax) break
+        if (members.length > 0 && events + waiting.append.events.length > Limits.eventsMax) break
         count++
         if (waiting.abandoned) continue
         members.push(waiting)
         bytes += waiting.bytes
+        events += waiting.append.events.length
       }
       if (count > 0) {
         lane.waiting = lane.waiting.slice(count)
@@ -173,13 +120,13 @@ export const make = Effect.fnUntraced(function* (options: {
       .until(rpc => rpc.Append({ store, appends: members.map(member => member.append) }), {
         deadline: members.reduce((least, member) => Math.min(least, member.deadline), Number.POSITIVE_INFINITY),
         history,
-        writes: true
+        kind: "append"
       })
       .pipe(
         Effect.matchEffect({
           onSuccess: results =>
             Effect.sync(() => {
-              members.forEach((member, index) => member.settle(conclude(member.append, results[index], history)))
+              members.forEach((member, index) => member.settle(conclude([member.append], results[index], history)))
             }),
           onFailure: error =>
             Effect.flatMap(Clock.currentTimeMillis, now => {
@@ -228,7 +175,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
   // ── Entering ──
 
-  const enter = (append: Append, bytes: number, deadline: number, done: (result: Result) => void): Waiting => {
+  const enter = ({ append, bytes }: Admitted, deadline: number, done: (result: Result) => void): Waiting => {
     held++
     heldBytes += bytes
     let settled = false
@@ -259,7 +206,6 @@ export const make = Effect.fnUntraced(function* (options: {
   }
 
   const refusal = (count: number, bytes: number): AppendFailure | undefined => {
-    if (!isStoreId(store)) return new InvalidRequest({ message: `"${store}" is not the name of a store` })
     if (closed) return new Overloaded({ detail: "the client is closed" })
     return held + count > batching.queueAppendsMax || heldBytes + bytes > batching.queueBytesMax
       ? new Overloaded({ detail: `the client has ${held} appends of ${heldBytes} bytes waiting` })
@@ -278,11 +224,11 @@ export const make = Effect.fnUntraced(function* (options: {
   const append = (one: Append): Effect.Effect<Appended, AppendFailure> =>
     Effect.flatMap(Clock.currentTimeMillis, now =>
       Effect.async<Appended, AppendFailure>(resume => {
-        const bytes = measure(one, limits)
-        if (Either.isLeft(bytes)) return resume(Effect.fail(bytes.left))
-        const refused = refusal(1, bytes.right)
+        const admitted = admit(one, limits)
+        if (Either.isLeft(admitted)) return resume(Effect.fail(admitted.left))
+        const refused = refusal(1, admitted.right.bytes)
         if (refused !== undefined) return resume(Effect.fail(refused))
-        return abandon([enter(one, bytes.right, now + options.timeoutMillis, resume)])
+        return abandon([enter(admitted.right, now + attempts.timeoutMillis, resume)])
       })
     )
 
@@ -290,9 +236,12 @@ export const make = Effect.fnUntraced(function* (options: {
   const appendSlice = (slice: ReadonlyArray<Append>): Effect.Effect<ReadonlyArray<Result>> =>
     Effect.flatMap(Clock.currentTimeMillis, now =>
       Effect.async<ReadonlyArray<Result>>(resume => {
-        const sizes = slice.map(one => measure(one, limits))
-        const total = sizes.reduce((sum, size) => sum + Either.getOrElse(size, () => 0), 0)
-        const refused = refusal(slice.length, total)
+        const admitted = slice.map(one => admit(one, limits))
+        const taken = admitted.filter(Either.isRight)
+        const refused = refusal(
+          taken.length,
+          taken.reduce((sum, { right }) => sum + right.bytes, 0)
+        )
         const results: Array<Result> = []
         const entered: Array<Waiting> = []
         let open = slice.length
@@ -300,18 +249,17 @@ export const make = Effect.fnUntraced(function* (options: {
           results[index] = result
           if (--open === 0) resume(Effect.succeed(results))
         }
-        slice.forEach((one, index) => {
-          const bytes = sizes[index] ?? Either.right(0)
-          if (Either.isLeft(bytes)) put(index, Either.left(bytes.left))
+        admitted.forEach((one, index) => {
+          if (Either.isLeft(one)) put(index, Either.left(one.left))
           else if (refused !== undefined) put(index, Either.left(refused))
-          else entered.push(enter(one, bytes.right, now + options.timeoutMillis, result => put(index, result)))
+          else entered.push(enter(one.right, now + attempts.timeoutMillis, result => put(index, result)))
         })
         return abandon(entered)
       })
     )
 
-  const api: Pick<Service, "append" | "appendAll"> = {
-    append: (streamId, expectedVersion, events) => append({ streamId, expectedVersion, events }),
+  const appends: Appends = {
+    append,
     appendAll: Effect.fnUntraced(function* (appends) {
       const results: Array<Result> = []
       for (let at = 0; at < appends.length; at += batching.appendsMax) {
@@ -320,5 +268,5 @@ export const make = Effect.fnUntraced(function* (options: {
       return results
     })
   }
-  return api
+  return appends
 })

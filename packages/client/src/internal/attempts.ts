@@ -1,15 +1,17 @@
 /**
  * What may be repeated, where, and for how long; and what to say when the time is up.
+ *
+ * A request can be repeated at will where that changes nothing: a *read*, and an *append*, whose events carry their ids from the start (see `conclude.ts` for
+ * what its answers mean). Any other *write* is repeated only while every attempt surely had no effect. Deleting a stream once more, or saving a snapshot once more, would undo
+ * what somebody else did in between, and its answer would speak of their work: so where an attempt may have taken effect, the caller is told so, and decides.
  */
-import type { RpcClientError } from "@effect/rpc/RpcClientError"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Random from "effect/Random"
-import type * as Endpoint from "../Endpoint.js"
 import { NoQuorum, OutcomeUnknown, Overloaded, Unreachable } from "../StoreError.js"
-import type { Connections, StoreClient } from "./connections.js"
-import { explain, Lost } from "./lost.js"
+import { Lost } from "./lost.js"
+import type { Call, Failure, Peers } from "./peers.js"
 
 /** What the attempts of one request have met so far. */
 export interface History {
@@ -34,31 +36,19 @@ export const history = (): History => ({
 
 export type Verdict = NoQuorum | Overloaded | OutcomeUnknown | Unreachable
 
-export type Call<A, E> = (rpc: StoreClient) => Effect.Effect<A, E | RpcClientError>
-
-/** What all public errors have. */
-export interface Failure {
-  readonly _tag: string
-  readonly retryable: boolean
-}
+export type Kind = "read" | "append" | "write"
 
 export interface Attempts {
-  readonly connections: Connections
+  readonly peers: Peers
   readonly timeoutMillis: number
   readonly attemptTimeoutMillis: number
-  /** One attempt at one endpoint. */
-  readonly once: <A, E extends Failure>(
-    endpoint: Endpoint.Endpoint,
-    call: Call<A, E>,
-    timeoutMillis: number
-  ) => Effect.Effect<A, E | Lost>
   /** Attempts until one ends the matter or the deadline (milliseconds on `Clock`) has come, keeping book in `history`. */
   readonly until: <A, E extends Failure>(
     call: Call<A, E>,
-    options: { readonly deadline: number; readonly history: History; readonly writes: boolean }
+    options: { readonly deadline: number; readonly history: History; readonly kind: Kind }
   ) => Effect.Effect<A, E | Verdict>
-  /** {@link until} for a read that begins now. */
-  readonly read: <A, E extends Failure>(call: Call<A, E>) => Effect.Effect<A, E | Verdict>
+  /** {@link until} for a request that begins now. */
+  readonly now: <A, E extends Failure>(call: Call<A, E>, kind: Kind, history?: History) => Effect.Effect<A, E | Verdict>
   readonly verdict: (history: History) => Verdict
 }
 
@@ -76,7 +66,8 @@ export const pauseMillis = (tries: number): Effect.Effect<number> =>
 export const defectsMax = 2
 
 /** Enters a failed attempt into the book; false where it ends the matter. */
-export const note = (history: History, error: Failure | Lost, writes: boolean): boolean => {
+export const note = (history: History, error: Failure | Lost, kind: Kind): boolean => {
+  const writes = kind !== "read"
   if (error instanceof Lost) {
     history.lost = error.detail
     if (error.sent && writes) history.uncertain = error.detail
@@ -96,40 +87,17 @@ export const note = (history: History, error: Failure | Lost, writes: boolean): 
  * Whether another attempt could only blur what is known: a node has said that nothing happened, and the time left is less than it took to say so. A write that the
  * deadline then cuts short would have to be reported as unknown.
  */
-export const wouldBlur = (history: History, leftMillis: number): boolean =>
+const wouldBlur = (history: History, leftMillis: number): boolean =>
   history.answer !== undefined && history.uncertain === undefined && leftMillis < history.answerMillis
 
 export const make = (options: {
-  readonly connections: Connections
+  readonly peers: Peers
   readonly timeoutMillis: number
   readonly attemptTimeoutMillis: number
 }): Attempts => {
-  const { connections } = options
+  const { attemptTimeoutMillis, peers, timeoutMillis } = options
 
-  const once: Attempts["once"] = (endpoint, call, timeoutMillis) =>
-    Effect.scoped(
-      Effect.flatMap(connections.acquire(endpoint), connection => {
-        const silent = Effect.suspend(
-          () =>
-            new Lost({
-              endpoint: connection.endpoint,
-              detail: `${connection.endpoint} gave no answer within ${Math.round(timeoutMillis)} ms`,
-              sent: connection.opened(),
-              defect: false
-            })
-        )
-        return call(connection.rpc).pipe(
-          // Disconnected, for telling a silent node that its answer is no longer wanted can take a second.
-          Effect.disconnect,
-          Effect.catchAllCause(cause => explain(connection, cause)),
-          Effect.timeoutTo({ duration: timeoutMillis, onSuccess: Effect.succeed, onTimeout: () => silent }),
-          Effect.flatten,
-          Effect.tapError(error => (error instanceof Lost ? connections.retire(connection) : Effect.void))
-        )
-      })
-    )
-
-  /** What requests of this client met lately, for those whose time is up before they have met anything themselves. */
+  /** What requests met lately, for those whose time is up before they have met anything themselves. */
   let lately: History = history()
 
   const verdict: Attempts["verdict"] = book => {
@@ -138,7 +106,7 @@ export const make = (options: {
     return (
       met.answer ??
       new Unreachable({
-        endpoints: connections.endpoints,
+        endpoints: peers.names,
         detail: met.lost ?? "the time was up before the request could be sent"
       })
     )
@@ -146,19 +114,17 @@ export const make = (options: {
 
   const until = <A, E extends Failure>(
     call: Call<A, E>,
-    { deadline, history: book, writes }: { deadline: number; history: History; writes: boolean }
+    { deadline, history: book, kind }: { deadline: number; history: History; kind: Kind }
   ): Effect.Effect<A, E | Verdict> =>
     Effect.gen(function* () {
       while (true) {
-        const left = deadline - (yield* Clock.currentTimeMillis)
-        if (left <= 0 || book.defects >= defectsMax || (writes && wouldBlur(book, left))) {
+        const began = yield* Clock.currentTimeMillis
+        const left = deadline - began
+        if (left <= 0 || book.defects >= defectsMax || (kind !== "read" && wouldBlur(book, left))) {
           return yield* Effect.fail(verdict(book))
         }
-        const index = connections.preferred()
-        const began = yield* Clock.currentTimeMillis
-        const outcome = yield* Effect.either(
-          once(connections.at(index), call, Math.min(left, options.attemptTimeoutMillis))
-        )
+        const index = peers.preferred()
+        const outcome = yield* Effect.either(peers.ask(index, call, Math.min(left, attemptTimeoutMillis)))
         if (Either.isRight(outcome)) {
           lately = history()
           return outcome.right
@@ -167,13 +133,14 @@ export const make = (options: {
         if (error instanceof NoQuorum || error instanceof Overloaded) {
           book.answerMillis = (yield* Clock.currentTimeMillis) - began
         }
-        if (!note(book, error, writes) && !(error instanceof Lost)) {
+        if (!note(book, error, kind) && !(error instanceof Lost)) {
           // That this attempt had no effect says nothing of an earlier one whose answer was lost.
           return yield* Effect.fail(book.uncertain === undefined ? error : verdict(book))
         }
-        connections.avoid(index)
+        peers.avoid(index)
         book.tries++
         lately = book
+        if (kind === "write" && book.uncertain !== undefined) return yield* Effect.fail(verdict(book))
         const pause = yield* pauseMillis(book.tries)
         yield* Effect.sleep(Math.max(0, Math.min(pause, deadline - (yield* Clock.currentTimeMillis))))
       }
@@ -181,12 +148,11 @@ export const make = (options: {
 
   return {
     ...options,
-    once,
     until,
     verdict,
-    read: call =>
+    now: (call, kind, book = history()) =>
       Effect.flatMap(Clock.currentTimeMillis, now =>
-        until(call, { deadline: now + options.timeoutMillis, history: history(), writes: false })
+        until(call, { deadline: now + timeoutMillis, history: book, kind })
       )
   }
 }

@@ -13,7 +13,7 @@ import { persistenceSup } from "./PersistenceSup.js"
 /** `store_mgr`: says when the store's core is up, and when it is not. */
 const storeMgr = (store: Store) =>
   Effect.gen(function* () {
-    yield* Effect.logInfo(`store ${store.id}: started, data in ${store.dataDir}`)
+    yield* Effect.logInfo(`store ${store.id}: started, its events are in ${store.storage.place}`)
     yield* Effect.addFinalizer(() => Effect.logInfo(`store ${store.id}: stopped`))
   })
 

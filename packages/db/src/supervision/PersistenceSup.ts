@@ -3,25 +3,41 @@
  *
  * @since 0.1.0
  */
-
-import * as path from "node:path"
 import * as Supervisor from "@reckon/otp/Supervisor"
 import * as Raft from "@reckon/raft/Raft"
-import * as RaftLog from "@reckon/raft/RaftLog"
+import type { RaftLog } from "@reckon/raft/RaftLog"
+import { RaftTransport } from "@reckon/raft/RaftTransport"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as SqliteStoreEngine from "../SqliteStoreEngine.js"
+import { leadingAtOnce } from "../internal/processes/soleMember.js"
 import { raftGroup, type Store } from "../Store.js"
 import * as StoreNames from "../StoreNames.js"
 import * as StoreStateMachine from "../StoreStateMachine.js"
 import { streamsSup } from "./StreamsSup.js"
 
-/** The log and the events lie in two files, because only the log has to be synced: it replays what a crash takes from the events. */
-const open = (store: Store) =>
+/** The store's member of its Raft group. */
+const member = (store: Store) =>
   Effect.gen(function* () {
-    const log = yield* RaftLog.make({ filename: path.join(store.dataDir, "raft.sqlite") })
-    const engine = yield* SqliteStoreEngine.make({ filename: path.join(store.dataDir, "events.sqlite") })
-    yield* store.engine.provide(engine)
-    return { log, machine: StoreStateMachine.make(engine, store.signal) }
+    const transport = yield* RaftTransport
+    let opened: Context.Tag.Service<RaftLog> | undefined
+    const open = Effect.gen(function* () {
+      const { engine, log } = yield* store.storage.open
+      yield* store.engine.provide(engine)
+      opened = log
+      return { log, machine: StoreStateMachine.make(engine, store.signal) }
+    })
+    const alone = store.voters.length === 1
+    return yield* Raft.startLink({
+      group: raftGroup(store.id),
+      self: store.node,
+      voters: store.voters,
+      processName: StoreNames.store(store.id),
+      open,
+      onRoleChanged: store.onRoleChanged,
+      compaction: store.config.log
+    }).pipe(
+      Effect.provideService(RaftTransport, alone ? leadingAtOnce(transport, store.node, () => opened) : transport)
+    )
   })
 
 /**
@@ -34,19 +50,5 @@ export const persistenceSup = (store: Store) =>
     strategy: "one_for_one",
     intensity: 5,
     period: "30 seconds",
-    children: [
-      Supervisor.worker(
-        StoreNames.store(store.id),
-        Raft.startLink({
-          group: raftGroup(store.id),
-          self: store.node,
-          voters: store.voters,
-          processName: StoreNames.store(store.id),
-          open: open(store),
-          onRoleChanged: store.onRoleChanged,
-          compaction: store.compaction
-        })
-      ),
-      streamsSup(store)
-    ]
+    children: [Supervisor.worker(StoreNames.store(store.id), member(store)), streamsSup(store)]
   })

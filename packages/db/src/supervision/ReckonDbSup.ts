@@ -1,5 +1,5 @@
 /**
- * `reckon_db_sup`: the top of the tree, with one `system_sup` for each store.
+ * `reckon_db_sup`: the top of the tree, with one `system_sup` for each store, which come and go while it runs. one_for_one: no store has a part in another's life.
  *
  * ```
  * reckon_db_sup                      one_for_one
@@ -16,23 +16,23 @@
  *    │  │  └─ emitter_sup            one_for_one
  *    │  └─ store_mgr
  *    └─ gateway_sup                  one_for_one
- *       └─ gateway_worker
+ *       └─ gateway_worker            as many as the store's settings say
  * ```
  *
  * @since 0.1.0
  */
-import type { Store } from "../Store.js"
 import * as StoreNames from "../StoreNames.js"
-import { systemSup } from "./SystemSup.js"
 
 /**
+ * Without stores: see `Stores.start`.
+ *
  * @since 0.1.0
  * @category supervisors
  */
-export const reckonDbSup = (stores: ReadonlyArray<Store>) => ({
+export const reckonDbSup = {
   name: StoreNames.reckonDbSup,
-  strategy: "one_for_one" as const,
+  strategy: "one_for_one",
   intensity: 10,
-  period: "60 seconds" as const,
-  children: stores.map(systemSup)
-})
+  period: "60 seconds",
+  children: []
+} as const

@@ -1,6 +1,9 @@
 /** What tests of processes have in common. */
 
-import type { RequestError, StreamNotFound } from "@reckon/client/StoreError"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import type { StoreError } from "@reckon/client/StoreError"
 import * as Process from "@reckon/otp/Process"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -15,6 +18,12 @@ export const provided = Effect.provide(
   Layer.mergeAll(Process.layer, SqliteStoreEngine.layerMemory, Logger.minimumLogLevel(LogLevel.None))
 )
 
+/** A folder for a test, gone with its scope. */
+export const folder = Effect.acquireRelease(
+  Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "reckon-db-"))),
+  made => Effect.sync(() => fs.rmSync(made, { recursive: true, force: true }))
+)
+
 /** Lets everything that can run do so; no time passes. */
 export const settle = TestClock.adjust(0)
 
@@ -27,5 +36,5 @@ export const kill = (name: string) =>
   Effect.flatMap(processOf(name), pid => Effect.zipRight(Process.exit(pid, { _tag: "Killed" }), Process.awaitExit(pid)))
 
 /** An error by its tag, and whether it may be tried again. */
-export const failed = <A, R>(effect: Effect.Effect<A, RequestError | StreamNotFound, R>) =>
+export const failed = <A, R>(effect: Effect.Effect<A, StoreError, R>) =>
   Effect.map(Effect.flip(effect), error => [error._tag, error.retryable] as const)

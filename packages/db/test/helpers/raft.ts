@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Command from "../../src/Command.js"
 import type { Service } from "../../src/StoreEngine.js"
-import { applyNext } from "./events.js"
+import { applyAt } from "./events.js"
 
 /** What becomes of a proposal. `apply` applies it, now, and answers. */
 export type Fate = (
@@ -20,6 +20,17 @@ export const overloaded: Fate = () => Effect.fail(new RaftError.Overloaded())
 export const lost: Fate = () => Effect.fail(new RaftError.ProposalUnknown({ detail: "the way to the leader broke" }))
 export const never: Fate = () => Effect.never
 
+const streamsOf = (operation: Command.Operation): ReadonlyArray<string> => {
+  switch (operation._tag) {
+    case "Append":
+      return operation.appends.map(({ streamId }) => streamId)
+    case "SaveSnapshot":
+      return [operation.snapshot.streamId]
+    default:
+      return [operation.streamId]
+  }
+}
+
 /** The streams of each proposal, in order, are kept in `proposals`. */
 export const makeRaft = (engine: Service, options: { fate: Fate; readBarrier?: RaftClient["readBarrier"] }) => {
   const proposals: Array<ReadonlyArray<string>> = []
@@ -27,14 +38,15 @@ export const makeRaft = (engine: Service, options: { fate: Fate; readBarrier?: R
     propose: payload =>
       Effect.suspend(() => {
         const command = Either.getOrThrowWith(Command.decode(payload), error => error)
-        proposals.push(command.appends.map(({ streamId }) => streamId))
+        proposals.push(command.operations.flatMap(streamsOf))
         return options.fate(
           command,
-          Effect.sync(() => Command.encodeReply(applyNext(engine, ...command.appends)))
+          Effect.sync(() => Command.encodeReply(applyAt(engine, command.at, ...command.operations)))
         )
       }),
     readBarrier: options.readBarrier ?? Effect.void,
     changeMembership: () => Effect.fail(new RaftError.ChangeRefused({ reason: "last_voter" })),
+    replaceMember: () => Effect.fail(new RaftError.ChangeRefused({ reason: "last_voter" })),
     transferLeadership: () => Effect.fail(new RaftError.TransferRefused({ reason: "not_a_member" })),
     status: Effect.succeed(null)
   }

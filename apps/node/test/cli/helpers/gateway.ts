@@ -118,11 +118,28 @@ const page = (
   const count = Math.min(request.count, pageMax)
   if (request.direction === "forward") {
     const events = list.slice(request.from, request.from + count)
-    return { events, isEnd: request.from + count >= list.length }
+    return { events, isEnd: request.from + count >= list.length, next: request.from + events.length }
   }
   const end = Math.min(request.from, list.length - 1)
   const start = Math.max(0, end - count + 1)
-  return { events: list.slice(start, end + 1).reverse(), isEnd: start === 0 }
+  return { events: list.slice(start, end + 1).reverse(), isEnd: start === 0, next: start - 1 }
+}
+
+const notServed = () => Effect.dieMessage("no command asks for this")
+
+/** What no command asks for. */
+const unasked = {
+  AppendBatch: notServed,
+  DeleteStream: notServed,
+  SetStreamMetadata: notServed,
+  SaveSnapshot: notServed,
+  DeleteSnapshots: notServed,
+  Query: notServed,
+  VersionAt: notServed,
+  StreamDetails: notServed,
+  HasEvents: notServed,
+  LoadSnapshot: notServed,
+  ListSnapshots: notServed
 }
 
 /** A port in front of another: what the fake node's network does. */
@@ -186,6 +203,7 @@ export const make = Effect.fnUntraced(function* (
     })
 
   const handlers = StoreRpcs.StoreRpcs.toLayer({
+    ...unasked,
     Append: ({ appends, store: name }) =>
       Effect.suspend(() => {
         gateway.requests.push(appends)
@@ -203,14 +221,20 @@ export const make = Effect.fnUntraced(function* (
       }),
     ReadAll: ({ store: name, ...request }) =>
       Effect.map(enter("ReadAll", name), () => page(store.all, request, pageMax)),
+    PositionAt: ({ epochUs, store: name }) =>
+      Effect.map(
+        enter("PositionAt", name),
+        () => store.all.findLast(event => event.epochUs <= epochUs)?.position ?? -1
+      ),
     GetVersion: ({ store: name, streamId }) => Effect.map(enter("GetVersion", name), () => store.versionOf(streamId)),
     ListStreams: ({ after, count, store: name }) =>
       Effect.map(enter("ListStreams", name), () => {
         const names = [...store.streams.keys()].sort().filter(streamId => after === null || streamId > after)
-        const most = Math.min(count, pageMax)
+        const listed = names.slice(0, Math.min(count, pageMax))
         return {
-          streams: names.slice(0, most).map(streamId => ({ streamId, version: store.versionOf(streamId) })),
-          isEnd: names.length <= most
+          streams: listed.map(streamId => ({ streamId, version: store.versionOf(streamId) })),
+          isEnd: listed.length === names.length,
+          next: listed.at(-1) ?? after
         }
       }),
     Subscribe: ({ from, store: name, streamId }) =>

@@ -1,4 +1,4 @@
-import type { NewEvent } from "@reckon/client/Event"
+import { byteLength, type NewEvent } from "@reckon/client/Event"
 
 /** Tags as they stand in a row. Their order is part of an event's content. */
 export const tagsToColumn = (tags: ReadonlyArray<string>): string | null =>
@@ -28,3 +28,18 @@ export const isSame = (a: Content, b: Content): boolean =>
   sameTags(a.tags, b.tags) &&
   sameMetadata(a.metadata, b.metadata) &&
   sameBytes(a.data, b.data)
+
+const noBytes = new Uint8Array(0)
+
+/** `Event.byteLength` of an event whose payloads nobody has to read for it: of one without any, and then theirs. */
+export const byteLengthOf = (event: Pick<NewEvent, "eventType" | "tags">, payloadBytes: number): number =>
+  payloadBytes +
+  byteLength({
+    eventId: "",
+    eventType: event.eventType,
+    data: noBytes,
+    dataContentType: "",
+    metadata: null,
+    metadataContentType: "",
+    tags: event.tags
+  })

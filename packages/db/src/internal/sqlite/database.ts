@@ -29,7 +29,9 @@ const reasonOf = (code: string): Reason => {
 
 const refusalOf = (cause: unknown): Refused => {
   if (cause instanceof Refused) return cause
-  if (cause instanceof BrokenInvariant) return new Refused("damaged", cause.message)
+  // The store alone writes what it parses: what cannot be parsed was changed by someone else.
+  const isDamage = cause instanceof BrokenInvariant || cause instanceof SyntaxError
+  if (isDamage) return new Refused("damaged", cause.message)
   if (cause instanceof Database.SqliteError)
     return new Refused(reasonOf(cause.code), `${cause.message} (${cause.code})`)
   return new Refused("inaccessible", cause instanceof Error ? cause.message : String(cause))
@@ -79,9 +81,9 @@ const configureConnection = (db: Connection): void => {
 }
 
 const migrate = (db: Connection, from: number): void => {
-  migrations.slice(from).forEach((sql, at) => {
+  migrations.slice(from).forEach((migration, at) => {
     db.transaction(() => {
-      db.exec(sql)
+      migration(db)
       db.pragma(`application_id = ${applicationId}`)
       db.pragma(`user_version = ${from + at + 1}`)
     }).immediate()

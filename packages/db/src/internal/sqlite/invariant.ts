@@ -11,3 +11,10 @@ export function assertInvariant(condition: boolean, rule: string, facts: Facts):
   const numbers = Object.entries(facts).map(([name, value]) => `${name}=${value}`)
   throw new BrokenInvariant(`${rule} (${numbers.join(", ")})`)
 }
+
+/** An append to several streams says of each once what it wants of it. */
+export const assertNamedOnce = (streamIds: ReadonlyArray<string>): void => {
+  if (streamIds.length < 2) return
+  const facts = { parts: streamIds.length, streams: new Set(streamIds).size }
+  assertInvariant(facts.streams === facts.parts, "an append names each stream once", facts)
+}

@@ -1,141 +1,230 @@
-import { byteLength, type RecordedEvent } from "@reckon/client/Event"
+import { byteLength } from "@reckon/client/Event"
+import type { Snapshot, SnapshotInfo } from "@reckon/client/Snapshot"
 import type { EventPage } from "@reckon/client/StoreRpcs"
-import type { ReadAll, ReadStream, StreamsPage } from "../../StoreEngine.js"
-import type { Catalog } from "./catalog.js"
-import { tagsFromColumn } from "./content.js"
+import type { StreamDetails } from "@reckon/client/StreamMetadata"
+import type { Absent, ReadAll, ReadQuery, Service } from "../../StoreEngine.js"
+import type { Catalog, Stream } from "./catalog.js"
 import type { Connection } from "./database.js"
-import * as EventIdBytes from "./eventId.js"
+import { type Budget, orderOf } from "./postings.js"
+import type { Found, Queries } from "./query.js"
+import { columns, costOf, type EventRow, eventOf, plain } from "./recordedEvent.js"
+import * as StreamNames from "./streamNames.js"
+import { exists } from "./streamState.js"
+import * as Temporal from "./temporal.js"
+import { isVisible } from "./visible.js"
 
-type EventRow = [
-  position: number,
+const snapshotColumns = "version, epoch_us, data_content_type, metadata_content_type, metadata, data"
+
+type SnapshotRow = [
   version: number,
-  kind: number,
   epochUs: number,
-  eventId: Buffer,
-  tags: string | null,
+  dataContentType: string,
+  metadataContentType: string,
   metadata: Buffer | null,
   data: Buffer
 ]
 
-type NamedEventRow = [...EventRow, streamId: string]
-
-const columns = "position, version, kind, epoch_us, event_id, tags, metadata, data"
-const namedColumns = `e.position, e.version, e.kind, e.epoch_us, e.event_id, e.tags, e.metadata, e.data, s.name`
-
-/** The queries, by name, so that a test can ask SQLite how it would go about each. */
+/** The look-ups, by name, so that a test can ask SQLite how it would go about each. */
 export const queries = {
-  streamForward: `SELECT ${columns} FROM events WHERE stream = ? AND version >= ? ORDER BY version LIMIT ?`,
-  streamBackward: `SELECT ${columns} FROM events WHERE stream = ? AND version <= ? ORDER BY version DESC LIMIT ?`,
-  allForward: `SELECT ${namedColumns} FROM events e JOIN streams s ON s.id = e.stream
-    WHERE e.position >= ? ORDER BY e.position LIMIT ?`,
-  allBackward: `SELECT ${namedColumns} FROM events e JOIN streams s ON s.id = e.stream
-    WHERE e.position <= ? ORDER BY e.position DESC LIMIT ?`,
-  streamNames: "SELECT name, version FROM streams ORDER BY name LIMIT ?",
-  streamNamesAfter: "SELECT name, version FROM streams WHERE name > ? ORDER BY name LIMIT ?"
+  streamForward: `SELECT ${columns} FROM events WHERE stream = ? AND version BETWEEN ? AND ? ORDER BY version`,
+  streamBackward: `SELECT ${columns} FROM events WHERE stream = ? AND version BETWEEN ? AND ? ORDER BY version DESC`,
+  allForward: `SELECT ${columns} FROM events WHERE position BETWEEN ? AND ? ORDER BY position`,
+  allBackward: `SELECT ${columns} FROM events WHERE position BETWEEN ? AND ? ORDER BY position DESC`,
+  youngEnough: `SELECT id FROM streams WHERE updated_us + max_age_us >= ? AND max_age_us IS NOT NULL AND state = 0
+    AND version >= first_version LIMIT 1`,
+  snapshot: `SELECT ${snapshotColumns} FROM snapshots WHERE stream = ? AND version = ?`,
+  latestSnapshot: `SELECT ${snapshotColumns} FROM snapshots WHERE stream = ? ORDER BY version DESC LIMIT 1`,
+  snapshots: "SELECT version, epoch_us, bytes FROM snapshots WHERE stream = ? AND version >= ? ORDER BY version LIMIT ?"
 } as const
 
-/** Plain bytes: a Buffer would differ from what a client gets over the wire, in `slice` for one. */
-const plain = (buffer: Buffer): Uint8Array => new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
+/** What one page may look at without returning it: some milliseconds of work, for which the appends behind it wait. */
+export const passedOverMax = 4096
 
-export interface Reader {
-  readonly readStream: (options: ReadStream) => EventPage | null
-  readonly readAll: (options: ReadAll & { readonly lastPosition: number }) => EventPage
-  readonly listStreams: (options: { readonly after: string | null; readonly count: number }) => StreamsPage
+export interface Reader
+  extends Pick<
+    Service,
+    "getVersion" | "listSnapshots" | "listStreams" | "loadSnapshot" | "readStream" | "streamDetails" | "versionAt"
+  > {
+  /** Whether one of the streams that hide their events by age shows one at this time. */
+  readonly hasYoungEvents: (nowUs: number) => boolean
+  readonly readAll: (options: ReadAll, lastPosition: number) => EventPage
+  readonly readQuery: (options: ReadQuery, lastPosition: number) => EventPage
+  readonly positionAt: (epochUs: number, lastPosition: number) => number
 }
 
-export const make = (db: Connection, catalog: Catalog): Reader => {
+/** The places that a page may come from: `from` first, `to` last, of which `from` may lie behind `to`. */
+interface Range {
+  readonly from: number
+  readonly to: number
+  /** Where to go on when there is nothing more, for those who wait for more. */
+  readonly end: number
+}
+
+export const make = (db: Connection, catalog: Catalog, search: Queries["search"]): Reader => {
   const stream = {
     forward: db.prepare<[number, number, number], EventRow>(queries.streamForward).raw(),
     backward: db.prepare<[number, number, number], EventRow>(queries.streamBackward).raw()
   }
   const all = {
-    forward: db.prepare<[number, number], NamedEventRow>(queries.allForward).raw(),
-    backward: db.prepare<[number, number], NamedEventRow>(queries.allBackward).raw()
+    forward: db.prepare<[number, number], EventRow>(queries.allForward).raw(),
+    backward: db.prepare<[number, number], EventRow>(queries.allBackward).raw()
   }
-  const names = db.prepare<[number], [string, number]>(queries.streamNames).raw()
-  const namesAfter = db.prepare<[string, number], [string, number]>(queries.streamNamesAfter).raw()
+  const selectYoungEnough = db.prepare<[number], number>(queries.youngEnough).pluck()
+  const selectSnapshot = db.prepare<[number, number], SnapshotRow>(queries.snapshot).raw()
+  const selectLatestSnapshot = db.prepare<[number], SnapshotRow>(queries.latestSnapshot).raw()
+  const selectSnapshots = db.prepare<[number, number, number], [number, number, number]>(queries.snapshots).raw()
 
-  const eventOf = (row: EventRow | NamedEventRow, streamId: string): RecordedEvent => {
-    const [position, version, kindId, epochUs, eventId, tags, metadata, data] = row
-    const kind = catalog.kind(kindId)
+  const names = StreamNames.make(db)
+  const temporal = Temporal.make(db)
+
+  // ---------------------------------------------------------------------------
+  // pages of events
+  // ---------------------------------------------------------------------------
+
+  const rangeOf = (options: Omit<ReadAll, "asOf">, first: number, last: number): Range =>
+    options.direction === "forward"
+      ? { from: Math.max(options.from, first), to: last, end: Math.max(options.from, last + 1) }
+      : { from: Math.min(options.from, last), to: first, end: -1 }
+
+  /** Row by row, and not all at once: a page of `count` events may be far larger than `bytesMax`. */
+  const pageOf = (rows: Iterable<Found>, options: Omit<ReadAll, "asOf">, range: Range, budget: Budget): EventPage => {
+    const { isBefore, step } = orderOf(options.direction)
+    const events: Array<NonNullable<Found["event"]>> = []
+    let bytes = 0
+    for (const { event, place } of rows) {
+      if (isBefore(range.to, place)) break
+      if (event !== null) {
+        bytes += byteLength(event)
+        const isFull = events.length >= options.count || (events.length > 0 && bytes > options.bytesMax)
+        if (isFull) return { events, isEnd: false, next: place }
+        events.push(event)
+      }
+      if (budget.left <= 0) return { events, isEnd: false, next: place + step }
+    }
+    return { events, isEnd: true, next: range.end }
+  }
+
+  function* inStream(name: string, rows: Iterable<EventRow>): Generator<Found> {
+    for (const row of rows) yield { place: row[2], event: eventOf(catalog, row, name) }
+  }
+
+  function* visible(rows: Iterable<EventRow>, nowUs: number, budget: Budget): Generator<Found> {
+    for (const row of rows) {
+      const [position, streamId, version, , epochUs] = row
+      const stream = catalog.streamById(streamId)
+      const isShown = isVisible(stream, { version, epochUs }, nowUs)
+      if (!isShown) budget.left -= costOf(row)
+      yield { place: position, event: isShown ? eventOf(catalog, row, stream.name) : null }
+    }
+  }
+
+  const lastOf = ({ asOf }: ReadAll, lastPosition: number): number =>
+    asOf === null ? lastPosition : Math.min(asOf, lastPosition)
+
+  // ---------------------------------------------------------------------------
+  // streams
+  // ---------------------------------------------------------------------------
+
+  /** A stream that can be read, or why it cannot. One of which only metadata are known is not there yet. */
+  const present = (name: string): Stream | Absent => {
+    const stream = catalog.stream(name)
+    if (exists(stream)) return stream
+    return stream === null || stream.state === "active" ? "not_found" : stream.state
+  }
+
+  const detailsOf = (stream: Stream): StreamDetails => ({
+    streamId: stream.name,
+    state: stream.state,
+    firstVersion: stream.firstVersion,
+    lastVersion: stream.version,
+    count: stream.version - stream.firstVersion + 1,
+    bytes: stream.bytes,
+    createdUs: stream.createdUs,
+    updatedUs: stream.updatedUs,
+    metadata: stream.metadata
+  })
+
+  // ---------------------------------------------------------------------------
+  // snapshots
+  // ---------------------------------------------------------------------------
+
+  const snapshotOf = (streamId: string, row: SnapshotRow): Snapshot => {
+    const [version, epochUs, dataContentType, metadataContentType, metadata, data] = row
     return {
-      eventId: EventIdBytes.fromBytes(eventId),
-      eventType: kind.eventType,
-      data: plain(data),
-      dataContentType: kind.dataContentType,
-      metadata: metadata === null ? null : plain(metadata),
-      metadataContentType: kind.metadataContentType,
-      tags: tagsFromColumn(tags),
       streamId,
       version,
-      position,
+      data: plain(data),
+      dataContentType,
+      metadata: metadata === null ? null : plain(metadata),
+      metadataContentType,
       epochUs
     }
   }
 
-  /** Row by row, and not all at once: a page of `count` events may be far larger than `bytesMax`. */
-  const pageOf = <Row>(
-    rows: Iterable<Row>,
-    toEvent: (row: Row) => RecordedEvent,
-    options: ReadAll,
-    isLast: (event: RecordedEvent) => boolean
-  ): EventPage => {
-    const events: Array<RecordedEvent> = []
-    let bytes = 0
-    for (const row of rows) {
-      const event = toEvent(row)
-      bytes += byteLength(event)
-      if (events.length > 0 && bytes > options.bytesMax) return { events, isEnd: false }
-      events.push(event)
-    }
-    const last = events.at(-1)
-    return { events, isEnd: events.length < options.count || (last !== undefined && isLast(last)) }
-  }
-
-  /** Without a query: nothing was asked for, or there is nothing where it was asked for. */
-  const emptyPage = (options: ReadAll, from: number, end: number): EventPage => ({
-    events: [],
-    isEnd: options.direction === "forward" ? from > end : from < 0
-  })
-
-  /** The first version or position to look at. `end` is the last there is. */
-  const startOf = (options: ReadAll, end: number): number =>
-    options.direction === "forward" ? Math.max(options.from, 0) : Math.min(options.from, end)
-
   return {
     readStream: options => {
-      const info = catalog.stream(options.streamId)
-      if (info === null) return null
-      const from = startOf(options, info.version)
-      const isOutside = from > info.version || from < 0
-      if (options.count === 0 || isOutside) return emptyPage(options, from, info.version)
-      return pageOf(
-        stream[options.direction].iterate(info.id, from, options.count),
-        row => eventOf(row, options.streamId),
-        options,
-        event => event.version === (options.direction === "forward" ? info.version : 0)
-      )
+      const found = present(options.streamId)
+      if (typeof found === "string") return found
+      const range = rangeOf(options, temporal.firstVisible(found, options.nowUs), found.version)
+      const { from, to } = range
+      const rows =
+        options.direction === "forward"
+          ? stream.forward.iterate(found.id, from, to)
+          : stream.backward.iterate(found.id, to, from)
+      return pageOf(inStream(found.name, rows), options, range, { left: passedOverMax })
     },
 
-    readAll: options => {
-      const from = startOf(options, options.lastPosition)
-      const isOutside = from > options.lastPosition || from < 0
-      if (options.count === 0 || isOutside) return emptyPage(options, from, options.lastPosition)
-      return pageOf(
-        all[options.direction].iterate(from, options.count),
-        row => eventOf(row, row[8]),
-        options,
-        event => event.position === (options.direction === "forward" ? options.lastPosition : 0)
-      )
+    readAll: (options, lastPosition) => {
+      const range = rangeOf(options, 0, lastOf(options, lastPosition))
+      const { from, to } = range
+      const budget = { left: passedOverMax }
+      const rows = options.direction === "forward" ? all.forward.iterate(from, to) : all.backward.iterate(to, from)
+      return pageOf(visible(rows, options.nowUs, budget), options, range, budget)
     },
 
-    listStreams: ({ after, count }) => {
-      // One name more than asked for tells whether that was the end.
-      const rows = after === null ? names.all(count + 1) : namesAfter.all(after, count + 1)
-      return {
-        streams: rows.slice(0, count).map(([streamId, version]) => ({ streamId, version })),
-        isEnd: rows.length <= count
-      }
+    readQuery: (options, lastPosition) => {
+      const range = rangeOf(options, 0, lastOf(options, lastPosition))
+      const budget = { left: passedOverMax }
+      return pageOf(search({ ...options, from: range.from, budget }), options, range, budget)
+    },
+
+    getVersion: name => {
+      const found = present(name)
+      return typeof found === "string" ? -1 : found.version
+    },
+
+    positionAt: temporal.positionAt,
+
+    versionAt: (name, epochUs) => {
+      const found = present(name)
+      return typeof found === "string" ? found : temporal.versionAt(found, epochUs)
+    },
+
+    streamDetails: name => {
+      const found = catalog.stream(name)
+      return found === null ? null : detailsOf(found)
+    },
+
+    // The last event of a stream is the last to be too old.
+    hasYoungEvents: nowUs => selectYoungEnough.get(nowUs) !== undefined,
+
+    listStreams: names.list,
+
+    loadSnapshot: (name, version) => {
+      const found = catalog.stream(name)
+      if (found === null) return null
+      const row = version === null ? selectLatestSnapshot.get(found.id) : selectSnapshot.get(found.id, version)
+      return row === undefined ? null : snapshotOf(name, row)
+    },
+
+    listSnapshots: ({ count, from, streamId }) => {
+      const found = catalog.stream(streamId)
+      // One more than asked for tells whether that was the end.
+      const rows = found === null ? [] : selectSnapshots.all(found.id, from, count + 1)
+      const snapshots: ReadonlyArray<SnapshotInfo> = rows
+        .slice(0, count)
+        .map(([version, epochUs, bytes]) => ({ streamId, version, epochUs, bytes }))
+      return { snapshots, isEnd: rows.length <= count }
     }
   }
 }

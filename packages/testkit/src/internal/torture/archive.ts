@@ -2,6 +2,7 @@
  * Writes down all that a node holds.
  */
 import * as Client from "@reckon/client/Client"
+import type { ReadFailure } from "@reckon/client/EventStore"
 import type { InvalidRequest } from "@reckon/client/StoreError"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
@@ -16,7 +17,7 @@ export const node = (
   endpoint: string,
   name: string,
   journal: Journal
-): Effect.Effect<void, InvalidRequest | Client.ReadFailure> =>
+): Effect.Effect<void, InvalidRequest | ReadFailure> =>
   Effect.gen(function* () {
     const client = yield* Client.make({ endpoints: [endpoint], timeout: "30 seconds" })
     // Written when all of it was read: half of what a node holds would look like a loss.

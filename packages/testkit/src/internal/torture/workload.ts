@@ -2,7 +2,7 @@
  * The clients: each does one thing after the other, and writes down what it asked before it asks and what it was told before it goes on.
  */
 import * as Client from "@reckon/client/Client"
-import type { InvalidRequest } from "@reckon/client/StoreError"
+import type { InvalidRequest, StoreError } from "@reckon/client/StoreError"
 import type { EventPage } from "@reckon/client/StoreRpcs"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -78,7 +78,11 @@ const expectation = (slot: Slot): Effect.Effect<Append["expected"]> =>
     return Math.max(0, slot.version + (yield* Random.nextIntBetween(-1, 3)))
   })
 
-const ask = (client: Client.Service, operation: Operation, keys: ReadonlyArray<Payload.EventKey>) => {
+const ask = (
+  client: Client.Service,
+  operation: Operation,
+  keys: ReadonlyArray<Payload.EventKey>
+): Effect.Effect<Answer, StoreError> => {
   switch (operation._tag) {
     case "Append":
       return Effect.map(

@@ -1,0 +1,78 @@
+/**
+ * The requests of a store, each checked before it leaves and repeated for as long as that can help.
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import type { Requests } from "../EventStore.js"
+import * as Limits from "../Limits.js"
+import { AppendError, type Unreachable } from "../StoreError.js"
+import * as Rpcs from "../StoreRpcs.js"
+import { type Attempts, history, type Kind } from "./attempts.js"
+import { checked } from "./checked.js"
+import { conclude } from "./conclude.js"
+import type { Call, Failure } from "./peers.js"
+
+/** All but single appends, which a client gathers first. */
+export type Calls = Omit<Requests<Unreachable>, "Append">
+
+const isAppendError = Schema.is(AppendError)
+
+export const make = (attempts: Attempts, limits: Limits.Limits): Calls => {
+  const call =
+    (kind: Kind) =>
+    <P, I, A, E extends Failure>(
+      schema: Schema.Schema<P, I>,
+      send: (payload: P) => Call<A, E>,
+      check: (payload: P) => Either.Either<unknown, Limits.Refusal> = Either.right
+    ) => {
+      const valid = checked(schema)
+      return (payload: P) =>
+        Effect.gen(function* () {
+          const request = yield* valid(payload)
+          yield* check(request)
+          return yield* attempts.now(send(request), kind)
+        })
+    }
+  const read = call("read")
+  const write = call("write")
+
+  const validBatch = checked(Rpcs.AppendBatchRpc.payloadSchema)
+
+  return {
+    AppendBatch: Effect.fnUntraced(function* (payload) {
+      const request = yield* validBatch(payload)
+      yield* Limits.checkBatch(request.appends, limits)
+      const book = history()
+      const answer = yield* attempts.now(
+        rpc =>
+          rpc.AppendBatch(request).pipe(
+            Effect.map(Either.right),
+            Effect.catchIf(isAppendError, refusal => Effect.succeed(Either.left(refusal)))
+          ),
+        "append",
+        book
+      )
+      return yield* conclude(request.appends, answer, book)
+    }),
+    DeleteStream: write(Rpcs.DeleteStreamRpc.payloadSchema, request => rpc => rpc.DeleteStream(request)),
+    SetStreamMetadata: write(Rpcs.SetStreamMetadataRpc.payloadSchema, request => rpc => rpc.SetStreamMetadata(request)),
+    SaveSnapshot: write(
+      Rpcs.SaveSnapshotRpc.payloadSchema,
+      request => rpc => rpc.SaveSnapshot(request),
+      ({ snapshot }) => Limits.checkSnapshot(snapshot, limits)
+    ),
+    DeleteSnapshots: write(Rpcs.DeleteSnapshotsRpc.payloadSchema, request => rpc => rpc.DeleteSnapshots(request)),
+    Read: read(Rpcs.ReadRpc.payloadSchema, request => rpc => rpc.Read(request)),
+    ReadAll: read(Rpcs.ReadAllRpc.payloadSchema, request => rpc => rpc.ReadAll(request)),
+    Query: read(Rpcs.QueryRpc.payloadSchema, request => rpc => rpc.Query(request)),
+    VersionAt: read(Rpcs.VersionAtRpc.payloadSchema, request => rpc => rpc.VersionAt(request)),
+    PositionAt: read(Rpcs.PositionAtRpc.payloadSchema, request => rpc => rpc.PositionAt(request)),
+    GetVersion: read(Rpcs.GetVersionRpc.payloadSchema, request => rpc => rpc.GetVersion(request)),
+    StreamDetails: read(Rpcs.StreamDetailsRpc.payloadSchema, request => rpc => rpc.StreamDetails(request)),
+    HasEvents: read(Rpcs.HasEventsRpc.payloadSchema, request => rpc => rpc.HasEvents(request)),
+    ListStreams: read(Rpcs.ListStreamsRpc.payloadSchema, request => rpc => rpc.ListStreams(request)),
+    LoadSnapshot: read(Rpcs.LoadSnapshotRpc.payloadSchema, request => rpc => rpc.LoadSnapshot(request)),
+    ListSnapshots: read(Rpcs.ListSnapshotsRpc.payloadSchema, request => rpc => rpc.ListSnapshots(request))
+  }
+}

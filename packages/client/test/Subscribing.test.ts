@@ -1,0 +1,75 @@
+import { assert, describe, it } from "@effect/vitest"
+import { StoreError, type StoreRpcs } from "@reckon/client"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import { collect, event, failure, make, types } from "./helpers/embedded.js"
+
+const stopped = new StoreError.NoQuorum({ store: "default", detail: "the gateway worker stopped" })
+
+describe("a subscription in this process", () => {
+  it.effect("goes on behind its last event when the store stops serving it", () =>
+    Effect.gen(function* () {
+      const starts: Array<StoreRpcs.SubscribeFrom> = []
+      const { store } = yield* make({
+        pageMax: 2,
+        // Two batches, then the end, sometimes with an error and sometimes without.
+        around: (feed, { from }) => {
+          starts.push(from)
+          const some = Stream.take(feed, 2)
+          return starts.length % 2 === 0 ? some : Stream.concat(some, Stream.fail(stopped))
+        }
+      })
+      for (let index = 0; index < 9; index++) yield* store.append("s", "any", [yield* event(`E${index}`)])
+      const feed = store.subscribe({ streamId: "s", from: 1 })
+      const fiber = yield* Effect.fork(types(Stream.take(feed, 10)))
+      yield* TestClock.adjust("1 second")
+      yield* store.append("s", "any", [yield* event("E9"), yield* event("E10")])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), ["E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8", "E9", "E10"])
+      assert.deepStrictEqual(starts.slice(0, 3), [1, 5, 9])
+    })
+  )
+
+  it.effect("from `current` on begins behind the last event, also where that is hidden", () =>
+    Effect.gen(function* () {
+      const starts: Array<StoreRpcs.SubscribeFrom> = []
+      const { store } = yield* make({
+        around: (feed, { from }) => {
+          starts.push(from)
+          return feed
+        }
+      })
+      yield* store.append("s", "any", [yield* event("A"), yield* event("B")])
+      yield* store.append("t", "any", [yield* event("C")])
+      yield* store.deleteStream("t")
+      for (const streamId of ["s", null]) {
+        const feed = Stream.take(store.subscribe({ streamId, from: "current" }), 1)
+        const fiber = yield* Effect.fork(collect(feed))
+        yield* TestClock.adjust(0)
+        yield* store.append("s", "any", [yield* event("Next")])
+        const [next] = yield* Fiber.join(fiber)
+        assert.strictEqual(next?.eventType, "Next")
+      }
+      assert.deepStrictEqual(starts, [2, 4])
+    })
+  )
+
+  it.effect("fails at once where it can never be served, and after its time where nobody serves it", () =>
+    Effect.gen(function* () {
+      const gone = yield* make({ around: () => Stream.fail(new StoreError.StoreNotFound({ store: "default" })) })
+      const feed = gone.store.subscribe({ streamId: null, from: "origin" })
+      assert.strictEqual(yield* failure(Stream.runDrain(feed)), "StoreNotFound")
+
+      const alone = yield* make({ timeout: "3 seconds", around: () => Stream.fail(stopped) })
+      const fiber = yield* Effect.fork(
+        Effect.flip(Stream.runDrain(alone.store.subscribe({ streamId: null, from: "origin" })))
+      )
+      yield* TestClock.adjust("2900 millis")
+      assert.strictEqual((yield* Fiber.poll(fiber))._tag, "None")
+      yield* TestClock.adjust("200 millis")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), stopped)
+    })
+  )
+})

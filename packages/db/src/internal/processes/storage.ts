@@ -1,0 +1,85 @@
+/** Where a store keeps its Raft log and its events. */
+import * as fs from "node:fs"
+import * as path from "node:path"
+import type { RaftLogError } from "@reckon/raft/RaftError"
+import * as RaftLog from "@reckon/raft/RaftLog"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as SqliteStoreEngine from "../../SqliteStoreEngine.js"
+import { type Service as Engine, StoreFileRefused } from "../../StoreEngine.js"
+
+interface Opened {
+  readonly log: Context.Tag.Service<RaftLog.RaftLog>
+  readonly engine: Engine
+}
+
+export interface Storage {
+  /** For people. */
+  readonly place: string
+  /** Opens both anew for each life of the store's process. */
+  readonly open: Effect.Effect<Opened, StoreFileRefused | RaftLogError, Scope.Scope>
+}
+
+const syncFolder = (folder: string): void => {
+  const descriptor = fs.openSync(folder, "r")
+  try {
+    fs.fsyncSync(descriptor)
+  } finally {
+    fs.closeSync(descriptor)
+  }
+}
+
+/** A new folder outlives a power loss once those above it that name it are synced. */
+const makeFolder = (folder: string): void => {
+  const made = fs.mkdirSync(folder, { recursive: true })
+  if (made === undefined) return
+  for (let above = path.dirname(folder); ; above = path.dirname(above)) {
+    syncFolder(above)
+    if (above === path.dirname(path.resolve(made)) || above === path.dirname(above)) return
+  }
+}
+
+/**
+ * Two files in a folder, because only the log has to be synced: it replays what a crash takes from the events.
+ *
+ * The events are opened first: their lock says whose the folder is, before anything of the log is looked at.
+ */
+export const inFolder = (place: string): Storage => {
+  const folder = path.resolve(place)
+  const filename = path.join(folder, "events.sqlite")
+  const inaccessible = (cause: unknown) =>
+    new StoreFileRefused({
+      filename,
+      reason: "inaccessible",
+      detail: cause instanceof Error ? cause.message : `${cause}`
+    })
+  const turn = Effect.unsafeMakeSemaphore(1)
+  return {
+    place: folder,
+    open: Effect.gen(function* () {
+      // A process that is killed closes its files a little after its successor was asked to open them. To SQLite that would be a file in use, and it would block the thread for as
+      // long as it waits.
+      yield* Effect.uninterruptibleMask(restore =>
+        Effect.zipRight(
+          restore(turn.take(1)),
+          Effect.addFinalizer(() => turn.release(1))
+        )
+      )
+      yield* Effect.try({ try: () => makeFolder(folder), catch: inaccessible })
+      const engine = yield* SqliteStoreEngine.make({ filename })
+      const log = yield* RaftLog.make({ filename: path.join(folder, "raft.sqlite") })
+      return { log, engine }
+    })
+  }
+}
+
+/**
+ * Both in memory, for the life of the scope. That is the store's and not its process's: memory stands in for the disk here, and a process that is started again
+ * must find what its predecessor has acknowledged.
+ */
+export const inMemory: Effect.Effect<Storage, never, Scope.Scope> = Effect.gen(function* () {
+  const engine = yield* SqliteStoreEngine.make({ filename: ":memory:" })
+  const log = yield* RaftLog.make({ filename: ":memory:" })
+  return { place: "memory", open: Effect.succeed({ log, engine }) }
+}).pipe(Effect.orDie)

@@ -1,0 +1,232 @@
+import type { RecordedEvent } from "@reckon/client/Event"
+import * as Query from "@reckon/client/Query"
+import * as StreamPattern from "@reckon/client/StreamPattern"
+import type { Direction } from "../../StoreEngine.js"
+import * as Bisect from "./bisect.js"
+import type { Catalog } from "./catalog.js"
+import type { Connection } from "./database.js"
+import { Lru } from "./lru.js"
+import * as Postings from "./postings.js"
+import { columns, costOf, type EventRow, eventOf } from "./recordedEvent.js"
+import * as StreamNames from "./streamNames.js"
+import { termOfCriterion } from "./term.js"
+import { isVisible } from "./visible.js"
+
+/** The look-ups, by name, so that a test can ask SQLite how it would go about each. */
+export const queries = {
+  kindForward: "SELECT position FROM events WHERE kind = ? AND position >= ? ORDER BY position LIMIT ?",
+  kindBackward: "SELECT position FROM events WHERE kind = ? AND position <= ? ORDER BY position DESC LIMIT ?",
+  tagForward: "SELECT position FROM tagged WHERE tag = ? AND position >= ? ORDER BY position LIMIT ?",
+  tagBackward: "SELECT position FROM tagged WHERE tag = ? AND position <= ? ORDER BY position DESC LIMIT ?",
+  termForward: "SELECT position FROM fields WHERE term = ? AND position >= ? ORDER BY position LIMIT ?",
+  termBackward: "SELECT position FROM fields WHERE term = ? AND position <= ? ORDER BY position DESC LIMIT ?",
+  placeInStream: "SELECT version, position FROM events WHERE stream = ? AND version >= ? ORDER BY version LIMIT 1",
+  streamForward: `SELECT position FROM events WHERE stream = ? AND version BETWEEN ? AND ?
+    ORDER BY version LIMIT ?`,
+  streamBackward: `SELECT position FROM events WHERE stream = ? AND version BETWEEN ? AND ?
+    ORDER BY version DESC LIMIT ?`,
+  allForward: "SELECT position, stream FROM events WHERE position >= ? ORDER BY position LIMIT ?",
+  allBackward: "SELECT position, stream FROM events WHERE position <= ? ORDER BY position DESC LIMIT ?",
+  event: `SELECT ${columns} FROM events WHERE position = ?`
+} as const
+
+/** A row that a read came by, and its event if it is one to be returned. */
+export interface Found {
+  readonly place: number
+  readonly event: RecordedEvent | null
+}
+
+/**
+ * Which events to look for, and from which position on. `nowUs` is the time by which an event is too old to be kept, in microseconds since 1970.
+ */
+export interface Search {
+  readonly query: Query.Query
+  readonly from: number
+  readonly direction: Direction
+  readonly nowUs: number
+  readonly budget: Postings.Budget
+}
+
+export interface Queries {
+  /**
+   * The rows that the indexes name for the query, by position. Every event that matches and is visible is among them; rows without one cost of the budget, and with
+   * the budget spent the caller must stop.
+   */
+  readonly search: (options: Search) => Iterable<Found>
+  /** The position of the first visible event behind `after` that matches; `null` where there is none. */
+  readonly firstMatch: (options: {
+    readonly query: Query.Query
+    readonly after: number
+    readonly nowUs: number
+  }) => number | null
+}
+
+/** Patterns with wildcards are looked up stream by stream where they name no more streams than this, shared among all patterns of a query. */
+const streamsOfPatternsMax = 256
+
+/** How many streams a scan remembers as matching its pattern or not. */
+const rememberedStreamsMax = 4096
+
+export const make = (db: Connection, catalog: Catalog): Queries => {
+  const positionsOf = (forward: string, backward: string) => ({
+    forward: db.prepare<[number, number, number], number>(forward).pluck(),
+    backward: db.prepare<[number, number, number], number>(backward).pluck()
+  })
+  const ofKind = positionsOf(queries.kindForward, queries.kindBackward)
+  const ofTag = positionsOf(queries.tagForward, queries.tagBackward)
+  const ofTerm = positionsOf(queries.termForward, queries.termBackward)
+  const ofStream = {
+    forward: db.prepare<[number, number, number, number], number>(queries.streamForward).pluck(),
+    backward: db.prepare<[number, number, number, number], number>(queries.streamBackward).pluck()
+  }
+  const ofAll = {
+    forward: db.prepare<[number, number], [number, number]>(queries.allForward).raw(),
+    backward: db.prepare<[number, number], [number, number]>(queries.allBackward).raw()
+  }
+  const selectPlace = db.prepare<[number, number], [number, number]>(queries.placeInStream).raw()
+  const selectEvent = db.prepare<[number], EventRow>(queries.event).raw()
+
+  const names = StreamNames.make(db)
+
+  // ---------------------------------------------------------------------------
+  // from a query to positions
+  // ---------------------------------------------------------------------------
+
+  /**
+   * The last version from `first` to `last` with a position below this one, `first - 1` where there is none. Positions rise with versions, so that a stream's own
+   * index serves.
+   */
+  const lastBelow = (stream: number, first: number, last: number, position: number): number =>
+    Bisect.lastThat(
+      first,
+      last,
+      version => {
+        const row = selectPlace.get(stream, version)
+        return row === undefined ? null : { place: row[0], position: row[1] }
+      },
+      row => row.position < position
+    ) ?? first - 1
+
+  /** The positions of what one item asks for, in one direction. */
+  const planner = (direction: Direction, budget: Postings.Budget, patterns: number) => {
+    const order = Postings.orderOf(direction)
+
+    /** The rows of an index that lie under one number. */
+    const listOf = (statements: ReturnType<typeof positionsOf>, id: number) =>
+      Postings.leaf(order, (position, limit) => statements[direction].all(id, position, limit))
+
+    /** The events that a stream keeps. What is asked for never goes back, so that only the rest of the stream has to be searched for it. */
+    const ofKept = ({ firstVersion, id, version }: StreamNames.Keeping): Postings.Postings => {
+      let first = firstVersion
+      let last = version
+      return Postings.leaf(order, (position, limit) => {
+        if (direction === "forward") {
+          first = lastBelow(id, first, last, position) + 1
+          return ofStream.forward.all(id, first, last, limit)
+        }
+        last = lastBelow(id, first, last, position + 1)
+        return ofStream.backward.all(id, first, last, limit)
+      })
+    }
+
+    const ofName = (name: string): Postings.Postings => {
+      const stream = catalog.stream(name)
+      return stream === null ? Postings.none : ofKept(stream)
+    }
+
+    /** All positions, or those of the streams that match, of which there are too many to look at each. */
+    const scan = (pattern: string | null): Postings.Postings => {
+      let streamAt = new Map<number, number>()
+      const all = Postings.leaf(order, (position, limit) => {
+        const rows = ofAll[direction].all(position, limit)
+        streamAt = new Map(rows)
+        return rows.map(([position]) => position)
+      })
+      if (pattern === null) return all
+      const matches = StreamPattern.matcher(pattern)
+      const known = new Lru<number, boolean>(rememberedStreamsMax)
+      const passes = (position: number): boolean => {
+        const id = streamAt.get(position)
+        if (id === undefined) return false
+        const remembered = known.get(id)
+        if (remembered !== undefined) return remembered
+        const isMatch = matches(catalog.streamById(id).name)
+        known.set(id, isMatch)
+        return isMatch
+      }
+      return Postings.filter(order, all, passes, budget)
+    }
+
+    const ofPattern = (pattern: string): Postings.Postings | null => {
+      if (StreamPattern.isLiteral(pattern)) return ofName(pattern)
+      const keeping = names.keeping(pattern, {
+        count: Math.floor(streamsOfPatternsMax / patterns),
+        lookedAt: Math.floor(StreamNames.namesLookedAtMax / patterns)
+      })
+      return keeping === null ? null : Postings.union(order, keeping.map(ofKept))
+    }
+
+    return ({ metadata, stream, tags, types }: Query.Item): Postings.Postings => {
+      const criteria: Array<Postings.Postings> = []
+      for (const tag of new Set(tags)) {
+        const id = catalog.tagId(tag)
+        criteria.push(id === null ? Postings.none : listOf(ofTag, id))
+      }
+      for (const criterion of metadata) criteria.push(listOf(ofTerm, termOfCriterion(criterion)))
+      if (types.length > 0) {
+        const kinds = [...new Set(types)].flatMap(type => catalog.kindsOfType(type))
+        criteria.push(
+          Postings.union(
+            order,
+            kinds.map(kind => listOf(ofKind, kind))
+          )
+        )
+      }
+      const streams = stream === null ? null : ofPattern(stream)
+      if (streams !== null) criteria.push(streams)
+      // A pattern of too many streams is left to the test of each event, unless there is nothing else to go by.
+      return criteria.length === 0 ? scan(stream) : Postings.intersection(criteria, budget)
+    }
+  }
+
+  const postingsOf = ({ items }: Query.Query, direction: Direction, budget: Postings.Budget): Postings.Postings => {
+    const patterns = items.filter(({ stream }) => stream !== null && !StreamPattern.isLiteral(stream)).length
+    return Postings.union(Postings.orderOf(direction), items.map(planner(direction, budget, patterns)))
+  }
+
+  // ---------------------------------------------------------------------------
+  // from positions to events
+  // ---------------------------------------------------------------------------
+
+  function* search({ budget, direction, from, nowUs, query }: Search): Generator<Found> {
+    const { step } = Postings.orderOf(direction)
+    const postings = postingsOf(query, direction, budget)
+    const matches = Query.matcher(query)
+    for (let place = postings.seek(from); place !== null; place = postings.seek(place + step)) {
+      const row = selectEvent.get(place)
+      // Indexes are not the last word: terms can collide, patterns may be left to be tested here, and what is hidden is still in them.
+      const event = row === undefined ? null : visibleEvent(row, nowUs)
+      const found = event !== null && matches(event) ? event : null
+      if (found === null) budget.left -= row === undefined ? 1 : costOf(row)
+      yield { place, event: found }
+    }
+  }
+
+  const visibleEvent = (row: EventRow, nowUs: number): RecordedEvent | null => {
+    const [, streamId, version, , epochUs] = row
+    const stream = catalog.streamById(streamId)
+    return isVisible(stream, { version, epochUs }, nowUs) ? eventOf(catalog, row, stream.name) : null
+  }
+
+  return {
+    search,
+    firstMatch: ({ after, nowUs, query }) => {
+      // A condition must be judged, however long it takes.
+      const budget = { left: Number.POSITIVE_INFINITY }
+      for (const { event, place } of search({ query, from: after + 1, direction: "forward", nowUs, budget })) {
+        if (event !== null) return place
+      }
+      return null
+    }
+  }
+}

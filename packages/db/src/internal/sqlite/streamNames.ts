@@ -1,0 +1,102 @@
+import type { StreamInfo, StreamsPage } from "@reckon/client/StoreRpcs"
+import * as StreamPattern from "@reckon/client/StreamPattern"
+import type { ListStreams } from "../../StoreEngine.js"
+import type { Connection } from "./database.js"
+
+type NameRow = [id: number, name: string, version: number, state: number, firstVersion: number]
+
+/** The one query, by name, so that a test can ask SQLite how it would go about it. */
+export const queries = {
+  names: "SELECT id, name, version, state, first_version FROM streams WHERE name >= ? AND name < ? ORDER BY name"
+} as const
+
+/** SQLite orders every blob behind every text, so that this one is behind every name. */
+const behindAll = Buffer.alloc(0)
+
+/** The least text, by its UTF-8 bytes, that is greater than every text with this beginning. There is none behind U+10FFFF. */
+const behindPrefix = (prefix: string): string | Buffer => {
+  const characters = [...prefix]
+  for (let last = characters.pop(); last !== undefined; last = characters.pop()) {
+    const code = last.codePointAt(0) ?? 0
+    // The surrogates between U+D7FF and U+E000 are no characters, and UTF-8 has no bytes for them.
+    if (code < 0x10ffff) return characters.join("") + String.fromCodePoint(code === 0xd7ff ? 0xe000 : code + 1)
+  }
+  return behindAll
+}
+
+const compareBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))
+
+/** No text is between one and the same with a NUL behind it. */
+const firstAfter = (name: string): string => `${name}\u0000`
+
+/** What one page may look at: so many names of up to 64 characters, or fewer long ones, for which a pattern may take much longer. */
+export const namesLookedAtMax = 4096
+
+const costOf = (name: string): number => 1 + Math.floor(name.length / 64)
+
+export interface StreamNames {
+  /** A page of the streams that are not deleted. */
+  readonly list: (options: ListStreams) => StreamsPage
+  /**
+   * The streams that keep an event and whose names match the pattern; `null` if there are more than `count`, or if more than `lookedAt` names would have to be
+   * looked at.
+   */
+  readonly keeping: (
+    pattern: string,
+    max: { readonly count: number; readonly lookedAt: number }
+  ) => ReadonlyArray<Keeping> | null
+}
+
+/** A stream that keeps the events from one version to another. */
+export interface Keeping {
+  readonly id: number
+  readonly version: number
+  readonly firstVersion: number
+}
+
+export const make = (db: Connection): StreamNames => {
+  const select = db.prepare<[string, string | Buffer], NameRow>(queries.names).raw()
+
+  /** The names from `first` on that can match at all. */
+  const from = (first: string, pattern: string) =>
+    select.iterate(
+      first,
+      StreamPattern.isLiteral(pattern) ? firstAfter(pattern) : behindPrefix(StreamPattern.literalPrefix(pattern))
+    )
+
+  return {
+    list: ({ after, count, pattern }) => {
+      const wanted = pattern ?? "*"
+      const matches = StreamPattern.matcher(wanted)
+      const prefix = StreamPattern.literalPrefix(wanted)
+      const first = after === null || compareBytes(after, prefix) < 0 ? prefix : firstAfter(after)
+      const streams: Array<StreamInfo> = []
+      let next = after
+      let lookedAt = 0
+      for (const [, streamId, version, state] of from(first, wanted)) {
+        if (state === 0 && version >= 0 && matches(streamId)) {
+          if (streams.length >= count) return { streams, isEnd: false, next }
+          streams.push({ streamId, version })
+        }
+        next = streamId
+        lookedAt += costOf(streamId)
+        if (lookedAt >= namesLookedAtMax) return { streams, isEnd: false, next }
+      }
+      return { streams, isEnd: true, next }
+    },
+
+    keeping: (pattern, max) => {
+      const matches = StreamPattern.matcher(pattern)
+      const streams: Array<Keeping> = []
+      let lookedAt = 0
+      for (const [id, name, version, , firstVersion] of from(StreamPattern.literalPrefix(pattern), pattern)) {
+        lookedAt += costOf(name)
+        if (lookedAt > max.lookedAt) return null
+        if (version < firstVersion || !matches(name)) continue
+        if (streams.length >= max.count) return null
+        streams.push({ id, version, firstVersion })
+      }
+      return streams
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { single } from "../src/Command.js"
+import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
+import { type Service, StoreEngine } from "../src/StoreEngine.js"
+import { deleted, done, notFound, outOfRange, plain, tombstoned } from "./helpers/answers.js"
+import {
+  append,
+  applyAt,
+  bytes,
+  deleteSnapshots,
+  deleteStream,
+  event,
+  saveSnapshot,
+  setMetadata,
+  snapshot,
+  tombstone
+} from "./helpers/events.js"
+
+type Apply = (
+  ...operations: Parameters<typeof applyAt> extends [unknown, unknown, ...infer Rest] ? Rest : never
+) => unknown
+
+const test = (name: string, use: (engine: Service, apply: Apply) => void) =>
+  it.effect(name, () =>
+    StoreEngine.pipe(
+      Effect.map(engine => use(engine, (...operations) => plain(applyAt(engine, 50, ...operations)))),
+      Effect.provide(SqliteStoreEngine.layerMemory)
+    )
+  )
+
+/** A stream with ten events. */
+const ten = (streamId: string) => single(append(streamId, "any", ...Array.from({ length: 10 }, (_, n) => event(n))))
+
+const kept = (engine: Service, streamId: string) =>
+  engine.listSnapshots({ streamId, from: 0, count: 100 }).snapshots.map(({ version }) => version)
+
+describe("saving a snapshot", () => {
+  test("keeps it as it was given, with the time of its commit", (engine, apply) => {
+    const saved = snapshot("a", 4, {
+      data: bytes("state"),
+      dataContentType: "text/plain",
+      metadata: bytes("about"),
+      metadataContentType: "x"
+    })
+    assert.deepStrictEqual(apply(ten("a"), saveSnapshot(saved)), [
+      [{ streamId: "a", version: 9, position: 9, alreadyPresent: 0 }],
+      done
+    ])
+    assert.deepStrictEqual(engine.loadSnapshot("a", 4), { ...saved, epochUs: 50 })
+    assert.deepStrictEqual(engine.loadSnapshot("a", null), { ...saved, epochUs: 50 })
+    assert.isNull(engine.loadSnapshot("a", 3))
+    assert.deepStrictEqual(engine.listSnapshots({ streamId: "a", from: 0, count: 9 }), {
+      snapshots: [{ streamId: "a", version: 4, epochUs: 50, bytes: 10 }],
+      isEnd: true
+    })
+  })
+
+  test("over one of the same version replaces all of it", (engine, apply) => {
+    apply(ten("a"), saveSnapshot(snapshot("a", 4, { metadata: bytes("old"), dataContentType: "old" })))
+    applyAt(engine, 99, saveSnapshot(snapshot("a", 4, { data: bytes("new") })))
+    assert.deepStrictEqual(engine.loadSnapshot("a", 4), { ...snapshot("a", 4, { data: bytes("new") }), epochUs: 99 })
+    assert.deepStrictEqual(kept(engine, "a"), [4])
+  })
+
+  test("does not move the time of the store's events, and is never earlier than the last of them", (engine, apply) => {
+    applyAt(engine, 70, ten("a"))
+    apply(saveSnapshot(snapshot("a", 0)))
+    assert.strictEqual(engine.loadSnapshot("a", 0)?.epochUs, 70)
+    applyAt(engine, 500, saveSnapshot(snapshot("a", 1)))
+    applyAt(engine, 80, single(append("a", "any", event(99))))
+    assert.strictEqual(engine.streamDetails("a")?.updatedUs, 80)
+  })
+
+  test("is refused beyond the last version, and from before the stream was created anew", (engine, apply) => {
+    apply(ten("a"))
+    assert.deepStrictEqual(apply(saveSnapshot(snapshot("a", 9)), saveSnapshot(snapshot("a", 10))), [
+      done,
+      outOfRange("a", 10, 0, 9)
+    ])
+    apply(deleteStream("a"), single(append("a", "any", event(20), event(21))))
+    assert.deepStrictEqual(apply(...[9, 10, 11, 12].map(version => saveSnapshot(snapshot("a", version)))), [
+      outOfRange("a", 9, 10, 11),
+      done,
+      done,
+      outOfRange("a", 12, 10, 11)
+    ])
+    assert.deepStrictEqual(kept(engine, "a"), [10, 11])
+  })
+
+  test("of versions that the stream hides is allowed: it is what makes hiding them safe", (engine, apply) => {
+    apply(ten("a"), setMetadata("a", { truncateBefore: 8 }))
+    assert.deepStrictEqual(apply(saveSnapshot(snapshot("a", 5))), [done])
+    apply(setMetadata("a", { truncateBefore: 10 }))
+    assert.deepStrictEqual(kept(engine, "a"), [5])
+  })
+
+  test("of a stream that is not there says why", (_, apply) => {
+    apply(
+      ten("deleted"),
+      deleteStream("deleted"),
+      ten("gone"),
+      tombstone("gone"),
+      setMetadata("planned", { maxCount: 1 })
+    )
+    const names = ["missing", "planned", "deleted", "gone"]
+    assert.deepStrictEqual(apply(...names.map(name => saveSnapshot(snapshot(name, 0)))), [
+      notFound("missing"),
+      notFound("planned"),
+      deleted("deleted"),
+      tombstoned("gone")
+    ])
+  })
+
+  test("with `keep` leaves the latest by version, whichever was saved last", (engine, apply) => {
+    apply(ten("a"), ...[0, 2, 4, 6, 8].map(version => saveSnapshot(snapshot("a", version))))
+    apply(ten("b"), saveSnapshot(snapshot("b", 1)))
+    apply(saveSnapshot(snapshot("a", 5), 4))
+    assert.deepStrictEqual(kept(engine, "a"), [4, 5, 6, 8])
+    apply(saveSnapshot(snapshot("a", 9), 99))
+    assert.deepStrictEqual(kept(engine, "a"), [4, 5, 6, 8, 9])
+    apply(saveSnapshot(snapshot("a", 1), 2))
+    assert.deepStrictEqual(kept(engine, "a"), [8, 9])
+    apply(saveSnapshot(snapshot("a", 9), 1))
+    assert.deepStrictEqual(kept(engine, "a"), [9])
+    assert.deepStrictEqual(kept(engine, "b"), [1])
+  })
+})
+
+describe("deleting snapshots", () => {
+  test("of one version or all; what is not there need not be deleted", (engine, apply) => {
+    apply(ten("a"), ten("b"), ...[1, 2, 3].map(version => saveSnapshot(snapshot("a", version))))
+    apply(saveSnapshot(snapshot("b", 2)))
+    assert.deepStrictEqual(apply(deleteSnapshots("a", 2), deleteSnapshots("a", 2), deleteSnapshots("a", 7)), [
+      done,
+      done,
+      done
+    ])
+    assert.deepStrictEqual(kept(engine, "a"), [1, 3])
+    assert.deepStrictEqual(apply(deleteSnapshots("a"), deleteSnapshots("a"), deleteSnapshots("missing")), [
+      done,
+      done,
+      done
+    ])
+    assert.deepStrictEqual([kept(engine, "a"), kept(engine, "b")], [[], [2]])
+    assert.isNull(engine.streamDetails("missing"))
+  })
+
+  for (const [what, remove] of [
+    ["deleted", deleteStream("a")],
+    ["tombstoned", tombstone("a")]
+  ] as const) {
+    test(`a stream that is ${what} loses its snapshots, and gets none of them back`, (engine, apply) => {
+      apply(ten("a"), saveSnapshot(snapshot("a", 3)), ten("b"), saveSnapshot(snapshot("b", 3)), remove)
+      assert.isNull(engine.loadSnapshot("a", null))
+      apply(single(append("a", "any", event(50))))
+      assert.deepStrictEqual([kept(engine, "a"), kept(engine, "b")], [[], [3]])
+    })
+  }
+
+  test("a stream that is not deleted because of what was expected keeps them", (engine, apply) => {
+    apply(ten("a"), saveSnapshot(snapshot("a", 3)), deleteStream("a", 4), tombstone("a", "no_stream"))
+    assert.deepStrictEqual(kept(engine, "a"), [3])
+  })
+})

@@ -1,0 +1,242 @@
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Query from "@reckon/client/Query"
+import Database from "better-sqlite3"
+import * as Effect from "effect/Effect"
+import * as Catalog from "../src/internal/sqlite/catalog.js"
+import * as Queries from "../src/internal/sqlite/query.js"
+import * as Reader from "../src/internal/sqlite/reader.js"
+import * as StreamNames from "../src/internal/sqlite/streamNames.js"
+import * as Temporal from "../src/internal/sqlite/temporal.js"
+import { termOf } from "../src/internal/sqlite/term.js"
+import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
+import type { ReadAll, Service } from "../src/StoreEngine.js"
+import { append, applyAt, event, limit, pages, positions, remove, wholly } from "./helpers/reading.js"
+
+/** Uses an engine on the file and closes it again. */
+const using = <A>(use: (engine: Service) => A, filename = ":memory:") =>
+  Effect.scoped(Effect.map(SqliteStoreEngine.make({ filename }), use))
+
+const tempFile = Effect.acquireRelease(
+  Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "reckon-db-"))),
+  folder => Effect.sync(() => fs.rmSync(folder, { recursive: true }))
+).pipe(Effect.map(folder => path.join(folder, "store.db")))
+
+/** Looks into the file, or changes it, behind the engine's back. */
+const direct = <A>(filename: string, use: (db: Database.Database) => A, verbose?: () => void): A => {
+  const db = new Database(filename, { verbose })
+  try {
+    return use(db)
+  } finally {
+    db.close()
+  }
+}
+
+const page = (engine: Service, query: Query.Query, options: Partial<ReadAll> = {}) =>
+  engine.readQuery({ ...wholly(options), query })
+
+const found = (engine: Service, query: Query.Query, options: Partial<ReadAll> = {}) =>
+  positions(page(engine, query, options))
+
+const events = (count: number, fields: (n: number) => Parameters<typeof event>[1]) =>
+  Array.from({ length: count }, (_, n) => event(n, fields(n)))
+
+describe("a page of a query", () => {
+  it.effect("at the end goes on behind the last event, whether that matched or not", () =>
+    using(engine => {
+      applyAt(engine, 1, append("a", event(1, { tags: ["x"] }), event(2)))
+      assert.deepInclude(page(engine, Query.allTags("x")), { isEnd: true, next: 2 })
+      assert.deepInclude(page(engine, Query.none), { events: [], isEnd: true, next: 2 })
+      assert.deepInclude(page(engine, Query.allTags("x"), { from: 7 }), { events: [], isEnd: true, next: 7 })
+      assert.deepInclude(page(engine, Query.allTags("x"), { asOf: 0 }), { isEnd: true, next: 1 })
+      assert.deepInclude(page(engine, Query.allTags("x"), { direction: "backward" }), { isEnd: true, next: -1 })
+    })
+  )
+
+  it.effect("that is full is the end if nothing that matches is beyond it", () =>
+    using(engine => {
+      applyAt(engine, 1, append("a", ...events(9, n => ({ tags: n % 4 === 0 ? ["x"] : [] }))))
+      const query = Query.allTags("x")
+      assert.deepInclude(page(engine, query, { count: 2 }), { isEnd: false, next: 8 })
+      assert.deepInclude(page(engine, query, { count: 3 }), { isEnd: true, next: 9 })
+      assert.deepInclude(page(engine, query, { count: 1, from: 5 }), { isEnd: true, next: 9 })
+      assert.deepInclude(page(engine, query, { count: 1, from: 3, direction: "backward" }), { isEnd: true, next: -1 })
+      assert.deepInclude(page(engine, query, { count: 0 }), { events: [], isEnd: false, next: 0 })
+    })
+  )
+
+  it.effect("ends where it passed over too much, and reading on gets there", () =>
+    using(engine => {
+      const placed = { eventType: "Placed" }
+      applyAt(
+        engine,
+        1,
+        append("gone", ...events(10_000, () => placed)),
+        append("here", event(1, placed)),
+        remove("gone")
+      )
+      for (const direction of ["forward", "backward"] as const) {
+        applyAt(engine, 2, append("here", event(2)))
+        const first = wholly({ direction }).from
+        const all = pages(first, from => page(engine, Query.eventTypes("Placed"), { from, direction }))
+        assert.strictEqual(all.length, 3)
+        assert.deepStrictEqual(all.flatMap(positions), [10_000])
+      }
+    })
+  )
+
+  it.effect("does not look for ever for what two dense lists have in common", () =>
+    using(engine => {
+      applyAt(engine, 1, append("a", ...events(20_000, n => ({ tags: n === 19_999 ? ["even", "odd"] : [n % 2 === 0 ? "even" : "odd"] })))) // biome-ignore format: one thought
+      const all = pages(0, from => page(engine, Query.allTags("even", "odd"), { from }))
+      assert.deepStrictEqual(all.flatMap(positions), [19_999])
+      assert.isAbove(all.length, 2)
+      assert.isBelow(all.length, 8)
+    })
+  )
+})
+
+describe("stream patterns in a query", () => {
+  const names = Array.from({ length: 400 }, (_, n) => `s-${String(n).padStart(3, "0")}`)
+
+  it.effect("of few streams and of very many find the same as a test of each event", () =>
+    using(engine => {
+      const operations = names.map((name, n) => append(name, event(n, { tags: [`t${n % 7}`] }), event(n + 1000)))
+      applyAt(engine, 1, ...operations, append("other", event(1)), remove("s-013"), limit("s-021", { maxCount: 1 }))
+      const all = engine.readAll(wholly({ count: 2000 })).events
+      for (const query of [
+        Query.streams("s-*"),
+        Query.streams("s-??1"),
+        Query.streams("*"),
+        Query.streams("s-01?"),
+        Query.streams("s-013"),
+        Query.make({ stream: "s-*", tags: ["t3"] }),
+        Query.make({ stream: "s-1*", tags: ["t3"] }),
+        Query.or(Query.streams("s-2*"), Query.streams("*1"), Query.allTags("t5"))
+      ]) {
+        const expected = positions({ events: all.filter(Query.matcher(query)) })
+        const walk = pages(0, from => page(engine, query, { from, count: 90 }))
+        assert.deepStrictEqual(walk.flatMap(positions), expected)
+        assert.deepStrictEqual(found(engine, query, { direction: "backward", count: 2000 }), expected.toReversed())
+      }
+    })
+  )
+
+  it.effect("see what a stream has from a position in its middle on, in both directions", () =>
+    using(engine => {
+      for (let n = 0; n < 60; n++) applyAt(engine, n, append(n % 3 === 0 ? "a" : "b", event(n)))
+      const query = Query.streams("a")
+      for (let from = 0; from < 60; from++) {
+        const behind = Array.from({ length: 60 }, (_, n) => n).filter(n => n % 3 === 0 && n >= from)
+        assert.deepStrictEqual(found(engine, query, { from }), behind)
+        const before = Array.from({ length: 60 }, (_, n) => n).filter(n => n % 3 === 0 && n <= from)
+        assert.deepStrictEqual(found(engine, query, { from, direction: "backward" }), before.toReversed())
+      }
+    })
+  )
+})
+
+describe("what the indexes say", () => {
+  it.scoped("is verified: a term that another field has too, a row whose event is gone", () =>
+    Effect.gen(function* () {
+      const filename = yield* tempFile
+      yield* using(engine => {
+        applyAt(engine, 1, append("a", ...events(3, n => ({ json: { k: n }, eventType: "A", tags: ["x"] }))))
+      }, filename)
+      direct(filename, db => {
+        db.prepare("INSERT INTO fields (term, position) VALUES (?, 2)").run(termOf("k", 0))
+        db.exec("DELETE FROM events WHERE position = 1")
+      })
+      yield* using(engine => {
+        assert.deepStrictEqual(found(engine, Query.metadata("k", 0)), [0])
+        assert.deepStrictEqual(found(engine, Query.metadata("k", 1)), [])
+        assert.deepStrictEqual(found(engine, Query.allTags("x")), [0, 2])
+        assert.deepStrictEqual(found(engine, Query.eventTypes("A")), [0, 2])
+        assert.deepStrictEqual(found(engine, Query.all), [0, 2])
+      }, filename)
+    })
+  )
+
+  it.effect("of metadata: the first 16 fields that can be asked for, and no others", () =>
+    using(engine => {
+      const json = { list: [], ...Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`f${n}`, n])) }
+      applyAt(engine, 1, append("a", event(1, { json })))
+      const fields = Array.from({ length: 20 }, (_, n) => n)
+      const answered = fields.filter(n => found(engine, Query.metadata(`f${n}`, n)).length === 1)
+      assert.deepStrictEqual(answered, fields.slice(0, 16))
+    })
+  )
+})
+
+describe("what a query costs", () => {
+  it.effect("asks SQLite nothing that it could only answer by a scan, or by sorting", () =>
+    Effect.gen(function* () {
+      const filename = yield* tempFile
+      yield* using(engine => applyAt(engine, 1, append("a", event(1))), filename)
+      direct(filename, db => {
+        const all = { ...Queries.queries, ...Reader.queries, ...StreamNames.queries, ...Temporal.queries }
+        for (const [name, sql] of Object.entries(all)) {
+          const parameters = sql
+            .split("?")
+            .slice(1)
+            .map(() => 1)
+          const plan = db
+            .prepare<Array<number>, [number, number, number, string]>(`EXPLAIN QUERY PLAN ${sql}`)
+            .raw()
+            .all(...parameters)
+            .map(step => step[3])
+          assert.isNotEmpty(plan)
+          for (const step of plan) assert.match(step, /^SEARCH /, name)
+        }
+      })
+    }).pipe(Effect.scoped)
+  )
+
+  it.scoped("does not depend on where in the store the page is", () =>
+    Effect.gen(function* () {
+      const filename = yield* tempFile
+      yield* using(engine => {
+        const operations = Array.from({ length: 10_000 }, (_, n) => {
+          const round = Math.floor(n / 20)
+          return append(`s-${n % 20}`, event(n, { eventType: `T${round % 5}`, tags: [`t${round % 10}`] }))
+        })
+        applyAt(engine, 1, ...operations)
+      }, filename)
+      let statements = 0
+      direct(
+        filename,
+        db => {
+          const catalog = Catalog.make(db)
+          const reader = Reader.make(db, catalog, Queries.make(db, catalog).search)
+          const statementsOf = (read: () => void) => {
+            statements = 0
+            read()
+            return statements
+          }
+          for (const query of [
+            Query.all,
+            Query.eventTypes("T1", "T2"),
+            Query.make({ types: ["T1"], tags: ["t6"] }),
+            Query.make({ stream: "s-7", types: ["T1"] }),
+            Query.streams("s-1?")
+          ]) {
+            const costs = [2500, 7500].flatMap(from =>
+              (["forward", "backward"] as const).map(direction => {
+                const read = () => reader.readQuery({ ...wholly({ from, direction, count: 10 }), query }, 9999)
+                read()
+                return statementsOf(read)
+              })
+            )
+            assert.isAtMost(Math.max(...costs), 2 * Math.min(...costs) + 10, JSON.stringify([query, costs]))
+            assert.isBelow(Math.max(...costs), 300)
+          }
+        },
+        () => {
+          statements += 1
+        }
+      )
+    })
+  )
+})
