@@ -1,0 +1,107 @@
+/** Operations between their events. */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
+import type { Event, Span } from "./event.js"
+import { reasonOf } from "./text.js"
+
+type Values = Readonly<Record<string, unknown>>
+
+/** What spans need of the service. */
+export interface Emitter {
+  readonly clock: Clock.Clock
+  readonly isTracing: () => boolean
+  readonly isObserved: (event: Event) => boolean
+  readonly execute: (event: Event, measurements: Readonly<Record<string, number>>, metadata: Values) => void
+  /** The fields, or none where they cannot be computed: an operation must not fail because of those who watch it. */
+  readonly computed: (lazy: unknown) => Values
+}
+
+/** Those of the values that have a field. */
+const pick = (values: Values, fields: Values): Values => Record.filter(values, (_, name) => name in fields)
+
+export const make = ({ clock, computed, execute, isObserved, isTracing }: Emitter) => {
+  const isWatched = ({ error, start, stop }: Span): boolean =>
+    isObserved(start) || isObserved(stop) || isObserved(error)
+
+  /** Begins one operation, and says how to end it. */
+  const begin = ({ error, start, stop }: Span, metadata: () => unknown) => {
+    const given = computed(metadata)
+    const began = clock.unsafeCurrentTimeNanos()
+    const duration = (): number => Number(clock.unsafeCurrentTimeNanos() - began)
+    execute(start, {}, given)
+    return {
+      given,
+      fail: (cause: Cause.Cause<unknown>): void =>
+        execute(error, { duration: duration() }, { ...pick(given, error.metadata), ...reasonOf(cause) }),
+      succeed: (outcome: () => unknown): Values => {
+        const gained = computed(outcome)
+        const measured = Record.filter(pick(gained, stop.measurements), Predicate.isNumber)
+        execute(
+          stop,
+          { ...measured, duration: duration() },
+          { ...pick(given, stop.metadata), ...pick(gained, stop.metadata) }
+        )
+        return gained
+      }
+    }
+  }
+
+  const traced = <A, E, R>(name: string, attributes: Values, operation: Effect.Effect<A, E, R>) =>
+    Effect.withSpan(operation, name, { attributes, captureStackTrace: false })
+
+  const span = <A, E, R>(
+    span: Span,
+    metadata: unknown,
+    operation: Effect.Effect<A, E, R>,
+    outcome: (result: A) => unknown
+  ): Effect.Effect<A, E, R> =>
+    Effect.suspend(() => {
+      const tracing = isTracing()
+      if (!tracing && !isWatched(span)) return operation
+      const { fail, given, succeed } = begin(span, () => metadata)
+      const told = Effect.onExit(operation, exit =>
+        Effect.suspend(() => {
+          if (Exit.isFailure(exit)) return Effect.sync(() => fail(exit.cause))
+          const gained = succeed(() => outcome(exit.value))
+          return tracing ? Effect.annotateCurrentSpan(gained) : Effect.void
+        })
+      )
+      return tracing ? traced(span.name, given, told) : told
+    })
+
+  const spanEach = <Item, A, Refusal, E, R>(
+    span: Span,
+    items: ReadonlyArray<Item>,
+    metadata: (item: Item) => unknown,
+    operation: Effect.Effect<ReadonlyArray<Either.Either<A, Refusal>>, E, R>,
+    outcome: (result: A, item: Item) => unknown
+  ): Effect.Effect<ReadonlyArray<Either.Either<A, Refusal>>, E, R> =>
+    Effect.suspend(() => {
+      const tracing = isTracing()
+      if (!tracing && !isWatched(span)) return operation
+      const begun = items.map(item => ({ item, ...begin(span, () => metadata(item)) }))
+      const told = Effect.onExit(operation, exit =>
+        Effect.sync(() => {
+          for (const [place, { fail, item, succeed }] of begun.entries()) {
+            if (Exit.isFailure(exit)) {
+              fail(exit.cause)
+              continue
+            }
+            const result = exit.value[place]
+            if (result?._tag === "Right") succeed(() => outcome(result.right, item))
+            else if (result?._tag === "Left") fail(Cause.fail(result.left))
+          }
+        })
+      )
+      const [first] = begun
+      const attributes = begun.length === 1 && first !== undefined ? first.given : { operation_count: items.length }
+      return tracing ? traced(span.name, attributes, told) : told
+    })
+
+  return { span, spanEach }
+}
