@@ -1,0 +1,284 @@
+/**
+ * Deciders tested without a store: given what happened, when a command comes, then this happens.
+ *
+ * ```ts
+ * const spec = DeciderSpec.make(accounts, decider, { state: Account })
+ *
+ * it("pays out what there is", () =>
+ *   spec.given([Deposited.make({ amount: 5 })]).when(Withdraw({ amount: 5 })).then([Withdrawn.make({ amount: 5 })]))
+ *
+ * it("pays out no more than that", () =>
+ *   spec.given([Deposited.make({ amount: 5 })]).when(Withdraw({ amount: 6 })).thenFails(new InsufficientFunds({ balance: 5 })))
+ * ```
+ *
+ * Everything goes the way it goes in a store: events are encoded to bytes by their types and decoded before the decider sees them, and so is the state by its schema, as in a
+ * snapshot, where there is one. A type that loses something on the way shows here. Events are compared as they are encoded.
+ *
+ * What does not hold throws an `AssertionError` of Node.js with both sides and their difference, which every test runner prints. {@link make} is for deciders that decide
+ * at once; {@link effect} is for those whose decisions wait or have requirements, and its assertions are effects, to be run by the test.
+ *
+ * @since 0.1.0
+ */
+import { AssertionError } from "node:assert"
+import { isDeepStrictEqual } from "node:util"
+import * as Decider from "@reckon/client/Decider"
+import type { Encoded, Union } from "@reckon/client/EventType"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+
+// -----------------------------------------------------------------------------
+// models
+// -----------------------------------------------------------------------------
+
+/**
+ * What can be said of an outcome. `Result` is nothing, or the effect that says it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Then<in State, in Event, in E, out Result> {
+  /** The command led to these events, in this order. */
+  readonly then: (events: ReadonlyArray<Event>) => Result
+  /** It led to no event. */
+  readonly thenNothing: () => Result
+  /** The decision failed with this error: of the same class and with the same fields. */
+  readonly thenFails: (error: E) => Result
+  /** The story was over before the command came (`isTerminal`), and the decider was not asked. */
+  readonly thenTerminal: () => Result
+  /** The command led to events after which this is the state. */
+  readonly thenState: (state: State) => Result
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface When<in State, in Command, in Event, in E, out Result> {
+  readonly when: (command: Command) => Then<State, Event, E, Result>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface DeciderSpec<in State, in Command, in Event, in E, out Result> {
+  /** What happened so far, from the initial state on. */
+  readonly given: (events: ReadonlyArray<Event>) => When<State, Command, Event, E, Result>
+}
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options<State, I> {
+  /** The schema by which snapshots keep the state. Default: the state is handed on as it is. */
+  readonly state?: Schema.Schema<State, I> | undefined
+}
+
+// -----------------------------------------------------------------------------
+// the way through the codecs
+// -----------------------------------------------------------------------------
+
+interface Codecs<in out State, in out Event> {
+  /** The event as it is read back, and as it is compared. */
+  readonly event: (event: Event, what: string) => { readonly read: Event; readonly plain: unknown }
+  /** The same of a state. */
+  readonly state: (state: State) => { readonly read: State; readonly plain: unknown }
+}
+
+const refuse = (message: string): never => {
+  throw new AssertionError({ message })
+}
+
+/** Bytes of JSON as the value, others as they are. */
+const plainEvent = ({ data, dataContentType, eventType }: Encoded): unknown => {
+  const value: unknown = dataContentType === "application/json" ? JSON.parse(new TextDecoder().decode(data)) : data
+  return { _tag: eventType, data: value }
+}
+
+const codecs = <State, Event, I>(union: Union<Event>, options: Options<State, I>): Codecs<State, Event> => {
+  const { state } = options
+  const text = state === undefined ? undefined : Schema.parseJson(state)
+  return {
+    event: (event, what) => {
+      const encoded = Either.getOrElse(union.encode(event), error => refuse(`${what}: ${error.message}`))
+      const place = { streamId: "given", version: 0, position: 0, epochUs: 0 }
+      const identity = { eventId: "", metadata: null, metadataContentType: "application/json" }
+      const reading = union.decode({ ...encoded, ...identity, ...place })
+      if (reading._tag === "Decoded") return { read: reading.event, plain: plainEvent(encoded) }
+      return refuse(
+        `${what}: ${reading._tag === "Undecodable" ? reading.error.message : `"${encoded.eventType}" is not a type here`}`
+      )
+    },
+    state: given => {
+      if (text === undefined) return { read: given, plain: given }
+      const kept = Schema.encodeEither(text)(given)
+      if (Either.isLeft(kept)) return refuse(`the state cannot be kept by its schema: ${kept.left.message}`)
+      const read = Schema.decodeEither(text)(kept.right)
+      return Either.isLeft(read)
+        ? refuse(`the state ${kept.right} cannot be read by its schema: ${read.left.message}`)
+        : { read: read.right, plain: JSON.parse(kept.right) }
+    }
+  }
+}
+
+// -----------------------------------------------------------------------------
+// what happens, and what is said of it
+// -----------------------------------------------------------------------------
+
+type Outcome<Event, E> =
+  | { readonly _tag: "Terminal" }
+  | { readonly _tag: "Failed"; readonly error: E }
+  | { readonly _tag: "Decided"; readonly events: ReadonlyArray<Event>; readonly plain: ReadonlyArray<unknown> }
+
+interface Run<State, Event, E> {
+  readonly before: State
+  readonly outcome: Outcome<Event, E>
+}
+
+const run = <State, Command, Event, E, R>(
+  codecs: Codecs<State, Event>,
+  decider: Decider.Decider<State, Command, Event, E, R>,
+  given: ReadonlyArray<Event>,
+  command: Command
+): Effect.Effect<Run<State, Event, E>, never, R> =>
+  Effect.gen(function* () {
+    let before = codecs.state(decider.initial).read
+    for (const [index, event] of given.entries()) {
+      const { read } = codecs.event(event, `event ${index} that was given`)
+      before = codecs.state(decider.evolve(before, read)).read
+    }
+    if (decider.isTerminal?.(before) === true) return { before, outcome: { _tag: "Terminal" } }
+    const decision = yield* Effect.either(Decider.decide(decider, command, before))
+    if (Either.isLeft(decision)) return { before, outcome: { _tag: "Failed", error: decision.left } }
+    const decided = decision.right.map((event, index) => codecs.event(event, `event ${index} of the decision`))
+    const events = decided.map(({ read }) => read)
+    return { before, outcome: { _tag: "Decided", events, plain: decided.map(({ plain }) => plain) } }
+  })
+
+/** An error by its class and fields, without its stack. */
+const plainError = (error: unknown): unknown =>
+  error instanceof Error
+    ? { class: error.constructor.name, message: error.message, ...Object.fromEntries(Object.entries(error)) }
+    : error
+
+const compare = (what: string, actual: unknown, expected: unknown): void => {
+  if (isDeepStrictEqual(actual, expected)) return
+  const difference = new AssertionError({ actual, expected, operator: "deepStrictEqual" })
+  const [, ...lines] = difference.message.split("\n")
+  throw new AssertionError({ message: [what, ...lines].join("\n"), actual, expected, operator: "deepStrictEqual" })
+}
+
+const describe = <Event, E>(outcome: Outcome<Event, E>): unknown => {
+  switch (outcome._tag) {
+    case "Terminal":
+      return { terminal: true }
+    case "Failed":
+      return { error: plainError(outcome.error) }
+    case "Decided":
+      return { events: outcome.plain }
+  }
+}
+
+/** What is said of an outcome, each as a function that throws where it does not hold. */
+const assertions = <State, Command, Event, E, R>(
+  codecs: Codecs<State, Event>,
+  decider: Decider.Decider<State, Command, Event, E, R>
+): Then<State, Event, E, (run: Run<State, Event, E>) => void> => {
+  const then = (events: ReadonlyArray<Event>) => {
+    const expected = events.map((event, index) => codecs.event(event, `event ${index} that is expected`).plain)
+    return ({ outcome }: Run<State, Event, E>) =>
+      compare("the command led to something else", describe(outcome), { events: expected })
+  }
+  return {
+    then,
+    thenNothing: () => then([]),
+    thenFails:
+      error =>
+      ({ outcome }) =>
+        compare("the command did not fail like this", describe(outcome), { error: plainError(error) }),
+    thenTerminal:
+      () =>
+      ({ outcome }) =>
+        compare("the story was not over", describe(outcome), { terminal: true }),
+    thenState:
+      state =>
+      ({ before, outcome }) => {
+        if (outcome._tag !== "Decided") return compare("the command led to no state", describe(outcome), { state })
+        const after = outcome.events.reduce((state, event) => codecs.state(decider.evolve(state, event)).read, before)
+        compare("the state is another one", codecs.state(after).plain, codecs.state(state).plain)
+      }
+  }
+}
+
+const build = <State, Command, Event, E, R, I, Result>(
+  union: Union<Event>,
+  decider: Decider.Decider<State, Command, Event, E, R>,
+  options: Options<State, I>,
+  check: (checked: Effect.Effect<void, never, R>) => Result
+): DeciderSpec<State, Command, Event, E, Result> => {
+  const ways = codecs(union, options)
+  const say = assertions(ways, decider)
+  return {
+    given: events => ({
+      when: command => {
+        const result = (assertion: () => (run: Run<State, Event, E>) => void) =>
+          check(
+            Effect.suspend(() => {
+              const hold = assertion()
+              return Effect.map(run(ways, decider, events, command), hold)
+            })
+          )
+        return {
+          // biome-ignore lint/suspicious/noThenProperty: given, when, then. Awaited by mistake it fails, for what it is then given is no list of events
+          then: expected => result(() => say.then(expected)),
+          thenNothing: () => result(() => say.thenNothing()),
+          thenFails: error => result(() => say.thenFails(error)),
+          thenTerminal: () => result(() => say.thenTerminal()),
+          thenState: state => result(() => say.thenState(state))
+        }
+      }
+    })
+  }
+}
+
+// -----------------------------------------------------------------------------
+// constructors
+// -----------------------------------------------------------------------------
+
+/**
+ * For deciders that decide at once. An assertion that does not hold throws there and then.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <State, Command, Event, E = never, I = never>(
+  events: Union<Event>,
+  decider: Decider.Decider<State, Command, Event, E>,
+  options: Options<State, I> = {}
+): DeciderSpec<State, Command, Event, E, void> =>
+  build(events, decider, options, checked => {
+    const exit = Effect.runSyncExit(checked)
+    if (Exit.isSuccess(exit)) return
+    const error = Cause.squash(exit.cause)
+    if (Runtime.isAsyncFiberException(error))
+      refuse("the decision has to wait for something: test it with DeciderSpec.effect")
+    throw error
+  })
+
+/**
+ * For deciders whose decisions wait, or have requirements. An assertion that does not hold is a defect of the effect.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const effect = <State, Command, Event, E = never, R = never, I = never>(
+  events: Union<Event>,
+  decider: Decider.Decider<State, Command, Event, E, R>,
+  options: Options<State, I> = {}
+): DeciderSpec<State, Command, Event, E, Effect.Effect<void, never, R>> =>
+  build(events, decider, options, checked => checked)
