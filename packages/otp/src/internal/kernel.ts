@@ -17,6 +17,7 @@ import type * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as ExitReason from "../ExitReason.js"
 import { Changes } from "./changes.js"
+import { EventLoop } from "./eventLoop.js"
 import { Mailbox } from "./mailbox.js"
 import { Down, ExitSignal, type Kind, type Message, MonitorRef, Pid } from "./signal.js"
 import { TimerEntry, Timers } from "./timers.js"
@@ -100,7 +101,7 @@ export class Process {
     public trapExit: boolean,
     capacity: number
   ) {
-    this.mailbox = new Mailbox<Signal>(capacity)
+    this.mailbox = new Mailbox<Signal>(capacity, kernel.eventLoop)
     this.bornMillis = kernel.timers.nowMillis()
   }
 
@@ -159,6 +160,7 @@ export class Kernel {
   readonly processes = new Map<number, Process>()
   readonly names = new Map<string, Process>()
   readonly timers: Timers
+  readonly eventLoop: EventLoop
   readonly changes = new Changes()
   /** Stands for code outside any process as the sender of exit signals. */
   readonly host: Pid
@@ -169,6 +171,7 @@ export class Kernel {
 
   constructor(clock: Clock.Clock, runtime: Runtime.Runtime<never>) {
     this.timers = new Timers(clock, runtime)
+    this.eventLoop = new EventLoop(clock)
     this.host = new Pid(0, "<host>")
     this.nobody = new Pid(-1, "<nobody>")
   }

@@ -5,6 +5,7 @@
  * The reader drains synchronously and parks only when nothing waits, with a single resume that the next
  * offer takes. Nothing is allocated per message and no other fiber is ever involved.
  */
+import type { EventLoop } from "./eventLoop.js"
 import { Ring } from "./ring.js"
 
 export class Mailbox<A> extends Ring<A> {
@@ -17,7 +18,8 @@ export class Mailbox<A> extends Ring<A> {
 
   constructor(
     /** How many user messages may wait, of either kind. Signals (exit, down, system) are let in beyond it. */
-    public capacity: number
+    public capacity: number,
+    private readonly eventLoop: EventLoop
   ) {
     super()
   }
@@ -45,12 +47,13 @@ export class Mailbox<A> extends Ring<A> {
     this.wake()
   }
 
-  /** Wakes the reader if it is parked; it looks again, whether or not there is a message. */
+  /** Wakes the reader if it is parked; it looks again, whether or not there is a message: now, or after the event loop has turned if that is due. */
   wake(): void {
     const waiter = this.waiter
     if (waiter === undefined) return
     this.waiter = undefined
-    waiter()
+    if (this.eventLoop.isOverdue()) this.eventLoop.defer(waiter)
+    else waiter()
   }
 
   override shift(): A | undefined {

@@ -262,7 +262,8 @@ export class Loop {
       const ending = this.apply(outcome)
       if (ending !== undefined) return ending
     }
-    return Effect.zipRight(Effect.yieldNow(), this.step)
+    const { eventLoop } = this.process.kernel
+    return Effect.zipRight(eventLoop.isOverdue() ? eventLoop.nextTurn : Effect.yieldNow(), this.step)
   }
 
   /** The effect of the next thing to do, or `nothing`. */
