@@ -1,5 +1,5 @@
 /**
- * `pnpm bench NAME …`: runs the benchmarks named, or lists them.
+ * `pnpm bench NAME … [FLAG …]`: runs the benchmarks named, or lists them. Flags are for `store`.
  *
  * @since 0.1.0
  */
@@ -13,16 +13,31 @@ import { logIo } from "./logIo.js"
 import { otp } from "./otp.js"
 import { raft } from "./raft.js"
 import { raftMemory } from "./raftMemory.js"
+import { store } from "./store.js"
 
-const benchmarks = { append, failover, import: importRate, "log-io": logIo, otp, raft, "raft-memory": raftMemory }
+const args = process.argv.slice(2)
+const firstFlag = args.findIndex(arg => arg.startsWith("-"))
+const names = firstFlag < 0 ? args : args.slice(0, firstFlag)
+const flags = args.slice(names.length)
+
+const benchmarks = {
+  append,
+  failover,
+  import: importRate,
+  "log-io": logIo,
+  otp,
+  raft,
+  "raft-memory": raftMemory,
+  store: store(flags)
+}
 
 const isName = (name: string): name is keyof typeof benchmarks => Object.hasOwn(benchmarks, name)
 
-const names = process.argv.slice(2)
 const usage = `usage: pnpm bench ${Object.keys(benchmarks).join(" | ")} …`
 
 Effect.gen(function* () {
-  if (names.length === 0 || !names.every(isName)) {
+  const isUnderstood = names.every(isName) && (flags.length === 0 || names.includes("store"))
+  if (names.length === 0 || !isUnderstood) {
     yield* Console.error(usage)
     return yield* Effect.sync(() => {
       process.exitCode = 2
