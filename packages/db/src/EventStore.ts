@@ -31,9 +31,11 @@ import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import * as Order from "effect/Order"
+import * as Observed from "./internal/processes/observed.js"
 import type { Store } from "./Store.js"
 import * as StoreConfig from "./StoreConfig.js"
 import * as Stores from "./Stores.js"
+import type { Telemetry } from "./Telemetry.js"
 
 /**
  * The service that the layers here provide, as `@reckon/client` has it.
@@ -52,6 +54,8 @@ export interface MemoryOptions extends Omit<StoreConfig.StoreSettingsOptions, "m
   readonly store?: string | undefined
   /** The sizes the store accepts. */
   readonly limits?: Limits.Limits | undefined
+  /** To whom the store tells what it does, see `Telemetry.layerHandlers`. Default: the logger. */
+  readonly telemetryHandlers?: StoreConfig.ReckonConfig["telemetryHandlers"] | undefined
 }
 
 /**
@@ -96,7 +100,7 @@ const requestsOf = (backend: StoreBackend): Client.Requests => ({
  * @category constructors
  */
 export const fromStore = (
-  { backend, config, id }: Store,
+  { backend, config, id, telemetry }: Store,
   limits: Limits.Limits = Limits.defaults
 ): Effect.Effect<Client.Service> =>
   Client.make({
@@ -106,7 +110,10 @@ export const fromStore = (
     timeout: config.timeout,
     limits
     // The store runs, so it has a proper name.
-  }).pipe(Effect.orDie)
+  }).pipe(
+    Effect.orDie,
+    Effect.map(service => Observed.service(service, telemetry))
+  )
 
 // -----------------------------------------------------------------------------
 // layers
@@ -136,23 +143,31 @@ const quietly = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
     )
   )
 
-const embedded = ({ dataDir, limits, store = "default", storeDir, ...settings }: Options, memory: boolean) =>
+const embedded = (
+  { dataDir, limits, store = "default", storeDir, telemetryHandlers, ...settings }: Options,
+  memory: boolean
+) =>
   Layer.effect(
     Client.EventStore,
     Stores.Stores.pipe(
       Effect.flatMap(stores => stores.start({ ...settings, id: store, dataDir: storeDir })),
       Effect.flatMap(started => fromStore(started, limits))
     )
-  ).pipe(Layer.provideMerge(Stores.layer({ dataDir, stores: [], memory })), quietly, Layer.provide(alone))
+  ).pipe(
+    Layer.provideMerge(Stores.layer({ dataDir, stores: [], defaults: { mode: "single" }, telemetryHandlers, memory })),
+    quietly,
+    Layer.provide(alone)
+  )
 
 /**
- * What the layers provide: the store, the means to start others beside it, and the supervision tree with which it lives. A tree that gives up says so in the log, at the level `fatal`;
- * whoever must end with it runs under `Supervisor.whileAlive`. Requests fail with `NoQuorum` from then on.
+ * What the layers provide: the store, the means to start others beside it, the `Telemetry` to which they tell what they do (the host's, if it provides the layer with one), and the supervision tree
+ * with which it lives. A tree that gives up says so in the log, at the level `fatal`; whoever must end with it runs under `Supervisor.whileAlive`. Requests fail with `NoQuorum`
+ * from then on.
  *
  * @since 0.1.0
  * @category layers
  */
-export type Provided = Client.EventStore | Stores.Stores | Supervisor.Root
+export type Provided = Client.EventStore | Stores.Stores | Supervisor.Root | Telemetry
 
 /**
  * A store in a folder. It is in service when the layer is built, and stopped in order when its scope closes: what was under way then is still answered.
@@ -171,9 +186,9 @@ export const layer = (options: Options): Layer.Layer<Provided, Stores.StartError
  * @category config
  */
 export const config = (store = "default"): Config.Config<Options> =>
-  Config.map(StoreConfig.config([store]), ({ dataDir, defaults, limits, stores }) => {
+  Config.map(StoreConfig.config([store]), ({ dataDir, defaults, limits, stores, telemetryHandlers }) => {
     const { dataDir: storeDir, id, mode, ...settings } = { dataDir: undefined, id: store, ...defaults, ...stores[0] }
-    return { ...settings, dataDir, storeDir, limits, store: id }
+    return { ...settings, dataDir, storeDir, limits, telemetryHandlers, store: id }
   })
 
 /**

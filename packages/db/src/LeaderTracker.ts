@@ -11,6 +11,8 @@ import type * as RaftCore from "@reckon/raft/RaftCore"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as StoreNames from "./StoreNames.js"
+import type { Telemetry } from "./Telemetry.js"
+import * as TelemetryEvents from "./TelemetryEvents.js"
 
 /**
  * What the tracker was last told. `leader` is `null` while there is none.
@@ -22,6 +24,12 @@ export const Leadership = Schema.Struct({ leader: Schema.NullOr(Schema.String), 
 
 /**
  * @since 0.1.0
+ * @category models
+ */
+export type Leadership = typeof Leadership.Type
+
+/**
+ * @since 0.1.0
  * @category protocol
  */
 export class LeaderTrackerProtocol extends RpcGroup.make(
@@ -29,38 +37,76 @@ export class LeaderTrackerProtocol extends RpcGroup.make(
   Rpc.make("Changed", { payload: Leadership })
 ) {}
 
+// -----------------------------------------------------------------------------
+// what the store's Raft member sees
+// -----------------------------------------------------------------------------
+
 /**
- * Tells the store's tracker, if it is up, of a change that its Raft member saw.
+ * What a store's Raft member has seen of its leaders. It outlives the tracker, which may not be up yet when there is something to see, and finds it here when it starts.
  *
  * @since 0.1.0
- * @category notices
+ * @category models
  */
-export const notify =
-  (store: string, table: ProcessTable["Type"]) =>
-  (change: RaftCore.RoleChanged): Effect.Effect<void> =>
-    GenServer.named(LeaderTrackerProtocol, StoreNames.leaderTracker(store))
-      .cast("Changed", { leader: change.leader ?? null, term: change.term })
-      .pipe(Effect.provideService(ProcessTable, table))
+export interface Watch {
+  readonly current: () => Leadership
+  /** Takes note of a change, executes its telemetry events and tells the tracker, if it is up. */
+  readonly onRoleChanged: (change: RaftCore.RoleChanged) => Effect.Effect<void>
+}
+
+/**
+ * One for the life of a store. `previous_leader` of the events is the last leader that it saw.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const watch = (options: {
+  readonly store: string
+  readonly node: string
+  readonly telemetry: Telemetry["Type"]
+  readonly table: ProcessTable["Type"]
+}): Watch => {
+  const { node, store, table, telemetry } = options
+  const tracker = GenServer.named(LeaderTrackerProtocol, StoreNames.leaderTracker(store))
+  let known: Leadership = { leader: null, term: 0 }
+  /** The last one that there was. */
+  let elected: Leadership = known
+
+  return {
+    current: () => known,
+    onRoleChanged: ({ leader = null, role, term }) =>
+      Effect.suspend(() => {
+        known = { leader, term }
+        telemetry.unsafeExecute(TelemetryEvents.clusterRoleChanged, { term }, { store_id: store, node, role, leader })
+        if (leader !== null && (leader !== elected.leader || term !== elected.term)) {
+          const metadata = { store_id: store, leader, previous_leader: elected.leader }
+          elected = known
+          telemetry.unsafeExecute(TelemetryEvents.clusterLeaderElected, {}, metadata)
+        }
+        return Effect.provideService(tracker.cast("Changed", known), ProcessTable, table)
+      })
+  }
+}
+
+// -----------------------------------------------------------------------------
+// the process
+// -----------------------------------------------------------------------------
 
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const startLink = (store: string) =>
+export const startLink = (store: string, watch: Watch) =>
   GenServer.startLink(
     GenServer.make(LeaderTrackerProtocol, {
-      init: (_: GenServer.Self<never>) => Effect.succeed<typeof Leadership.Type>({ leader: null, term: 0 }),
+      init: (_: GenServer.Self<never>) => Effect.sync(watch.current),
       handlers: {
         Get: (_, known) => GenServer.reply(known, known),
+        // A leader is announced by its event, which the default handler logs. That there is none has no event of its own.
         Changed: (now, known) =>
-          (now.leader === known.leader
-            ? Effect.void
-            : Effect.logInfo(
-                now.leader === null
-                  ? `store ${store}: no leader in term ${now.term}`
-                  : `store ${store}: ${now.leader} leads in term ${now.term}`
-              )
-          ).pipe(Effect.as(GenServer.reply<void, typeof now>(undefined, now)))
+          (now.leader === null && known.leader !== null
+            ? Effect.logInfo(`store ${store}: no leader in term ${now.term}`)
+            : Effect.void
+          ).pipe(Effect.as(GenServer.reply<void, Leadership>(undefined, now)))
       }
     }),
     { name: StoreNames.leaderTracker(store) }

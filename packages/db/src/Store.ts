@@ -12,9 +12,9 @@ import * as Pool from "@reckon/otp/Pool"
 import { ProcessTable } from "@reckon/otp/Process"
 import * as ServiceHandle from "@reckon/otp/ServiceHandle"
 import * as RaftClient from "@reckon/raft/RaftClient"
-import type { RoleChanged } from "@reckon/raft/RaftCore"
 import * as Effect from "effect/Effect"
 import * as CommitSignal from "./CommitSignal.js"
+import * as Observed from "./internal/processes/observed.js"
 import { inFolder, inMemory, type Storage } from "./internal/processes/storage.js"
 import * as LeaderTracker from "./LeaderTracker.js"
 import type { StoreConfig } from "./StoreConfig.js"
@@ -22,6 +22,7 @@ import type { Service as Engine } from "./StoreEngine.js"
 import * as StoreNames from "./StoreNames.js"
 import * as StoreReader from "./StoreReader.js"
 import * as StoreWriter from "./StoreWriter.js"
+import * as Telemetry from "./Telemetry.js"
 
 /**
  * @since 0.1.0
@@ -39,8 +40,10 @@ export interface Store {
   readonly raft: RaftClient.RaftClient
   readonly writers: ReturnType<typeof StoreWriter.pool>
   readonly readers: ReturnType<typeof StoreReader.pool>
-  /** Passes a change of role on to those who follow it. */
-  readonly onRoleChanged: (change: RoleChanged) => Effect.Effect<void>
+  /** Who leads it, as its member here sees it. */
+  readonly leadership: LeaderTracker.Watch
+  /** Where its events are executed. */
+  readonly telemetry: Telemetry.Telemetry["Type"]
   readonly backend: StoreBackend
 }
 
@@ -53,7 +56,8 @@ export interface Store {
 export const raftGroup = (id: string): string => `store/${id}`
 
 /**
- * A store that is not in service yet: its processes are started with the tree that is given it. `memory`: it keeps nothing on disk, and its folder is not made.
+ * A store that is not in service yet: its processes are started with the tree that is given it. `memory`: it keeps nothing on disk, and its folder is not made. It tells the `Telemetry` of the
+ * context, if there is one, what it does.
  *
  * @since 0.1.0
  * @category constructors
@@ -62,6 +66,7 @@ export const make = (config: StoreConfig, options: { readonly memory?: boolean |
   Effect.gen(function* () {
     const members = yield* Members
     const table = yield* ProcessTable
+    const telemetry = yield* Telemetry.ambient
     const { id } = config
     const node = members.self.name
     const storage = options.memory === true ? yield* inMemory : inFolder(config.dataDir)
@@ -102,6 +107,7 @@ export const make = (config: StoreConfig, options: { readonly memory?: boolean |
       ...StoreWriter.make(id, writing),
       status
     }
+    const lastVersion = (streamId: string): number => engine.current()?.streamDetails(streamId)?.lastVersion ?? -1
     const store: Store = {
       id,
       config,
@@ -113,8 +119,9 @@ export const make = (config: StoreConfig, options: { readonly memory?: boolean |
       raft,
       writers,
       readers,
-      onRoleChanged: LeaderTracker.notify(id, table),
-      backend
+      leadership: LeaderTracker.watch({ store: id, node, telemetry, table }),
+      telemetry,
+      backend: yield* Observed.backend({ store: id, telemetry, backend, lastVersion })
     }
     return store
   })

@@ -31,6 +31,7 @@ import { StoreFileRefused } from "./StoreEngine.js"
 import * as StoreNames from "./StoreNames.js"
 import { reckonDbSup } from "./supervision/ReckonDbSup.js"
 import { systemSup } from "./supervision/SystemSup.js"
+import * as Telemetry from "./Telemetry.js"
 
 // -----------------------------------------------------------------------------
 // errors
@@ -140,6 +141,8 @@ export interface Options {
   readonly defaults?: StoreConfig.StoreSettingsOptions | undefined
   /** When a store's log is cut, and how much of it stays, in the place of `defaults.log`. */
   readonly compaction?: Partial<Compaction> | undefined
+  /** To whom the stores tell what they do, see `Telemetry.layerHandlers`. Default: the logger. */
+  readonly telemetryHandlers?: StoreConfig.ReckonConfig["telemetryHandlers"] | undefined
   /** The stores keep nothing on disk, and are gone when they are stopped. Default: false. */
   readonly memory?: boolean | undefined
 }
@@ -152,7 +155,7 @@ interface Running {
 
 /** `outside` is closed when the tree has ended. */
 const make = Effect.fnUntraced(function* (options: Options, sup: Supervisor.Supervisor, outside: Scope.Scope) {
-  const context = yield* Effect.context<Members | ProcessTable | RaftTransport | WorkerRegistry>()
+  const context = yield* Effect.context<Members | ProcessTable | RaftTransport | Telemetry.Telemetry | WorkerRegistry>()
   const registry = yield* WorkerRegistry
   const running = new Map<string, Running>()
   const oneAtATime = (yield* Effect.makeSemaphore(1)).withPermits(1)
@@ -250,14 +253,19 @@ const make = Effect.fnUntraced(function* (options: Options, sup: Supervisor.Supe
 })
 
 /**
- * Starts the stores and stops them, in order, when the layer's scope closes. The tree's `Root` tells when it has given up.
+ * Starts the stores and stops them, in order, when the layer's scope closes. The tree's `Root` tells when it has given up. What the stores do is told to the `Telemetry` that the layer is
+ * provided with, or else to one of its own; either way it is what the layer provides.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layer = (
   options: Options
-): Layer.Layer<Stores | Supervisor.Root, StartError, Members | ProcessTable | RaftTransport | WorkerRegistry> =>
+): Layer.Layer<
+  Stores | Supervisor.Root | Telemetry.Telemetry,
+  StartError,
+  Members | ProcessTable | RaftTransport | WorkerRegistry
+> =>
   Layer.scopedContext(
     Effect.gen(function* () {
       // Before the tree, and so closed after it.
@@ -267,4 +275,7 @@ export const layer = (
       const tree = yield* Effect.orDie(Layer.build(Supervisor.layer(reckonDbSup)))
       return Context.add(tree, Stores, yield* make(options, Context.get(tree, Supervisor.Root), stores))
     })
+  ).pipe(
+    Layer.provide(Telemetry.layerHandlers(options.telemetryHandlers ?? StoreConfig.defaults.telemetryHandlers)),
+    Layer.provideMerge(Layer.scoped(Telemetry.Telemetry, Telemetry.ambient))
   )

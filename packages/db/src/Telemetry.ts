@@ -26,6 +26,7 @@ import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
@@ -183,7 +184,8 @@ export class Telemetry extends Context.Tag("@reckon/db/Telemetry")<
     ) => Effect.Effect<A, E, R>
     /**
      * As `span`, for an effect that carries out several operations, each of which succeeds or is refused on its own: the result has as many elements as there are
-     * `items`. Each has its three events, all with the times of the whole. For Effect's tracer it is one span.
+     * `items`. Each has its three events, all with the times of the whole. For Effect's tracer it is one span; that of a single operation is its own, with its outcome or its
+     * refusal.
      */
     readonly spanEach: <S extends TelemetryEvents.Span, Item, A, Refusal, E, R>(
       span: S,
@@ -401,6 +403,17 @@ export const make: Effect.Effect<Telemetry["Type"], never, Scope.Scope> = Effect
   }
 })
 
+/**
+ * The service of the context, and where it has none a new one, to which nothing is attached.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const ambient: Effect.Effect<Telemetry["Type"], never, Scope.Scope> = Effect.flatMap(
+  Effect.serviceOption(Telemetry),
+  Option.match({ onNone: () => make, onSome: Effect.succeed })
+)
+
 // -----------------------------------------------------------------------------
 // layers
 // -----------------------------------------------------------------------------
@@ -434,3 +447,23 @@ export const layerMetrics: Layer.Layer<never, never, Telemetry> = Layer.scopedDi
 export const layerTracing: Layer.Layer<never, never, Telemetry> = Layer.scopedDiscard(
   Effect.flatMap(Telemetry, telemetry => telemetry.trace)
 )
+
+const layerLogger: Layer.Layer<never, never, Telemetry> = Layer.effectDiscard(
+  Effect.flatMap(Telemetry, telemetry =>
+    // Whoever attached it first may have wanted other levels.
+    Effect.catchTag(telemetry.attachDefault(), "HandlerAlreadyExists", () => Effect.void)
+  )
+)
+
+/**
+ * What the setting `telemetryHandlers` names. `logger`: the default handler, unless it is attached already. `opentelemetry`: `layerMetrics` and `layerTracing`; to which
+ * collector these go is up to the program, which provides an exporter.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerHandlers = (names: ReadonlyArray<"logger" | "opentelemetry">): Layer.Layer<never, never, Telemetry> =>
+  Layer.mergeAll(
+    names.includes("logger") ? layerLogger : Layer.empty,
+    names.includes("opentelemetry") ? Layer.merge(layerMetrics, layerTracing) : Layer.empty
+  )

@@ -9,6 +9,11 @@
  * emitted, in microseconds since 1970, so that it can be compared with the `epoch_us` of recorded events; the original has native units for both.
  * `reason` is one word: the tag of an error, `Interrupted` or `Defect`. `detail` (+) is the error's message, at most 256 characters of it.
  *
+ * Some are not emitted yet, because what they tell of is not there: those of persistent subscriptions, emitters and links, of scavenging, of registered schemas, of the
+ * persistence worker, of consistency checks, health probes and memory pressure. `cluster.node.up` and `down` are not, because a node does not follow its connections
+ * store by store; `causation.query` is not, because it would be a query over metadata like any other, which `query.read` tells of. What has
+ * no event: looking up versions and details, listing, setting a stream's metadata, and the pages that a live subscription reads.
+ *
  * An event has the level at which the default handler logs it. What happens with each append and read has `Debug`, so that a store that does its work
  * is silent.
  *
@@ -82,8 +87,10 @@ export {
   subscriptionCreated,
   subscriptionDeleted,
   subscriptionEventDelivered,
+  temporalPositionAt,
   temporalReadRange,
-  temporalReadUntil
+  temporalReadUntil,
+  temporalVersionAt
 } from "./internal/telemetry/dataEvents.js"
 /**
  * What an event is, and what follows from one. With `make` and `span` a program has events of its own, which are emitted and handled as these are; their

@@ -62,7 +62,9 @@ const added: typeof original = [
   ["query.read.start", "system_time", "store_id start_position count direction"],
   ["query.read.stop", "duration event_count", "store_id"],
   ["query.read.error", "duration", "store_id reason detail"],
-  ["snapshot.deleted", "system_time deleted_count", "store_id stream_id"],
+  ["snapshot.deleted", "system_time", "store_id stream_id version"],
+  ["temporal.version_at", "duration", "store_id stream_id timestamp version"],
+  ["temporal.position_at", "duration", "store_id timestamp position"],
   ["cluster.role.changed", "system_time term", "store_id node role leader"]
 ]
 

@@ -6,6 +6,8 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
@@ -241,20 +243,45 @@ describe("Telemetry.spanEach", () => {
     })
   )
 
-  it.effect("is one span of Effect's tracer", () =>
+  it.effect("is one span of Effect's tracer, which is a single operation's own, with its result or refusal", () =>
     Effect.gen(function* () {
       const { ended, tracer } = makeTracer()
       const telemetry = yield* Telemetry.Telemetry
-      const append = (streams: ReadonlyArray<string>) =>
+      const append = (streams: ReadonlyArray<string>, result: Either.Either<number, WrongExpectedVersion>) =>
         telemetry
-          .spanEach(streamWrite, streams, metadata, Effect.succeed(streams.map(() => Either.right(1))), outcome)
+          .spanEach(streamWrite, streams, metadata, Effect.succeed(streams.map(() => result)), outcome)
           .pipe(Effect.withTracer(tracer), Effect.provide(Telemetry.layerTracing))
-      yield* append(items)
-      yield* append(["order-4"])
+      yield* append(items, Either.left(conflict))
+      yield* append(["order-4"], Either.right(1))
+      const refused = yield* append(["order-5"], Either.left(conflict))
+      assert.deepStrictEqual(refused, [Either.left(conflict)])
       assert.deepStrictEqual(
         ended.map(({ attributes }) => attributes),
-        [{ operation_count: 3 }, metadata("order-4")]
+        [{ operation_count: 3 }, { ...metadata("order-4"), ...outcome(1, "order-4") }, metadata("order-5")]
+      )
+      assert.deepStrictEqual(
+        ended.map(({ exit }) => exit).map(exit => (Exit.isFailure(exit) ? exit.cause : undefined)),
+        [undefined, undefined, Cause.fail(conflict)]
       )
     }).pipe(Effect.provide(Telemetry.layer))
+  )
+
+  it.effect("has fields that are given as a function, and does not mind one that throws", () =>
+    Effect.gen(function* () {
+      const telemetry = yield* Telemetry.Telemetry
+      const started: Array<object> = []
+      yield* telemetry.observe([streamWrite.start], ({ metadata }) => void started.push(metadata))
+      const throws = () => {
+        throw new Error("no fields")
+      }
+      yield* telemetry.span(
+        streamWrite,
+        () => write,
+        Effect.void,
+        () => outcome(1, "")
+      )
+      yield* telemetry.spanEach(streamWrite, [1], throws, Effect.succeed([Either.right(1)]), throws)
+      assert.deepStrictEqual(started, [write, {}])
+    }).pipe(Effect.scoped, Effect.provide(Telemetry.layer), Effect.provide(Logger.minimumLogLevel(LogLevel.None)))
   )
 })

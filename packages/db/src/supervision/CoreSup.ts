@@ -3,18 +3,29 @@
  *
  * @since 0.1.0
  */
+import * as ExitReason from "@reckon/otp/ExitReason"
 import * as Supervisor from "@reckon/otp/Supervisor"
 import * as Effect from "effect/Effect"
 import type { Store } from "../Store.js"
 import * as StoreNames from "../StoreNames.js"
+import * as TelemetryEvents from "../TelemetryEvents.js"
 import { notificationSup } from "./NotificationSup.js"
 import { persistenceSup } from "./PersistenceSup.js"
 
 /** `store_mgr`: says when the store's core is up, and when it is not. */
-const storeMgr = (store: Store) =>
+const storeMgr = ({ config, id, storage, telemetry }: Store) =>
   Effect.gen(function* () {
-    yield* Effect.logInfo(`store ${store.id}: started, its events are in ${store.storage.place}`)
-    yield* Effect.addFinalizer(() => Effect.logInfo(`store ${store.id}: stopped`))
+    const { mode } = config
+    const clock = yield* Effect.clock
+    const begun = clock.unsafeCurrentTimeNanos()
+    yield* telemetry.execute(TelemetryEvents.storeStarted, {}, { store_id: id, mode, data_dir: storage.place })
+    yield* Effect.addFinalizer(exit =>
+      telemetry.execute(
+        TelemetryEvents.storeStopped,
+        () => ({ uptime_ms: Number((clock.unsafeCurrentTimeNanos() - begun) / 1_000_000n) }),
+        { store_id: id, reason: ExitReason.fromExit(exit)._tag }
+      )
+    )
   })
 
 /**

@@ -14,7 +14,9 @@ const leaderSup = (store: Store) =>
     strategy: "rest_for_one",
     intensity: 5,
     period: "30 seconds",
-    children: [Supervisor.worker(StoreNames.leaderTracker(store.id), LeaderTracker.startLink(store.id))]
+    children: [
+      Supervisor.worker(StoreNames.leaderTracker(store.id), LeaderTracker.startLink(store.id, store.leadership))
+    ]
   })
 
 /** Bare until there are persistent subscriptions, each of which brings an emitter pool. Live ones read the store themselves. */

@@ -33,7 +33,7 @@ const member = (store: Store) =>
       voters: store.voters,
       processName: StoreNames.store(store.id),
       open,
-      onRoleChanged: store.onRoleChanged,
+      onRoleChanged: store.leadership.onRoleChanged,
       compaction: store.config.log
     }).pipe(
       Effect.provideService(RaftTransport, alone ? leadingAtOnce(transport, store.node, () => opened) : transport)

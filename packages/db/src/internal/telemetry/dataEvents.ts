@@ -28,7 +28,10 @@ export const streamWriteStart = make("stream.write.start", "Debug", at, {
   expected_version: ExpectedVersion
 })
 
-/** An append was carried out. `new_version` is that of its last event. */
+/**
+ * An append was carried out. `new_version` is that of its last event; `event_count` is how many were written, so not those that the stream held
+ * already.
+ */
 export const streamWriteStop = make("stream.write.stop", "Debug", tookWithEvents, {
   ...stream,
   new_version: Schema.Int
@@ -39,14 +42,14 @@ export const streamWriteError = make("stream.write.error", "Debug", took, { ...s
 
 export const streamWrite = span(streamWriteStart, streamWriteStop, streamWriteError)
 
-/** + Several appends that take effect together, or not at all, have arrived. */
+/** + Appends that take effect together, or not at all, have arrived, or a single one with a condition. */
 export const batchWriteStart = make("batch.write.start", "Debug", at, {
   ...store,
   stream_count: Schema.Int,
   event_count: Schema.Int
 })
 
-/** + They took effect. `position` is that of their last event. */
+/** + They took effect. `position` is that of their last event, and `event_count` how many were written. */
 export const batchWriteStop = make("batch.write.stop", "Debug", tookWithEvents, {
   ...store,
   stream_count: Schema.Int,
@@ -102,19 +105,40 @@ export const queryReadError = make("query.read.error", "Debug", took, { ...store
 
 export const queryRead = span(queryReadStart, queryReadStop, queryReadError)
 
-/** + A stream was deleted; it can be written to again. `version` is that of the last event it had. */
+/**
+ * + A stream was deleted, or there was nothing to delete; it can be written to again. `version` is that of the last event that this node knows it to have had,
+ * -1 where it knows of none.
+ */
 export const streamDeleted = make("stream.deleted", "Info", at, { ...stream, version: Schema.Int })
 
-/** + A stream was deleted for good. */
+/** + A stream was deleted for good. `version` as with `stream.deleted`. */
 export const streamTombstoned = make("stream.tombstoned", "Info", at, { ...stream, version: Schema.Int })
 
-/** A stream, or all that match a pattern, was read as it was at a time, in microseconds since 1970. */
+/** + The version of the last event that a stream had at a time (microseconds since 1970), -1 where it had none, was looked up. */
+export const temporalVersionAt = make("temporal.version_at", "Debug", took, {
+  ...stream,
+  timestamp: Schema.Int,
+  version: Schema.Int
+})
+
+/** + The same for the position of the last event that the whole store had. */
+export const temporalPositionAt = make("temporal.position_at", "Debug", took, {
+  ...store,
+  timestamp: Schema.Int,
+  position: Schema.Int
+})
+
+/**
+ * A stream was read as it was at a time, in microseconds since 1970, to its end or as far as the reader wanted it. `duration` includes what the reader did between
+ * pages. It is the caller's view of several requests, a `temporal.version_at` and a `stream.read` for each page, and so it is emitted where the caller is
+ * in the store's process.
+ */
 export const temporalReadUntil = make("temporal.read_until", "Debug", tookWithEvents, {
   ...stream,
   timestamp: Schema.Int
 })
 
-/** What was recorded in a span of time was read. The original has a tuple of the two times. */
+/** The same with what was recorded in a span of time. The original has a tuple of the two times. */
 export const temporalReadRange = make("temporal.read_range", "Debug", tookWithEvents, {
   ...stream,
   timestamp: Schema.Struct({ from: Schema.Int, to: Schema.Int })
@@ -219,8 +243,8 @@ export const snapshotRead = make("snapshot.read", "Debug", { ...took, size_bytes
   version: Schema.Int
 })
 
-/** + Snapshots of a stream were deleted. */
-export const snapshotDeleted = make("snapshot.deleted", "Debug", { ...at, deleted_count: "count" } as const, stream)
+/** + The snapshot of one version was deleted, or all of a stream (`null`); or there was none to delete. */
+export const snapshotDeleted = make("snapshot.deleted", "Debug", at, { ...stream, version: Schema.NullOr(Schema.Int) })
 
 export const schemaRegistered = make("schema.registered", "Info", { version: "number" }, eventType)
 

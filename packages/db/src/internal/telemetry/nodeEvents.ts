@@ -11,12 +11,14 @@ const at = { system_time: "epoch_us" } as const
 // stores
 // -----------------------------------------------------------------------------
 
+/** The core of a store is up, for the first time or because its supervisors have started it again. `data_dir` is `memory` where it has no files. */
 export const storeStarted = make("store.started", "Info", at, {
   ...store,
   mode: Schema.Literal("single", "cluster"),
   data_dir: Schema.String
 })
 
+/** The core of a store is down. `reason` is that of its process: `Shutdown` where a supervisor stopped it. */
 export const storeStopped = make(
   "store.stopped",
   "Info",
@@ -71,8 +73,8 @@ export const clusterNodeDown = make("cluster.node.down", "Warning", at, {
 })
 
 /**
- * The store has a leader. The README has `leader` alone; the code adds one of three fields, depending on where it is emitted. Here it is always
- * `previous_leader`, `null` where there was none or it is not known.
+ * This node has learned of a new leader of the store, or of a new term of the old one. The README has `leader` alone; the code adds one of three fields, depending on
+ * where it is emitted. Here it is always `previous_leader`: who led before, however long ago, `null` where it is not known.
  */
 export const clusterLeaderElected = make("cluster.leader.elected", "Info", at, {
   ...store,
@@ -80,7 +82,7 @@ export const clusterLeaderElected = make("cluster.leader.elected", "Info", at, {
   previous_leader: Schema.NullOr(Schema.String)
 })
 
-/** + This node's member of the store's Raft group has a new role, or follows another leader. */
+/** + This node's member of the store's Raft group has a new role, is in a new term, or follows another leader. */
 export const clusterRoleChanged = make(
   "cluster.role.changed",
   "Debug",

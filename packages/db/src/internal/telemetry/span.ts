@@ -1,11 +1,13 @@
 /** Operations between their events. */
 import * as Cause from "effect/Cause"
-import type * as Clock from "effect/Clock"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
+import type * as Tracer from "effect/Tracer"
 import type { Event, Span } from "./event.js"
 import { reasonOf } from "./text.js"
 
@@ -29,7 +31,7 @@ export const make = ({ clock, computed, execute, isObserved, isTracing }: Emitte
     isObserved(start) || isObserved(stop) || isObserved(error)
 
   /** Begins one operation, and says how to end it. */
-  const begin = ({ error, start, stop }: Span, metadata: () => unknown) => {
+  const begin = ({ error, start, stop }: Span, metadata: unknown) => {
     const given = computed(metadata)
     const began = clock.unsafeCurrentTimeNanos()
     const duration = (): number => Number(clock.unsafeCurrentTimeNanos() - began)
@@ -51,8 +53,25 @@ export const make = ({ clock, computed, execute, isObserved, isTracing }: Emitte
     }
   }
 
-  const traced = <A, E, R>(name: string, attributes: Values, operation: Effect.Effect<A, E, R>) =>
-    Effect.withSpan(operation, name, { attributes, captureStackTrace: false })
+  /** `endOf`: how the span ends, where the operation's own exit does not tell. */
+  const traced = <A, E, R>(
+    name: string,
+    attributes: Values,
+    operation: Effect.Effect<A, E, R>,
+    endOf: (exit: Exit.Exit<A, E>) => Exit.Exit<unknown, unknown> = identity
+  ): Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>> =>
+    Effect.acquireUseRelease(
+      Effect.makeSpan(name, { attributes, captureStackTrace: false }),
+      span => Effect.withParentSpan(operation, span),
+      (span, exit) => Effect.map(Clock.currentTimeNanos, nanos => span.end(nanos, endOf(exit)))
+    )
+
+  const endOfOne = <A, Refusal, E>(
+    exit: Exit.Exit<ReadonlyArray<Either.Either<A, Refusal>>, E>
+  ): Exit.Exit<unknown, E | Refusal> => {
+    const answer = Exit.isSuccess(exit) ? exit.value[0] : undefined
+    return answer?._tag === "Left" ? Exit.fail(answer.left) : exit
+  }
 
   const span = <A, E, R>(
     span: Span,
@@ -63,7 +82,7 @@ export const make = ({ clock, computed, execute, isObserved, isTracing }: Emitte
     Effect.suspend(() => {
       const tracing = isTracing()
       if (!tracing && !isWatched(span)) return operation
-      const { fail, given, succeed } = begin(span, () => metadata)
+      const { fail, given, succeed } = begin(span, metadata)
       const told = Effect.onExit(operation, exit =>
         Effect.suspend(() => {
           if (Exit.isFailure(exit)) return Effect.sync(() => fail(exit.cause))
@@ -86,21 +105,23 @@ export const make = ({ clock, computed, execute, isObserved, isTracing }: Emitte
       if (!tracing && !isWatched(span)) return operation
       const begun = items.map(item => ({ item, ...begin(span, () => metadata(item)) }))
       const told = Effect.onExit(operation, exit =>
-        Effect.sync(() => {
+        Effect.suspend(() => {
+          let gained: Values = {}
           for (const [place, { fail, item, succeed }] of begun.entries()) {
-            if (Exit.isFailure(exit)) {
-              fail(exit.cause)
-              continue
-            }
-            const result = exit.value[place]
-            if (result?._tag === "Right") succeed(() => outcome(result.right, item))
+            const result = Exit.isSuccess(exit) ? exit.value[place] : undefined
+            if (Exit.isFailure(exit)) fail(exit.cause)
+            else if (result?._tag === "Right") gained = succeed(() => outcome(result.right, item))
             else if (result?._tag === "Left") fail(Cause.fail(result.left))
           }
+          return tracing && begun.length === 1 ? Effect.annotateCurrentSpan(gained) : Effect.void
         })
       )
+      if (!tracing) return told
       const [first] = begun
-      const attributes = begun.length === 1 && first !== undefined ? first.given : { operation_count: items.length }
-      return tracing ? traced(span.name, attributes, told) : told
+      // One operation is the span's own, and so is its refusal.
+      return begun.length === 1 && first !== undefined
+        ? traced(span.name, first.given, told, endOfOne)
+        : traced(span.name, { operation_count: items.length }, told)
     })
 
   return { span, spanEach }
