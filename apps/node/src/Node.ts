@@ -5,18 +5,17 @@
  */
 
 import type { Endpoint } from "@reckon/client/Endpoint"
-import type * as Limits from "@reckon/client/Limits"
 import { StoreRpcs } from "@reckon/client/StoreRpcs"
 import * as Members from "@reckon/cluster/Members"
 import * as NodeServer from "@reckon/cluster/NodeServer"
 import { PeerRpcs } from "@reckon/cluster/PeerRpcs"
 import * as SocketTransport from "@reckon/cluster/SocketTransport"
+import type { ReckonConfig } from "@reckon/db/StoreConfig"
 import * as Stores from "@reckon/db/Stores"
 import * as Gateway from "@reckon/gater/Gateway"
 import * as WorkerRegistry from "@reckon/gater/WorkerRegistry"
 import * as Process from "@reckon/otp/Process"
 import * as Supervisor from "@reckon/otp/Supervisor"
-import type { Compaction } from "@reckon/raft/Compaction"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -30,18 +29,15 @@ export interface NodeOptions {
   readonly self: Members.Member
   readonly peers: ReadonlyArray<Members.Member>
   readonly http: Endpoint
-  readonly dataDir: string
-  readonly stores: ReadonlyArray<string>
-  readonly limits: Limits.Limits
-  /** When the log of a store is cut, and how much of it stays. */
-  readonly compaction: Compaction
+  readonly settings: ReckonConfig
 }
 
 const layer = (options: NodeOptions) => {
-  const handlers = Layer.mergeAll(Gateway.layerHandlers({ limits: options.limits }), SocketTransport.layerHandlers)
+  const { dataDir, defaults, limits, stores, telemetryHandlers } = options.settings
+  const handlers = Layer.mergeAll(Gateway.layerHandlers({ limits }), SocketTransport.layerHandlers)
   const server = NodeServer.layer(StoreRpcs.merge(PeerRpcs), options.self.address).pipe(Layer.provide(handlers))
   return Layer.mergeAll(server, Health.layer(options.http)).pipe(
-    Layer.provideMerge(Stores.layer(options)),
+    Layer.provideMerge(Stores.layer({ dataDir, defaults, stores, telemetryHandlers })),
     Layer.provide(WorkerRegistry.layer),
     Layer.provide(SocketTransport.layer),
     Layer.provide(SocketTransport.layerReceivers),

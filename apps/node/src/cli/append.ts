@@ -3,18 +3,15 @@
  *
  * @since 0.1.0
  */
-import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import { Event, type ExpectedVersion } from "@reckon/client"
+import { Event, Query, type StoreRpcs } from "@reckon/client"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { jsonBytes } from "./shared/json.js"
-import { connect, sharedOptions, usage } from "./shared/options.js"
+import { connect, expect, repeated, sharedOptions, stream, usage, wholeNumber } from "./shared/options.js"
 import { plain, printJson, printLine } from "./shared/print.js"
 import { Stdio } from "./shared/Stdio.js"
-
-const stream = Args.text({ name: "STREAM" }).pipe(Args.withDescription("the stream's name"))
 
 const type = Options.text("type").pipe(Options.withPseudoName("T"), Options.withDescription("the event's type"))
 
@@ -29,11 +26,7 @@ const metadata = Options.text("metadata").pipe(
   Options.optional
 )
 
-const tag = Options.text("tag").pipe(
-  Options.withPseudoName("T"),
-  Options.withDescription("a tag of the event, repeatable"),
-  Options.repeated
-)
+const tag = repeated("tag").pipe(Options.withPseudoName("T"), Options.withDescription("a tag of the event, repeatable"))
 
 const id = Options.text("id").pipe(
   Options.withPseudoName("UUID"),
@@ -46,17 +39,36 @@ const id = Options.text("id").pipe(
   Options.optional
 )
 
-const expect = Options.text("expect").pipe(
-  Options.withPseudoName("any|no_stream|stream_exists|N"),
-  Options.withDescription("what the stream must be like, N being the version of its last event (default: any)"),
-  Options.withDefault("any"),
-  Options.mapEffect((text): Effect.Effect<ExpectedVersion.ExpectedVersion, ReturnType<typeof usage>> => {
-    if (text === "any" || text === "no_stream" || text === "stream_exists") return Effect.succeed(text)
-    return /^\d{1,15}$/.test(text)
-      ? Effect.succeed(Number(text))
-      : Effect.fail(usage(`--expect is '${text}', it must be any, no_stream, stream_exists or a version`))
-  })
+const conditionType = repeated("condition-type").pipe(
+  Options.withPseudoName("T"),
+  Options.withDescription("append only if no event of this type is in the store, repeatable: of none of them")
 )
+
+const conditionTag = repeated("condition-tag").pipe(
+  Options.withPseudoName("T"),
+  Options.withDescription("append only if no event with this tag is in the store, repeatable: with all of them")
+)
+
+const conditionAfter = wholeNumber("condition-after", 0).pipe(
+  Options.withPseudoName("POSITION"),
+  Options.withDescription("the condition is about events behind this position only (default: about all)"),
+  Options.optional
+)
+
+/** What must hold of the whole store, where anything must. */
+const conditionOf = (options: {
+  readonly conditionType: ReadonlyArray<string>
+  readonly conditionTag: ReadonlyArray<string>
+  readonly conditionAfter: Option.Option<number>
+}): Effect.Effect<StoreRpcs.AppendCondition | undefined, ReturnType<typeof usage>> => {
+  const { conditionAfter, conditionTag: tags, conditionType: types } = options
+  if (types.length + tags.length > 0) {
+    return Effect.succeed({ query: Query.make({ types, tags }), after: Option.getOrElse(conditionAfter, () => -1) })
+  }
+  return Option.isSome(conditionAfter)
+    ? Effect.fail(usage("--condition-after needs --condition-type or --condition-tag"))
+    : Effect.succeed(undefined)
+}
 
 /**
  * @since 0.1.0
@@ -64,24 +76,24 @@ const expect = Options.text("expect").pipe(
  */
 export const append = Command.make(
   "append",
-  { stream, type, data, metadata, tag, id, expect, ...sharedOptions },
+  { stream, type, data, metadata, tag, id, expect, conditionType, conditionTag, conditionAfter, ...sharedOptions },
   options =>
     Effect.gen(function* () {
+      const condition = yield* conditionOf(options)
       const { client, limits } = yield* connect(options)
       const stdio = yield* Stdio
       // Some more than an event may have, so that the client can say by how much it is too large.
       const text = options.data === "-" ? yield* stdio.readAll(limits.requestBytesMax * 2) : options.data
-      const appended = yield* client.append(options.stream, options.expect, [
-        {
-          eventId: Option.isSome(options.id) ? options.id.value : yield* Event.randomId,
-          eventType: options.type,
-          data: yield* jsonBytes("--data", text),
-          dataContentType: Event.contentTypeJson,
-          metadata: Option.isSome(options.metadata) ? yield* jsonBytes("--metadata", options.metadata.value) : null,
-          metadataContentType: Event.contentTypeJson,
-          tags: options.tag
-        }
-      ])
+      const event: Event.NewEvent = {
+        eventId: Option.isSome(options.id) ? options.id.value : yield* Event.randomId,
+        eventType: options.type,
+        data: yield* jsonBytes("--data", text),
+        dataContentType: Event.contentTypeJson,
+        metadata: Option.isSome(options.metadata) ? yield* jsonBytes("--metadata", options.metadata.value) : null,
+        metadataContentType: Event.contentTypeJson,
+        tags: options.tag
+      }
+      const appended = yield* client.append(options.stream, options.expect, [event], { condition })
       if (options.json) return yield* printJson(appended)
       const already = appended.alreadyPresent > 0 ? " (already present)" : ""
       yield* printLine(

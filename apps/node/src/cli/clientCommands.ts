@@ -5,9 +5,12 @@
  */
 import { append } from "./append.js"
 import { importFile } from "./import.js"
+import { query } from "./query.js"
 import { read } from "./read.js"
 import { readAll } from "./readAll.js"
+import { snapshot } from "./snapshot.js"
 import { status } from "./status.js"
+import { stream } from "./stream.js"
 import { streams } from "./streams.js"
 import { subscribe } from "./subscribe.js"
 
@@ -15,4 +18,15 @@ import { subscribe } from "./subscribe.js"
  * @since 0.1.0
  * @category commands
  */
-export const clientCommands = [status, append, read, readAll, streams, subscribe, importFile] as const
+export const clientCommands = [
+  status,
+  append,
+  read,
+  readAll,
+  query,
+  stream,
+  streams,
+  snapshot,
+  subscribe,
+  importFile
+] as const

@@ -4,39 +4,40 @@
  * @since 0.1.0
  */
 import * as Command from "@effect/cli/Command"
-import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
-import * as ValidationError from "@effect/cli/ValidationError"
+import type * as ValidationError from "@effect/cli/ValidationError"
 import * as Endpoint from "@reckon/client/Endpoint"
-import * as Limits from "@reckon/client/Limits"
 import type * as Members from "@reckon/cluster/Members"
-import * as Compaction from "@reckon/raft/Compaction"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Node from "../Node.js"
-
-const usage = (detail: string) => ValidationError.invalidValue(HelpDoc.p(detail))
+import * as Shared from "./shared/options.js"
+import * as Settings from "./shared/settings.js"
 
 const name = Options.text("name").pipe(Options.withDescription("this node's name in the cluster"))
-const dataDir = Options.text("data-dir").pipe(Options.withDescription("the folder that holds the node's data"))
+const dataDir = Shared.dataDir.pipe(
+  Options.withDescription("the folder that holds the node's data (default: RECKON_DATA_DIR, or else ./.reckon)"),
+  Options.optional
+)
 const rpc = Options.text("rpc").pipe(Options.withDescription("HOST:PORT for clients and peers"))
 const http = Options.text("http").pipe(Options.withDescription("HOST:PORT for GET /health"))
-const peer = Options.text("peer").pipe(
-  Options.withDescription("NAME=HOST:PORT of another member's RPC address; once for each"),
-  Options.repeated
+const peer = Shared.repeated("peer").pipe(
+  Options.withDescription("NAME=HOST:PORT of another member's RPC address; once for each")
 )
-const store = Options.text("store").pipe(
-  Options.withDescription("a store that the cluster keeps; repeatable, the same on every node (default: default)"),
-  Options.repeated
+const store = Shared.repeated("store").pipe(
+  Options.withDescription(
+    "a store that the cluster keeps; repeatable, the same on every node (default: RECKON_STORES, or else default)"
+  ),
+  Options.mapEffect(names => Effect.forEach(names, Shared.storeName))
 )
 
-const parseEndpoint = (text: string) => Either.mapLeft(Endpoint.parse(text), usage)
+const parseEndpoint = (text: string) => Either.mapLeft(Endpoint.parse(text), Shared.usage)
 
 const parsePeer = (text: string): Either.Either<Members.Member, ValidationError.ValidationError> => {
   const at = text.indexOf("=")
   return at < 1
-    ? Either.left(usage(`"${text}" is not NAME=HOST:PORT`))
+    ? Either.left(Shared.usage(`"${text}" is not NAME=HOST:PORT`))
     : Either.map(parseEndpoint(text.slice(at + 1)), address => ({ name: text.slice(0, at), address }))
 }
 
@@ -55,17 +56,24 @@ const start = Command.make("start", { name, dataDir, rpc, http, peer, store }, o
       peers: Effect.forEach(options.peer, parsePeer),
       http: parseEndpoint(options.http)
     })
-    const limits = yield* Limits.config
-    const compaction = yield* Compaction.config
-    const stores = options.store.length === 0 ? ["default"] : options.store
+    const settings = yield* Settings.load({
+      dataDir: options.dataDir,
+      stores: options.store,
+      hasPeers: options.peer.length > 0
+    })
+    yield* Settings.warnOfUnknown(settings, Object.keys(process.env))
     yield* Console.log(`${options.name} starts  rpc ${options.rpc}  http ${options.http}  pid ${process.pid}`)
-    yield* Node.run({ ...node, dataDir: options.dataDir, stores, limits, compaction }).pipe(
+    yield* Node.run({ ...node, settings }).pipe(
       Effect.raceFirst(
         parentGone.pipe(Effect.zipRight(Console.log(`${options.name} stops: the process that started it is gone`)))
       )
     )
   })
-).pipe(Command.withDescription("Runs one node in the foreground until Ctrl-C"))
+).pipe(
+  Command.withDescription(
+    "Runs one node in the foreground until Ctrl-C. Its other settings are in the environment, see docs/configuration.md"
+  )
+)
 
 /**
  * @since 0.1.0

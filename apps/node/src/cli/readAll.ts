@@ -7,16 +7,11 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { connect, sharedOptions, wholeNumber } from "./shared/options.js"
+import { connect, count, sharedOptions, wholeNumber } from "./shared/options.js"
 import { eventJson, eventLine, printAll } from "./shared/print.js"
 
 const fromPosition = wholeNumber("from-position", 0).pipe(
   Options.withDescription("the position to start at (default: the first)"),
-  Options.optional
-)
-
-const count = wholeNumber("count", 0).pipe(
-  Options.withDescription("how many events at most (default: all)"),
   Options.optional
 )
 

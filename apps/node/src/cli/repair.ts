@@ -10,7 +10,7 @@ import * as Membership from "@reckon/raft/Membership"
 import * as Repair from "@reckon/raft/Repair"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { sharedOptions, usage } from "./shared/options.js"
+import { repeated, sharedOptions, usage } from "./shared/options.js"
 import { plain, printJson, printLine } from "./shared/print.js"
 
 const { json, store } = sharedOptions
@@ -79,10 +79,9 @@ const confirmed = Options.text(phrase).pipe(
   Options.optional
 )
 
-const founders = Options.text("member").pipe(
+const founders = repeated("member").pipe(
   Options.withPseudoName("NAME"),
-  Options.withDescription("a node the cluster was founded with, repeatable; needed where its members never changed"),
-  Options.repeated
+  Options.withDescription("a node the cluster was founded with, repeatable; needed where its members never changed")
 )
 
 /** What would be given up, as far as that can be known. */

@@ -1,6 +1,6 @@
 /**
- * From a command line to an exit code: 0; 1 when the operation failed, with exactly one line about it on standard error; 2 when the command line
- * makes no sense.
+ * From a command line to an exit code: 0; 1 when the operation failed, with exactly one line about it on standard error; 2 when the command line or the
+ * environment makes no sense, with a line for each thing that is wrong.
  *
  * @since 0.1.0
  */
@@ -10,6 +10,7 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as StoreConfig from "@reckon/db/StoreConfig"
 import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
@@ -18,6 +19,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
+import { usage, withoutValue } from "./shared/options.js"
 import { plain } from "./shared/print.js"
 import { layerProcess, OutputClosed, Stdio } from "./shared/Stdio.js"
 
@@ -27,7 +29,11 @@ const version = "0.1.0"
 const advice: Readonly<Record<string, string>> = {
   WrongExpectedVersion: "read the stream again and decide anew, or expect another version",
   EventIdConflict: "give the event another id",
+  AppendConditionFailed: "read the events the condition is about again and decide anew",
   StreamNotFound: "`reckon streams` lists the streams there are",
+  StreamDeleted: "an append creates it anew",
+  StreamTombstoned: "name another stream",
+  SnapshotNotFound: "`reckon snapshot list` lists the snapshots of a stream",
   StoreNotFound: "name another store with --store",
   EventTooLarge: "split the event, or raise RECKON_EVENT_BYTES_MAX on the nodes and here",
   RequestTooLarge: "send less at a time",
@@ -66,6 +72,17 @@ const failureLine = (error: unknown): string => {
 const usageLine = (command: string, error: ValidationError.ValidationError): string =>
   oneLine(`UsageError: ${HelpDoc.toAnsiText(error.error).replace(/[.;\s]+$/, "")}; see ${command} --help`)
 
+/** What is wrong with the settings, if that is what is wrong. */
+const settingLines = (error: unknown): ReadonlyArray<string> => {
+  const lines =
+    error instanceof StoreConfig.InvalidConfig
+      ? error.problems.map(({ key, problem, value }) => `${key} is ${value}: ${problem}`)
+      : ConfigError.isConfigError(error)
+        ? [String(error)]
+        : []
+  return lines.map(line => oneLine(`UsageError: ${line}; correct the environment`))
+}
+
 /** The words up to the first option: what `--help` is to be asked about. */
 const commandWords = (name: string, words: ReadonlyArray<string>, known: ReadonlySet<string>): string => {
   const first = words[0]
@@ -99,10 +116,14 @@ export const run = <Name extends string, R, E, A>(
         }),
       error: () => Effect.void
     }
-    const outcome = yield* Command.run(
+    const parseAndRun = Command.run(
       Command.transformHandler(command, handler => Effect.withConsole(handler, console)),
       { name, version }
-    )(argv).pipe(Effect.withConsole(parsing), Effect.exit)
+    )
+    const bare = withoutValue(argv.slice(2))
+    const outcome = yield* (
+      bare === undefined ? parseAndRun(argv) : Effect.fail(usage(`${bare} needs a value that is not empty`))
+    ).pipe(Effect.withConsole(parsing), Effect.exit)
 
     if (Exit.isSuccess(outcome)) return 0
     const failure = Cause.failureOption(outcome.cause)
@@ -120,8 +141,9 @@ export const run = <Name extends string, R, E, A>(
       yield* stdio.err(`${usageLine(commandWords(name, argv.slice(2), known), error)}\n`)
       return 2
     }
-    if (ConfigError.isConfigError(error)) {
-      yield* stdio.err(`${oneLine(`UsageError: ${String(error)}; correct the environment`)}\n`)
+    const settings = settingLines(error)
+    if (settings.length > 0) {
+      for (const line of settings) yield* stdio.err(`${line}\n`)
       return 2
     }
     yield* stdio.err(`${failureLine(error)}\n`)

@@ -67,14 +67,17 @@ const fetchHealth = (node: LocalNode) =>
     fetch(`http://${host}:${node.httpPort}/health`, { signal }).then(answer => answer.json())
   ).pipe(Effect.flatMap(Schema.decodeUnknown(HealthBody)), Effect.timeout("1 second"))
 
-/** Asks the nodes until one of them says that it leads and can serve. */
-const awaitLeader = (nodes: ReadonlyArray<LocalNode>): Effect.Effect<string> =>
+/** Asks the nodes until one of them says that it leads and can serve, and what it leads. */
+const awaitLeader = (
+  nodes: ReadonlyArray<LocalNode>
+): Effect.Effect<{ readonly node: string; readonly stores: ReadonlyArray<string> }> =>
   Effect.raceAll(
     nodes.map(node =>
       fetchHealth(node).pipe(
-        Effect.filterOrFail(body => body.healthy && body.stores.some(status => status.role === "leader")),
+        Effect.map(({ healthy, stores }) => (healthy ? stores.filter(({ role }) => role === "leader") : [])),
+        Effect.filterOrFail(led => led.length > 0),
         Effect.retry(Schedule.spaced("100 millis")),
-        Effect.as(node.name)
+        Effect.map(led => ({ node: node.name, stores: led.map(({ store }) => store) }))
       )
     )
   ).pipe(Effect.orDie)
@@ -88,6 +91,8 @@ const awaitLeader = (nodes: ReadonlyArray<LocalNode>): Effect.Effect<string> =>
 export const start = (options: {
   readonly basePort: number
   readonly dataDir: string
+  /** The stores the nodes keep, by the environment. */
+  readonly stores: ReadonlyArray<string>
 }): Effect.Effect<void, ClusterStartError, Scope.Scope> =>
   Effect.gen(function* () {
     const nodes: ReadonlyArray<LocalNode> = Array.from({ length: nodeCount }, (_, at) => ({
@@ -125,24 +130,28 @@ export const start = (options: {
 
     yield* awaitLeader(nodes).pipe(
       Effect.raceFirst(Console.log("still waiting for a leader …").pipe(Effect.delay("10 seconds"), Effect.forever)),
-      Effect.flatMap(leader => Console.log(nextSteps(leader, options.basePort))),
+      Effect.flatMap(leader => Console.log(nextSteps(leader, options))),
       Effect.forkScoped
     )
   })
 
 const defaultBasePort = 45901
 
-const nextSteps = (leader: string, basePort: number): string => {
+const nextSteps = (
+  leader: { readonly node: string; readonly stores: ReadonlyArray<string> },
+  { basePort, stores }: { readonly basePort: number; readonly stores: ReadonlyArray<string> }
+): string => {
+  const store = stores.includes("default") || stores[0] === undefined ? "" : ` --store ${stores[0]}`
   const endpoints = Array.from({ length: nodeCount }, (_, at) => `${host}:${basePort + at}`).join(",")
   return [
-    `ready  ${leader} leads`,
+    `ready  ${leader.node} leads${stores.length > 1 ? ` ${leader.stores.join(", ")}` : ""}`,
     "",
     "Try, in another shell in this folder:",
     ...(basePort === defaultBasePort ? [] : [`  export RECKON_ENDPOINTS=${endpoints}`]),
-    "  npx reckon status",
-    `  npx reckon append order-1 --type OrderPlaced --data '{"total": 42}'`,
-    "  npx reckon read order-1",
-    "  npx reckon subscribe --all",
+    `  npx reckon status${store}`,
+    `  npx reckon append order-1 --type OrderPlaced --data '{"total": 42}'${store}`,
+    `  npx reckon read order-1${store}`,
+    `  npx reckon subscribe --all${store}`,
     "",
     "Ctrl-C stops the cluster; the data stays."
   ].join("\n")

@@ -4,26 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Gateway from "./helpers/gateway.js"
 import { jsonLines, type Outcome, reckon } from "./helpers/reckon.js"
+import { assertFailure, setUp } from "./helpers/setUp.js"
 
 const id = "0190aaaa-bbbb-7ccc-8ddd-eeeeffff0001"
-
-/** A failure is exactly one line on standard error, begun by the error's name, and nothing on standard output. */
-const assertFailure = (outcome: Outcome, code: number, begins: string) => {
-  assert.strictEqual(outcome.code, code, outcome.err)
-  assert.match(outcome.err, /^[^\n]+\n$/)
-  assert.isTrue(outcome.err.startsWith(begins), outcome.err)
-}
-
-const setUp = Effect.gen(function* () {
-  const store = new Gateway.MemoryStore()
-  const gateway = yield* Gateway.make(store, { pageMax: 5 })
-  const at = ["--endpoint", gateway.endpoint]
-  const append = (stream: string, count: number) =>
-    Effect.forEach(Array.from({ length: count }), (_, index) =>
-      reckon(["append", stream, "--type", `T${index}`, "--data", `{"n":${index}}`, ...at])
-    )
-  return { store, gateway, at, append }
-})
 
 describe("append", () => {
   it.scopedLive("prints version and position, as JSON if asked", () =>
@@ -135,7 +118,7 @@ describe("read and read-all", () => {
       assert.deepStrictEqual(versions(all), [6, 0, 1])
       assert.strictEqual(jsonLines(yield* reckon(["read-all", "--json", ...at])).length, 12)
       const plain = yield* reckon(["read", "a", "--count", "1", ...at])
-      assert.strictEqual(plain.out, '0  a@0  T0  1970-01-01T00:00:00.000Z  {"n":0}\n')
+      assert.strictEqual(plain.out, '0  a@0  T0  1970-01-01T00:00:00.000000Z  {"n":0}\n')
       assertFailure(yield* reckon(["read", "c", ...at]), 1, 'StreamNotFound: there is no stream "c"; `reckon streams`')
     })
   )
@@ -279,12 +262,18 @@ describe("usage", () => {
 
   it.effect("--help exits with 0, plain where no terminal reads it", () =>
     Effect.gen(function* () {
-      for (const command of ["status", "append", "read", "read-all", "streams", "subscribe", "import"]) {
-        const outcome = yield* reckon([command, "--help"])
+      const commands = [
+        ...["status", "append", "read", "read-all", "query", "streams", "subscribe", "import"],
+        ...["stream info", "stream delete", "stream tombstone", "stream set"],
+        ...["snapshot list", "snapshot load", "snapshot delete"]
+      ]
+      for (const command of commands) {
+        const outcome = yield* reckon([...command.split(" "), "--help"])
         assert.strictEqual(outcome.code, 0)
         assert.strictEqual(outcome.err, "")
         assert.include(outcome.out, "--endpoint HOST:PORT")
         assert.notInclude(outcome.out, "\u001b")
+        assert.include(outcome.out, "--json")
       }
     })
   )

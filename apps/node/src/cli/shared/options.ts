@@ -3,16 +3,19 @@
  *
  * @since 0.1.0
  */
+import * as Args from "@effect/cli/Args"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
-import { Client, Endpoint, Limits, type StoreError, StoreRpcs } from "@reckon/client"
+import { Client, Endpoint, type ExpectedVersion, type Limits, type StoreError, StoreRpcs } from "@reckon/client"
+import { type InvalidConfig, makeReckon } from "@reckon/db/StoreConfig"
 import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Settings from "./settings.js"
 
 /**
  * A command line that makes no sense: exit code 2.
@@ -51,12 +54,99 @@ export const wholeNumber = (
     )
   )
 
-const endpoint = Options.text("endpoint").pipe(
+const repeatable = [
+  "any-tag",
+  "condition-tag",
+  "condition-type",
+  "endpoint",
+  "member",
+  "metadata",
+  "peer",
+  "store",
+  "tag",
+  "type"
+] as const
+
+/**
+ * An option that may be given several times.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const repeated = (name: (typeof repeatable)[number]): Options.Options<ReadonlyArray<string>> =>
+  Options.repeated(Options.text(name))
+
+const repeatableWords: ReadonlySet<string> = new Set(repeatable.map(name => `--${name}`))
+
+/**
+ * The first of them that has an empty value or none. @effect/cli takes it for one that was not given at all: a shell's unset variable would turn a condition
+ * into none, and a member of a cluster into a node of its own.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const withoutValue = (words: ReadonlyArray<string>): string | undefined =>
+  words.find((word, at) => repeatableWords.has(word) && (words[at + 1] ?? "").trim() === "")
+
+/**
+ * The stream a command is about.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const stream = Args.text({ name: "STREAM" }).pipe(Args.withDescription("the stream's name"))
+
+/**
+ * The most events that are printed.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const count = wholeNumber("count", 0).pipe(
+  Options.withDescription("how many events at most (default: all)"),
+  Options.optional
+)
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export const backward = Options.boolean("backward").pipe(Options.withDescription("the latest event first"))
+
+/**
+ * What a stream must be like for a write to take effect.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const expect = Options.text("expect").pipe(
+  Options.withPseudoName("any|no_stream|stream_exists|N"),
+  Options.withDescription("what the stream must be like, N being the version of its last event (default: any)"),
+  Options.withDefault("any"),
+  Options.mapEffect((text): Effect.Effect<ExpectedVersion.ExpectedVersion, ValidationError.ValidationError> => {
+    if (text === "any" || text === "no_stream" || text === "stream_exists") return Effect.succeed(text)
+    return /^\d{1,15}$/.test(text)
+      ? Effect.succeed(Number(text))
+      : Effect.fail(usage(`--expect is '${text}', it must be any, no_stream, stream_exists or a version`))
+  })
+)
+
+/**
+ * A text, if it can be the name of a store.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const storeName = (text: string): Effect.Effect<string, ValidationError.ValidationError> =>
+  isStoreId(text)
+    ? Effect.succeed(text)
+    : Effect.fail(usage(`--store is '${text}': a store's name has 1 to 64 letters, digits, '_', '.' or '-'`))
+
+const endpoint = repeated("endpoint").pipe(
   Options.withPseudoName("HOST:PORT"),
   Options.withDescription(
     `a node to talk to, repeatable (default: RECKON_ENDPOINTS, comma separated, or else ${Endpoint.defaults.join(",")})`
   ),
-  Options.repeated,
   Options.mapEffect(texts =>
     Effect.forEach(texts, text => Either.mapBoth(Endpoint.parse(text), { onLeft: usage, onRight: Endpoint.format }))
   )
@@ -66,10 +156,22 @@ const store = Options.text("store").pipe(
   Options.withPseudoName("NAME"),
   Options.withDescription("the store (default: default)"),
   Options.withDefault("default"),
-  Options.mapEffect(name =>
-    isStoreId(name)
-      ? Effect.succeed(name)
-      : Effect.fail(usage(`--store is '${name}': a store's name has 1 to 64 letters, digits, '_', '.' or '-'`))
+  Options.mapEffect(storeName)
+)
+
+/**
+ * The folder of a node, or of several.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const dataDir = Options.text("data-dir").pipe(
+  Options.withPseudoName("DIR"),
+  Options.mapEffect(dataDir =>
+    Either.mapBoth(makeReckon({ dataDir }), {
+      onLeft: ({ problems: [{ problem, value }] }) => usage(`--data-dir is ${value}: ${problem}`),
+      onRight: () => dataDir
+    })
   )
 )
 
@@ -114,11 +216,11 @@ export const connect = (
   options: Shared
 ): Effect.Effect<
   { readonly client: Client.Service; readonly limits: Limits.Limits },
-  StoreError.InvalidRequest | ConfigError.ConfigError,
+  StoreError.InvalidRequest | InvalidConfig | ConfigError.ConfigError,
   Scope.Scope
 > =>
   Effect.gen(function* () {
-    const limits = yield* Limits.config
+    const limits = yield* Settings.limits
     const endpoints = options.endpoint.length > 0 ? options.endpoint : yield* Endpoint.config
     const client = yield* Client.make({ endpoints, store: options.store, timeout: options.timeout, limits })
     return { client, limits }

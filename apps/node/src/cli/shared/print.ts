@@ -3,11 +3,12 @@
  *
  * @since 0.1.0
  */
-import { Event } from "@reckon/client"
+import { Event, type Snapshot } from "@reckon/client"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { type OutputClosed, Stdio } from "./Stdio.js"
+import * as Time from "./time.js"
 
 const decoder = new TextDecoder("utf-8", { fatal: true })
 
@@ -66,16 +67,44 @@ export const plain = (text: string): string =>
  * @category printing
  */
 export const eventLine = (event: Event.RecordedEvent): string => {
-  const time = new Date(Math.floor(event.epochUs / 1000)).toISOString()
   const parts = [
     String(event.position),
     `${event.streamId}@${event.version}`,
     event.eventType,
-    time,
+    Time.format(event.epochUs),
     payload(event.data, event.dataContentType)
   ]
   if (event.metadata !== null) parts.push(`metadata ${payload(event.metadata, event.metadataContentType)}`)
   if (event.tags.length > 0) parts.push(`tags ${event.tags.join(",")}`)
+  return plain(parts.join("  "))
+}
+
+/**
+ * A snapshot as one JSON object on one line.
+ *
+ * @since 0.1.0
+ * @category printing
+ */
+export const snapshotJson = (snapshot: Snapshot.Snapshot): string => {
+  const head = JSON.stringify({ streamId: snapshot.streamId, version: snapshot.version })
+  const data = payload(snapshot.data, snapshot.dataContentType)
+  const metadata = payload(snapshot.metadata, snapshot.metadataContentType)
+  return `${head.slice(0, -1)},"data":${data},"metadata":${metadata},"epochUs":${snapshot.epochUs}}`
+}
+
+/**
+ * A snapshot as a line for people.
+ *
+ * @since 0.1.0
+ * @category printing
+ */
+export const snapshotLine = (snapshot: Snapshot.Snapshot): string => {
+  const parts = [
+    `${snapshot.streamId}@${snapshot.version}`,
+    Time.format(snapshot.epochUs),
+    payload(snapshot.data, snapshot.dataContentType)
+  ]
+  if (snapshot.metadata !== null) parts.push(`metadata ${payload(snapshot.metadata, snapshot.metadataContentType)}`)
   return plain(parts.join("  "))
 }
 

@@ -1,5 +1,5 @@
 /**
- * A gateway for tests: `StoreRpcs` on a real loopback socket, in front of a store that is an array. Several gateways may serve one store, as the nodes of a
+ * A gateway for tests: `StoreRpcs` on a real loopback socket, in front of a store in memory. Several gateways may serve one store, as the nodes of a
  * cluster do, and each can be cut off, silenced or made to refuse.
  */
 
@@ -7,89 +7,14 @@ import * as Net from "node:net"
 import * as SocketServer from "@effect/platform/SocketServer"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import * as RpcServer from "@effect/rpc/RpcServer"
-import type { Event, StoreError } from "@reckon/client"
-import { StoreError as Errors, ExpectedVersion, StoreRpcs, Wire } from "@reckon/client"
+import { StoreError, StoreRpcs, StreamPattern, Wire } from "@reckon/client"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { type MemoryStore, page } from "./memoryStore.js"
 
-const equalBytes = (left: Uint8Array | null, right: Uint8Array | null): boolean =>
-  left === right || (left !== null && right !== null && Buffer.compare(left, right) === 0)
-
-const sameContent = (left: Event.NewEvent, right: Event.NewEvent): boolean =>
-  left.eventType === right.eventType &&
-  equalBytes(left.data, right.data) &&
-  equalBytes(left.metadata, right.metadata) &&
-  left.tags.join("\n") === right.tags.join("\n")
-
-/** A store in memory, with the contract's rules about versions and event ids. */
-export class MemoryStore {
-  readonly all: Array<Event.RecordedEvent> = []
-  readonly streams = new Map<string, Array<Event.RecordedEvent>>()
-  private readonly waiters = new Set<() => void>()
-
-  constructor(readonly name: string = "default") {}
-
-  versionOf(streamId: string): number {
-    return (this.streams.get(streamId)?.length ?? 0) - 1
-  }
-
-  append(append: StoreRpcs.Append): Either.Either<StoreRpcs.Appended, StoreError.AppendError> {
-    const { events, expectedVersion, streamId } = append
-    const stream = this.streams.get(streamId) ?? []
-    const present: Array<Event.RecordedEvent> = []
-    for (const event of events) {
-      const known = stream.find(recorded => recorded.eventId === event.eventId)
-      if (known === undefined) continue
-      if (!sameContent(known, event)) {
-        return Either.left(new Errors.EventIdConflict({ streamId, eventId: event.eventId, version: known.version }))
-      }
-      present.push(known)
-    }
-    const fresh = events.filter(event => !present.some(known => known.eventId === event.eventId))
-    if (fresh.length > 0 && !ExpectedVersion.isMet(expectedVersion, stream.length - 1)) {
-      return Either.left(
-        new Errors.WrongExpectedVersion({ streamId, expected: expectedVersion, actual: stream.length - 1 })
-      )
-    }
-    for (const event of fresh) {
-      const recorded = {
-        ...event,
-        streamId,
-        version: stream.length,
-        position: this.all.length,
-        epochUs: this.all.length
-      }
-      stream.push(recorded)
-      this.all.push(recorded)
-    }
-    if (fresh.length > 0) this.streams.set(streamId, stream)
-    for (const wake of this.waiters) wake()
-    const last = fresh.length > 0 ? stream.at(-1) : (present.at(-1) ?? stream.at(-1))
-    return Either.right({
-      streamId,
-      version: last?.version ?? -1,
-      position: last?.position ?? -1,
-      alreadyPresent: present.length
-    })
-  }
-
-  /** Ends when there is an event at or behind `from`. */
-  arrival(list: () => ReadonlyArray<unknown>, from: number): Effect.Effect<void> {
-    return Effect.async<void>(resume => {
-      const wake = () => {
-        if (list().length <= from) return
-        this.waiters.delete(wake)
-        resume(Effect.void)
-      }
-      this.waiters.add(wake)
-      wake()
-      return Effect.sync(() => this.waiters.delete(wake))
-    })
-  }
-}
+export { MemoryStore } from "./memoryStore.js"
 
 export interface Gateway {
   /** Where clients reach it. */
@@ -110,37 +35,10 @@ export interface Gateway {
   readonly silence: () => void
 }
 
-const page = (
-  list: ReadonlyArray<Event.RecordedEvent>,
-  request: { readonly from: number; readonly count: number; readonly direction: "forward" | "backward" },
-  pageMax: number
-): StoreRpcs.EventPage => {
-  const count = Math.min(request.count, pageMax)
-  if (request.direction === "forward") {
-    const events = list.slice(request.from, request.from + count)
-    return { events, isEnd: request.from + count >= list.length, next: request.from + events.length }
-  }
-  const end = Math.min(request.from, list.length - 1)
-  const start = Math.max(0, end - count + 1)
-  return { events: list.slice(start, end + 1).reverse(), isEnd: start === 0, next: start - 1 }
-}
-
 const notServed = () => Effect.dieMessage("no command asks for this")
 
 /** What no command asks for. */
-const unasked = {
-  AppendBatch: notServed,
-  DeleteStream: notServed,
-  SetStreamMetadata: notServed,
-  SaveSnapshot: notServed,
-  DeleteSnapshots: notServed,
-  Query: notServed,
-  VersionAt: notServed,
-  StreamDetails: notServed,
-  HasEvents: notServed,
-  LoadSnapshot: notServed,
-  ListSnapshots: notServed
-}
+const unasked = { SaveSnapshot: notServed, HasEvents: notServed }
 
 /** A port in front of another: what the fake node's network does. */
 const listen = Effect.fnUntraced(function* (target: number) {
@@ -199,7 +97,7 @@ export const make = Effect.fnUntraced(function* (
   const enter = (tag: string, name: string) =>
     Effect.suspend(() => {
       gateway.tags.push(tag)
-      return name === store.name ? gateway.before(tag) : new Errors.StoreNotFound({ store: name })
+      return name === store.name ? gateway.before(tag) : new StoreError.StoreNotFound({ store: name })
     })
 
   const handlers = StoreRpcs.StoreRpcs.toLayer({
@@ -212,24 +110,70 @@ export const make = Effect.fnUntraced(function* (
         Effect.andThen(Effect.sync(() => appends.map(append => store.append(append)))),
         Effect.tap(() => gateway.after())
       ),
+    AppendBatch: ({ appends, condition, store: name }) =>
+      Effect.andThen(enter("AppendBatch", name), () =>
+        Effect.zipRight(
+          store.conditionHolds(condition),
+          Effect.forEach(appends, append => store.append(append))
+        )
+      ),
+    DeleteStream: ({ expectedVersion, store: name, streamId, tombstone }) =>
+      Effect.andThen(enter("DeleteStream", name), () => store.remove(streamId, expectedVersion, tombstone)),
+    SetStreamMetadata: ({ metadata, store: name, streamId }) =>
+      Effect.map(enter("SetStreamMetadata", name), () => void store.metadata.set(streamId, metadata)),
     Read: ({ store: name, streamId, ...request }) =>
-      Effect.flatMap(enter("Read", name), () => {
-        const stream = store.streams.get(streamId)
-        return stream === undefined
-          ? Effect.fail(new Errors.StreamNotFound({ streamId }))
-          : Effect.succeed(page(stream, request, pageMax))
-      }),
+      Effect.andThen(enter("Read", name), () =>
+        Effect.map(store.readable(streamId), events => page(events, request, pageMax, event => event.version))
+      ),
     ReadAll: ({ store: name, ...request }) =>
-      Effect.map(enter("ReadAll", name), () => page(store.all, request, pageMax)),
+      Effect.map(enter("ReadAll", name), () => page(store.all, request, pageMax, event => event.position)),
+    Query: ({ query, store: name, ...request }) =>
+      Effect.map(enter("Query", name), () =>
+        page(store.matching(query, request.asOf), request, pageMax, event => event.position)
+      ),
+    VersionAt: ({ epochUs, store: name, streamId }) =>
+      Effect.andThen(enter("VersionAt", name), () =>
+        Effect.map(
+          store.readable(streamId),
+          events => events.findLast(event => event.epochUs <= epochUs)?.version ?? -1
+        )
+      ),
     PositionAt: ({ epochUs, store: name }) =>
       Effect.map(
         enter("PositionAt", name),
         () => store.all.findLast(event => event.epochUs <= epochUs)?.position ?? -1
       ),
+    StreamDetails: ({ store: name, streamId }) =>
+      Effect.andThen(enter("StreamDetails", name), () => store.details(streamId)),
+    LoadSnapshot: ({ store: name, streamId, version }) =>
+      Effect.andThen(enter("LoadSnapshot", name), () => {
+        const found = store.snapshotsOf(streamId).findLast(snapshot => version === null || snapshot.version === version)
+        return found === undefined ? new StoreError.SnapshotNotFound({ streamId, version }) : Effect.succeed(found)
+      }),
+    ListSnapshots: ({ count, from, store: name, streamId }) =>
+      Effect.map(enter("ListSnapshots", name), () => {
+        const rest = store.snapshotsOf(streamId).filter(({ version }) => version >= from)
+        const listed = rest.slice(0, Math.min(count, pageMax))
+        const snapshots = listed.map(({ data, epochUs, version }) => ({
+          streamId,
+          version,
+          epochUs,
+          bytes: data.length
+        }))
+        return { snapshots, isEnd: listed.length === rest.length }
+      }),
+    DeleteSnapshots: ({ store: name, streamId, version }) =>
+      Effect.map(enter("DeleteSnapshots", name), () => {
+        const others = store.snapshotsOf(streamId).filter(snapshot => version !== null && snapshot.version !== version)
+        store.snapshots.set(streamId, others)
+      }),
     GetVersion: ({ store: name, streamId }) => Effect.map(enter("GetVersion", name), () => store.versionOf(streamId)),
-    ListStreams: ({ after, count, store: name }) =>
+    ListStreams: ({ after, count, pattern, store: name }) =>
       Effect.map(enter("ListStreams", name), () => {
-        const names = [...store.streams.keys()].sort().filter(streamId => after === null || streamId > after)
+        const matches = StreamPattern.matcher(pattern ?? "*")
+        const names = [...store.streams.keys()]
+          .sort()
+          .filter(streamId => matches(streamId) && (after === null || streamId > after))
         const listed = names.slice(0, Math.min(count, pageMax))
         return {
           streams: listed.map(streamId => ({ streamId, version: store.versionOf(streamId) })),

@@ -7,10 +7,12 @@ import { StoreError } from "@reckon/client"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import { clientCommands } from "../../../src/cli/clientCommands.js"
+import { cluster } from "../../../src/cli/clusterStart.js"
+import { node } from "../../../src/cli/nodeStart.js"
 import { run } from "../../../src/cli/run.js"
 import { OutputClosed, Stdio } from "../../../src/cli/shared/Stdio.js"
 
-const root = Command.make("reckon").pipe(Command.withSubcommands(clientCommands))
+const root = Command.make("reckon").pipe(Command.withSubcommands([cluster, node, ...clientCommands]))
 
 export interface Outcome {
   readonly code: number
