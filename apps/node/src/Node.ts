@@ -19,6 +19,7 @@ import * as Supervisor from "@reckon/otp/Supervisor"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Exporter from "./Exporter.js"
 import * as Health from "./Health.js"
 
 /**
@@ -42,7 +43,8 @@ const layer = (options: NodeOptions) => {
     Layer.provide(SocketTransport.layer),
     Layer.provide(SocketTransport.layerReceivers),
     Layer.provide(Members.layer(options.self, options.peers)),
-    Layer.provide(Process.layer)
+    Layer.provide(Process.layer),
+    Layer.provide(Exporter.layer(options.self.name, telemetryHandlers))
   )
 }
 
