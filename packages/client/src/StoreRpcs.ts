@@ -7,7 +7,7 @@
 import * as Rpc from "@effect/rpc/Rpc"
 import * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as Schema from "effect/Schema"
-import { NewEvent, Position, RecordedEvent, StreamId, Version } from "./Event.js"
+import { NewEvent, Position, RecordedEvents, StreamId, Version } from "./Event.js"
 import { ExpectedVersion } from "./ExpectedVersion.js"
 import { Query } from "./Query.js"
 import { NewSnapshot, Snapshot, SnapshotInfo } from "./Snapshot.js"
@@ -141,7 +141,7 @@ export interface StreamsPage extends Schema.Schema.Type<typeof StreamsPage> {}
  * @category schemas
  */
 export const EventPage = Schema.Struct({
-  events: Schema.Array(RecordedEvent),
+  events: RecordedEvents,
   isEnd: Schema.Boolean,
   next: Schema.Int
 })
@@ -435,7 +435,7 @@ export const ListStreamsRpc = Rpc.make("ListStreams", {
  */
 export const SubscribeRpc = Rpc.make("Subscribe", {
   payload: { store: StoreId, streamId: Schema.NullOr(StreamId), from: SubscribeFrom },
-  success: Schema.Array(RecordedEvent),
+  success: RecordedEvents,
   error: RequestError,
   stream: true
 })

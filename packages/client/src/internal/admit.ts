@@ -5,6 +5,7 @@ import * as Either from "effect/Either"
 import * as Limits from "../Limits.js"
 import { Append } from "../StoreRpcs.js"
 import { checked } from "./checked.js"
+import { isAppend } from "./shapes.js"
 
 /** An append that some store could take, and what it weighs in a request. */
 export interface Admitted {
@@ -12,9 +13,10 @@ export interface Admitted {
   readonly bytes: number
 }
 
+/** Asked only for its words: it says what is wrong, where the test of the shape says that something is. */
 const valid = checked(Append)
 
 export const admit = (append: Append, limits: Limits.Limits): Either.Either<Admitted, Limits.Refusal> =>
-  Either.flatMap(valid(append), append =>
+  Either.flatMap(isAppend(append) ? Either.right(append) : valid(append), append =>
     Either.map(Limits.checkAppends([append], limits), bytes => ({ append, bytes }))
   )

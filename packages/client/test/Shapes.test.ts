@@ -1,0 +1,97 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Event, StoreRpcs } from "@reckon/client"
+import { Arbitrary, Schema } from "effect"
+import * as fc from "fast-check"
+import { isAppend } from "../src/internal/shapes.js"
+
+const isEvent = Schema.is(Event.RecordedEvent)
+const areEvents = Schema.is(Event.RecordedEvents)
+
+const event = Arbitrary.make(Event.RecordedEvent)
+
+/** What a field may be turned into: mostly something that it may not be, and at its edges. */
+const odd = fc.oneof(
+  fc.constantFrom<unknown>(
+    undefined,
+    null,
+    "",
+    0,
+    -1,
+    1.5,
+    -0,
+    Number.NaN,
+    2 ** 53,
+    Number.MAX_SAFE_INTEGER,
+    "a\u0000b",
+    "\ud800",
+    "\u007f",
+    "🐝",
+    "x".repeat(128),
+    "x".repeat(129),
+    "x".repeat(512),
+    "x".repeat(513),
+    [],
+    ["a", ""],
+    ["a", 1],
+    Array.from({ length: 64 }, () => "t"),
+    Array.from({ length: 65 }, () => "t"),
+    {},
+    new Uint8Array(0),
+    new Uint16Array(1),
+    [1, 2],
+    "0A1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"
+  ),
+  fc.anything()
+)
+
+const fields = Object.keys(Event.RecordedEvent.fields)
+
+describe("recorded events on their way", () => {
+  it("are what the schema of each says", () =>
+    fc.assert(
+      fc.property(event, fc.constantFrom(...fields), odd, (valid, field, value) => {
+        assert.isTrue(areEvents([valid]))
+        const changed = { ...valid, [field]: value }
+        assert.strictEqual(areEvents([valid, changed]), isEvent(changed), field)
+      }),
+      { numRuns: 3_000 }
+    ))
+
+  it("lack no field", () =>
+    fc.assert(
+      fc.property(event, fc.constantFrom(...fields), (valid, field) => {
+        assert.isFalse(areEvents([Object.fromEntries(Object.entries(valid).filter(([name]) => name !== field))]))
+      })
+    ))
+
+  it("are in an array", () =>
+    fc.assert(
+      fc.property(fc.anything(), value =>
+        assert.strictEqual(areEvents(value), Schema.is(Schema.Array(Event.RecordedEvent))(value))
+      )
+    ))
+})
+
+describe("an append", () => {
+  const shape = Schema.is(StoreRpcs.Append)
+  const append = Arbitrary.make(StoreRpcs.Append).filter(({ events }) => events.length > 0)
+
+  it("has the shape that its schema says", () =>
+    fc.assert(
+      fc.property(append, fc.constantFrom("streamId", "expectedVersion", "events"), odd, (valid, field, value) => {
+        assert.isTrue(isAppend(valid))
+        const changed = { ...valid, [field]: value }
+        assert.strictEqual(isAppend(changed), shape(changed), field)
+      }),
+      { numRuns: 2_000 }
+    ))
+
+  it("has events as their schema says", () =>
+    fc.assert(
+      fc.property(append, fc.constantFrom(...Object.keys(Event.NewEvent.fields)), odd, (valid, field, value) => {
+        const changed = { ...valid, events: valid.events.map(event => ({ ...event, [field]: value })) }
+        assert.strictEqual(isAppend(changed), shape(changed), field)
+      }),
+      { numRuns: 2_000 }
+    ))
+})
