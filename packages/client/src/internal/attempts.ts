@@ -57,9 +57,8 @@ const pauseMillisMax = 1000
 
 /** The pause before another try: doubling from 20 ms to 1 s, each between half and one and a half of that, so that clients do not come back in step. */
 export const pauseMillis = (tries: number): Effect.Effect<number> =>
-  Effect.map(
-    Random.nextRange(0.5, 1.5),
-    factor => factor * Math.min(pauseMillisMax, pauseMillisMin * 2 ** Math.min(tries - 1, 10))
+  Effect.map(Random.nextRange(0.5, 1.5), factor =>
+    Math.round(factor * Math.min(pauseMillisMax, pauseMillisMin * 2 ** Math.min(tries - 1, 10)))
   )
 
 /** A node that breaks on a request twice would break on it again. */

@@ -131,7 +131,9 @@ export class Timers {
         this.queues.delete(queue.durationMillis)
         return Effect.void
       }
-      return Effect.zipRight(this.clock.sleep(Duration.millis(head.deadlineMillis - now)), this.watching(queue))
+      // Up to a whole one, which is what clocks count: of a wait of less they may make none, and this would turn without end.
+      const waitMillis = Math.ceil(head.deadlineMillis - now)
+      return Effect.zipRight(this.clock.sleep(Duration.millis(waitMillis)), this.watching(queue))
     })
   }
 }
