@@ -3,6 +3,7 @@
  * tests and steps together. A skipped test counts as failed, since nobody would miss it otherwise.
  */
 import { existsSync, readFileSync, rmSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { join, relative } from "node:path"
 import { execPath } from "node:process"
 import { checkDocs } from "./docs.mjs"
@@ -46,6 +47,8 @@ const vitest = async steps => {
     [
       join(root, "node_modules", "vitest", "vitest.mjs"),
       "run",
+      // One per core would leave none to vitest itself where there are two; but it has little to do, and the tests much.
+      `--maxWorkers=${Math.min(availableParallelism(), 4)}`,
       "--reporter=default",
       "--reporter=json",
       `--outputFile=${output}`

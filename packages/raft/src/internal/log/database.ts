@@ -75,14 +75,6 @@ export interface OpenOptions {
   readonly isExpected: boolean
 }
 
-let compiling: ReturnType<typeof xxhash> | undefined
-
-/** Compiled by the first log that is opened, for all of them. */
-const compiled = Effect.promise(() => {
-  compiling ??= xxhash()
-  return compiling
-})
-
 export const openLogDatabase = (options: OpenOptions): Effect.Effect<LogDatabase, RaftLogError, Scope.Scope> =>
   Effect.gen(function* () {
     const { filename } = options
@@ -90,7 +82,7 @@ export const openLogDatabase = (options: OpenOptions): Effect.Effect<LogDatabase
     const refusals = makeRefusals(filename)
     const { damaged, fromCause, refuse } = refusals
     const attempt = <A>(f: () => A) => Effect.try({ try: f, catch: fromCause })
-    const hasher = yield* compiled
+    const hasher = yield* Effect.promise(() => xxhash())
 
     const create = (database: Database.Database) => createLog(database, hasher, options.incarnation)
     if (!isInMemory) yield* attempt(() => prepareFile(filename, create, refusals))
