@@ -38,9 +38,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import * as TestClock from "effect/TestClock"
 import * as fc from "fast-check"
 import * as EventStore from "../src/EventStore.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
@@ -50,7 +48,7 @@ import * as Stores from "../src/Stores.js"
 import * as Telemetry from "../src/Telemetry.js"
 import * as TelemetryEvents from "../src/TelemetryEvents.js"
 import { append, applyNext, event, read, snapshot, versions } from "./helpers/events.js"
-import { failed, folder, kill, processOf, settle } from "./helpers/processes.js"
+import { failed, folder, kill, processOf, settle, untilSo, whileTimePasses } from "./helpers/processes.js"
 
 /** A test of an embedded store in memory. No time passes in it, so that nothing is ever tried again. */
 const onStore = (name: string, test: (store: EventStore.Service) => Effect.Effect<void, unknown>) =>
@@ -75,17 +73,6 @@ const node = (dataDir: string) =>
 const start = (id: string) =>
   Effect.flatMap(Stores.Stores, stores => stores.start({ id })).pipe(
     Effect.flatMap(store => Effect.map(EventStore.fromStore(store), service => ({ store, service })))
-  )
-
-/** Lets time pass until the effect is done. */
-const whileTimePasses = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(Effect.fork(effect), fiber =>
-    Effect.zipRight(
-      Effect.repeat(TestClock.adjust("50 millis"), {
-        until: () => Effect.map(Fiber.poll(fiber), Option.isSome)
-      }),
-      Fiber.join(fiber)
-    )
   )
 
 const collect = <A, E, R>(stream: Stream.Stream<A, E, R>) => Effect.map(Stream.runCollect(stream), chunk => [...chunk])
@@ -161,7 +148,7 @@ describe("it must never happen that", () => {
         fs.writeFileSync(path.join(dataDir, "stores/orders/events.sqlite"), "this is no store")
         assert.strictEqual((yield* Effect.flip(stores.start({ id: "orders" })))._tag, "StoreFileRefused")
         yield* kill(StoreNames.coreSup("parts"))
-        yield* settle
+        yield* untilSo(Effect.map(parts.store.backend.status, ({ leader }) => leader !== null))
         assert.strictEqual((yield* all(parts.service)).length, 3)
       }).pipe(Effect.provide(node(dataDir)))
       const found = yield* Effect.flatMap(start("parts"), ({ service }) => all(service)).pipe(

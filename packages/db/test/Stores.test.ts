@@ -20,7 +20,7 @@ import type { Store } from "../src/Store.js"
 import * as StoreNames from "../src/StoreNames.js"
 import * as Stores from "../src/Stores.js"
 import { append, event } from "./helpers/events.js"
-import { folder, kill, processOf, settle } from "./helpers/processes.js"
+import { folder, kill, processOf, untilSo } from "./helpers/processes.js"
 
 const self = { name: "n1", address: { host: "127.0.0.1", port: 1 } }
 
@@ -48,6 +48,8 @@ const idsIn = (store: Store) =>
   )
 
 const idsOf = (...ns: ReadonlyArray<number>) => ns.map(n => event(n).eventId)
+
+const hasLeader = (store: Store) => Effect.map(store.backend.status, ({ leader }) => leader !== null)
 
 describe("the stores of a node", () => {
   it.effect("are those it was started with, each named once, in folders of their own", () =>
@@ -181,7 +183,7 @@ describe("the stores of a node", () => {
       for (const n of [1, 2, 3]) {
         yield* write(store, n)
         yield* kill(StoreNames.store("orders"))
-        yield* settle
+        yield* untilSo(hasLeader(store))
       }
       assert.deepStrictEqual(yield* idsIn(store), idsOf(1, 2, 3))
       assert.deepStrictEqual((yield* store.backend.status).leader, "n1")
@@ -239,7 +241,7 @@ describe("the stores of a node", () => {
       const store = yield* Effect.flatMap(Stores.Stores, stores => stores.get("orders"))
       yield* write(store, 1)
       yield* kill(StoreNames.store("orders"))
-      yield* settle
+      yield* untilSo(hasLeader(store))
       yield* write(store, 2)
       assert.deepStrictEqual(yield* idsIn(store), idsOf(1, 2))
       assert.isFalse(fs.existsSync(store.config.dataDir))

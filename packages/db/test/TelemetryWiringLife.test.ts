@@ -14,7 +14,7 @@ import * as StoreNames from "../src/StoreNames.js"
 import * as Telemetry from "../src/Telemetry.js"
 import * as TelemetryEvents from "../src/TelemetryEvents.js"
 import { event } from "./helpers/events.js"
-import { folder, kill, settle } from "./helpers/processes.js"
+import { folder, isRunning, kill, settle, untilSo, whileTimePasses } from "./helpers/processes.js"
 import { listen, type Told, withTold } from "./helpers/told.js"
 
 const store_id = "default"
@@ -70,8 +70,7 @@ describe("a store's life", () => {
         Effect.gen(function* () {
           told.length = 0
           yield* kill(StoreNames.coreSup("default"))
-          yield* settle
-          yield* store.append("a", "any", [event(1)])
+          yield* whileTimePasses(store.append("a", "any", [event(1)]))
           assert.deepStrictEqual(
             named(told, "store.started", "store.stopped").map(([name]) => name),
             ["store.stopped", "store.started"]
@@ -91,8 +90,7 @@ describe("a store's life", () => {
           const term = (found: typeof first) => (found !== undefined && "term" in found[1] ? Number(found[1].term) : 0)
           told.length = 0
           yield* kill(StoreNames.store("default"))
-          yield* TestClock.adjust("10 seconds")
-          yield* store.append("a", "any", [event(1)])
+          yield* whileTimePasses(store.append("a", "any", [event(1)]))
           const roles = named(told, "cluster.role.changed")
           assert.deepStrictEqual(roles.at(-1)?.[2], { store_id, node, role: "leader", leader: node })
           assert.isAbove(term(roles.at(-1)), term(first))
@@ -153,7 +151,7 @@ describe("the watch over a store's leaders", () => {
         const before = yield* get
         assert.strictEqual(before.leader, node)
         yield* kill(tracker)
-        yield* settle
+        yield* untilSo(isRunning(tracker))
         assert.deepStrictEqual(yield* get, before)
       })
     ).pipe(Effect.provide(silent))

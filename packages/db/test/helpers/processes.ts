@@ -6,6 +6,7 @@ import * as path from "node:path"
 import type { StoreError } from "@reckon/client/StoreError"
 import * as Process from "@reckon/otp/Process"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
@@ -26,6 +27,21 @@ export const folder = Effect.acquireRelease(
 
 /** Lets everything that can run do so; no time passes. */
 export const settle = TestClock.adjust(0)
+
+/** Lets time pass until the effect is done. */
+export const whileTimePasses = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(Effect.fork(effect), fiber =>
+    Effect.zipRight(
+      Effect.repeat(TestClock.adjust("50 millis"), {
+        until: () => Effect.map(Fiber.poll(fiber), Option.isSome)
+      }),
+      Fiber.join(fiber)
+    )
+  )
+
+/** Until it is so, while no time passes: a process that starts may have files and code to load, for which no clock is asked. */
+export const untilSo = <R>(condition: Effect.Effect<boolean, never, R>) =>
+  Effect.repeat(settle, { until: () => condition })
 
 /** The process of this name; a defect if there is none. */
 export const processOf = (name: string) => Effect.map(Process.whereis(name), Option.getOrThrow)
