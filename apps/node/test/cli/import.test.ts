@@ -91,7 +91,7 @@ describe("import of CSV", () => {
       gateway.after = () => Effect.sync(() => gateway.requests.length >= 3 && gateway.cut())
       gateway.before = () =>
         gateway.requests.length > 3 ? new StoreError.NoQuorum({ store: "default", detail: "alone" }) : Effect.void
-      const cut = yield* importText("rows.csv", text, ["--batch", "100", "--timeout", "0.3"])
+      const cut = yield* importText("rows.csv", text, ["--batch", "100", "--timeout", "2"])
       assertFailure(cut, 1, "OutcomeUnknown: ")
       assert.strictEqual(store.all.length, 300)
       gateway.after = () => Effect.void
