@@ -1,7 +1,7 @@
 /**
  * Histories of random requests of all kinds, by several callers at a time, on a cluster whose nodes are killed, cut off and made to hand over meanwhile.
  *
- * Half of the thousand that one run plays; the other half is in `StoreHistoriesSingle.test.ts`. `RECKON_HISTORIES` plays more of them, and
+ * A quarter of the thousand that one run plays; the others are in `StoreHistoriesSingle.test.ts`. `RECKON_HISTORIES` plays more of them, and
  * `RECKON_HISTORY_SEED` one of them again.
  */
 import { assert, describe, it } from "@effect/vitest"
