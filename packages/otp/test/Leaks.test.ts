@@ -89,7 +89,7 @@ describe("processes", () => {
     const ended = Effect.flatMap(Process.spawn(Effect.never), pid =>
       Effect.all([Effect.yieldNow(), Process.exit(pid, reason), Process.awaitExit(pid)])
     )
-    leavesNothing(`a process that gets the exit signal ${ExitReason.format(reason)}`, many, Effect.succeed(ended))
+    leavesNothing(`a process that gets the exit signal ${ExitReason.format(reason)}`, some, Effect.succeed(ended))
   }
 
   leavesNothing(
@@ -159,7 +159,7 @@ describe("processes", () => {
 describe("registries and groups", () => {
   leavesNothing(
     "register and unregister in a registry",
-    many,
+    some,
     Effect.gen(function* () {
       const one = yield* actor("one")
       const registry = yield* Registry.make<string>({ keys: "unique" })
@@ -209,7 +209,7 @@ describe("servers", () => {
 
   leavesNothing(
     "start and stop of a server with a name",
-    many,
+    some,
     Effect.succeed(Effect.flatMap(GenServer.start(server, { name: "it" }), GenServer.stopServer))
   )
 

@@ -264,6 +264,18 @@ describe("direction", () => {
   })
 })
 
+describe("noSharedLayers", () => {
+  it("objects to the layer of @effect/vitest in tests, whatever it is called there", () => {
+    const check = (text: string) => lines(Rules.noSharedLayers(make("packages/db/test/A.test.ts", text)))
+    assert.deepStrictEqual(check('import { assert, layer } from "@effect/vitest"'), [1])
+    assert.deepStrictEqual(check('\nimport { layer as on } from "@effect/vitest"'), [2])
+    assert.deepStrictEqual(
+      check('import { it } from "@effect/vitest"\nimport { layer } from "@reckon/db/EventStore"'),
+      []
+    )
+  })
+})
+
 describe("declaredDirection", () => {
   it("reads package.json files", () => {
     const text = '{\n  "dependencies": {\n    "@reckon/otp": "workspace:*",\n    "@reckon/db": "workspace:*"\n  }\n}\n'

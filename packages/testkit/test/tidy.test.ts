@@ -59,6 +59,8 @@ describe("tidy", () => {
 
   it("every test runs", () => everywhere(Rules.noSkippedTests))
 
+  it("no test changes what tests are made with", () => everywhere(Rules.noSharedLayers))
+
   it("nothing is left over", () => everywhere(Rules.noLeftovers))
 
   it("no file names a machine's folders", () => everywhere(Rules.noMachinePaths))

@@ -56,7 +56,7 @@ describe("append", () => {
       assertFailure(yield* append("--data", ""), 1, "InvalidRequest: --data is not JSON: it is empty")
       assertFailure(yield* append("--data", "1", "--store", "other"), 1, "StoreNotFound: ")
       gateway.before = () => new StoreError.NoQuorum({ store: "default", detail: "2 of 3 nodes\nare gone" })
-      const minority = yield* append("--data", "1", "--timeout", "0.2")
+      const minority = yield* append("--data", "1", "--timeout", "2")
       assertFailure(minority, 1, "NoQuorum: ")
       assert.include(minority.err, "; `reckon status` shows")
       assert.strictEqual(store.all.length, 1)

@@ -68,7 +68,8 @@ export const defectsMax = 2
 export const note = (history: History, error: Failure | Lost, kind: Kind): boolean => {
   const writes = kind !== "read"
   if (error instanceof Lost) {
-    history.lost = error.detail
+    // The deadline cuts the last attempt short, and its silence says less than what was met before.
+    if (!error.silent || history.lost === undefined) history.lost = error.detail
     if (error.sent && writes) history.uncertain = error.detail
     if (error.defect) history.defects++
     return true

@@ -17,6 +17,8 @@ export class Lost extends Data.TaggedError("Lost")<{
   readonly sent: boolean
   /** Whether the node answered that it broke on the request, or on another one of this connection. */
   readonly defect: boolean
+  /** Whether nothing was heard in the time that the attempt had, however short. */
+  readonly silent: boolean
 }> {}
 
 /** The innermost message: the outer ones say only that something failed. */
@@ -45,7 +47,8 @@ const lostTo = (connection: Connection, error: RpcClientError): Lost => {
         ? `${connection.endpoint} closed the connection`
         : `${connection.endpoint}: ${rootMessage(error.cause)}`,
     sent: connection.opened(),
-    defect: false
+    defect: false,
+    silent: false
   })
 }
 
@@ -60,7 +63,8 @@ const brokeAt = (connection: Connection, cause: Cause.Cause<unknown>): Lost => {
         ? `${connection.endpoint} closed the connection`
         : `${connection.endpoint} failed on the request: ${rootMessage(defect)}`,
     sent: connection.opened(),
-    defect: defect !== undefined && !socket
+    defect: defect !== undefined && !socket,
+    silent: false
   })
 }
 

@@ -51,7 +51,9 @@ export interface Peers {
 }
 
 const ended = (endpoint: string): Batches<Lost> =>
-  Stream.fail(new Lost({ endpoint, detail: `${endpoint} ended the subscription`, sent: true, defect: false }))
+  Stream.fail(
+    new Lost({ endpoint, detail: `${endpoint} ended the subscription`, sent: true, defect: false, silent: false })
+  )
 
 // -----------------------------------------------------------------------------
 // nodes
@@ -75,7 +77,8 @@ export const askAt = <A, E extends Failure>(
             endpoint: connection.endpoint,
             detail: `${connection.endpoint} gave no answer within ${Math.round(timeoutMillis)} ms`,
             sent: connection.opened(),
-            defect: false
+            defect: false,
+            silent: true
           })
       )
       return call(connection.rpc).pipe(

@@ -204,6 +204,22 @@ export const noSkippedTests: Rule = source => {
   return findings
 }
 
+/** `layer` of @effect/vitest puts functions of its own into the `it` that is everybody's: files that follow in the same worker would run inside a layer that is closed. */
+export const noSharedLayers: Rule = source => {
+  if (source.tree === undefined || !/\/test\//.test(source.path)) return []
+  const findings: Array<Finding> = []
+  for (const node of nodes(source)) {
+    if (!ts.isImportDeclaration(node) || node.moduleSpecifier.getText().slice(1, -1) !== "@effect/vitest") continue
+    const named = node.importClause?.namedBindings
+    if (named === undefined || !ts.isNamedImports(named)) continue
+    for (const { name, propertyName } of named.elements) {
+      if ((propertyName ?? name).text === "layer")
+        findings.push(at(source, name.getStart(), "layer changes everybody's it"))
+    }
+  }
+  return findings
+}
+
 const everyMatch = (source: Source, pattern: RegExp, message: (found: string) => string): ReadonlyArray<Finding> =>
   [...source.text.matchAll(pattern)].map(match => at(source, match.index, message(match[0])))
 
