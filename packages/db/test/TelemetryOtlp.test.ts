@@ -61,19 +61,16 @@ describe("OTLP", () => {
       const within = histogram?.bucketCounts.indexOf(1) ?? -1
       assert.strictEqual(histogram?.explicitBounds[within], 0.005)
 
-      const events = metric("reckon_db_stream_write_events")?.sum
-      assert.isTrue(events?.isMonotonic)
-      assert.deepStrictEqual(
-        events?.dataPoints.map(({ asDouble, attributes }) => [record(attributes), asDouble]),
-        [[{ store_id }, 2]]
-      )
-      assert.deepStrictEqual(
-        metric("reckon_db_stream_write_errors")?.sum?.dataPoints.map(({ asDouble, attributes }) => [
-          record(attributes),
-          asDouble
-        ]),
-        [[{ store_id, reason: "WrongExpectedVersion" }, 1]]
-      )
+      // Metrics are the process's, and so are those of other stores.
+      const pointsOf = (name: string) =>
+        (metric(name)?.sum?.dataPoints ?? [])
+          .map(({ asDouble, attributes }) => ({ attributes: record(attributes), value: asDouble }))
+          .filter(({ attributes }) => attributes.store_id === store_id)
+      assert.isTrue(metric("reckon_db_stream_write_events")?.sum?.isMonotonic)
+      assert.deepStrictEqual(pointsOf("reckon_db_stream_write_events"), [{ attributes: { store_id }, value: 2 }])
+      assert.deepStrictEqual(pointsOf("reckon_db_stream_write_errors"), [
+        { attributes: { store_id, reason: "WrongExpectedVersion" }, value: 1 }
+      ])
     }).pipe(Effect.scoped)
   )
 })

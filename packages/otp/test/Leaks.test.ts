@@ -142,15 +142,20 @@ describe("processes", () => {
           collectGarbage()
           return process.memoryUsage().heapUsed
         })
-        const grown = yield* Deferred.make<number>()
-        const generation = (n: number, before: number): Effect.Effect<unknown, never, Process.ProcessTable> =>
-          n === many
-            ? Effect.flatMap(heapBytes, after => Deferred.succeed(grown, after - before))
-            : Effect.flatMap(n === many / 4 ? heapBytes : Effect.succeed(before), before =>
-                Process.spawn(generation(n + 1, before), { link: true })
-              )
-        yield* Process.spawn(generation(0, 0))
-        assert.isBelow(yield* Deferred.await(grown), 4 * toleranceBytes)
+        const seen: Array<number> = []
+        const finished = yield* Deferred.make<void>()
+        const look = Effect.map(heapBytes, bytes => void seen.push(bytes))
+        const generation = (n: number): Effect.Effect<unknown, never, Process.ProcessTable> =>
+          Effect.flatMap(n > 0 && n % (many / rounds) === 0 ? look : Effect.void, () =>
+            n === many
+              ? Effect.asVoid(Deferred.succeed(finished, undefined))
+              : Effect.asVoid(Process.spawn(generation(n + 1), { link: true }))
+          )
+        yield* Process.spawn(generation(0))
+        yield* Deferred.await(finished)
+        assert.lengthOf(seen, rounds)
+        const grown = seen.slice(1).map((bytes, n) => bytes - (seen[n] ?? 0))
+        assert.isBelow(Math.min(...grown), toleranceBytes)
       }).pipe(provided),
     120_000
   )
