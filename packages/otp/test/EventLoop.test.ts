@@ -1,6 +1,6 @@
 import { Rpc, RpcGroup } from "@effect/rpc"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, FiberRef, Scheduler, Schema } from "effect"
 import * as GenServer from "../src/GenServer.js"
 import { EventLoop } from "../src/internal/eventLoop.js"
 import * as Process from "../src/Process.js"
@@ -60,19 +60,68 @@ describe("the event loop turns", () => {
   )
 })
 
+describe("fibers of processes", () => {
+  it.live("let the event loop turn while one gives way without end", () =>
+    Effect.gen(function* () {
+      const turn = yield* nextTurn
+      let steps = 0
+      const pid = yield* Process.spawn(
+        Effect.whileLoop({
+          while: () => !turn.came && steps < stepsMax,
+          body: () => Effect.yieldNow(),
+          step: () => {
+            steps++
+          }
+        })
+      )
+      yield* Process.awaitExit(pid)
+      assert.isBelow(steps, stepsMax)
+    }).pipe(provided)
+  )
+
+  it.effect("and the fibers they fork are scheduled by the process table", () =>
+    Effect.gen(function* () {
+      const kernel = yield* Process.ProcessTable
+      const seen: Array<Scheduler.Scheduler> = []
+      const look = Effect.map(FiberRef.get(FiberRef.currentScheduler), scheduler => seen.push(scheduler))
+      yield* Process.awaitExit(
+        yield* Process.spawn(Effect.zipRight(look, Effect.flatMap(Effect.fork(look), Effect.fromFiber)))
+      )
+      assert.deepStrictEqual(seen, [kernel.eventLoop, kernel.eventLoop])
+    }).pipe(provided)
+  )
+
+  it.effect("keep a scheduler that the program has chosen", () =>
+    Effect.gen(function* () {
+      const chosen = new Scheduler.MixedScheduler(16)
+      const seen: Array<Scheduler.Scheduler> = []
+      const look = Effect.map(FiberRef.get(FiberRef.currentScheduler), scheduler => seen.push(scheduler))
+      const pid = yield* Effect.withScheduler(Process.spawn(look), chosen)
+      yield* Process.awaitExit(pid)
+      assert.deepStrictEqual(seen, [chosen])
+    }).pipe(provided)
+  )
+})
+
 describe("a turn", () => {
   /** How many messages fit into it, if each takes so long. */
-  const messagesOf = (nanos: bigint) => {
+  const messagesOf = (nanos: bigint, most = 1_000) => {
     let now = 0n
     const loop = new EventLoop({ unsafeCurrentTimeNanos: () => now })
-    for (let messages = 1; messages <= 1_000; messages++) {
+    for (let messages = 1; messages <= most; messages++) {
       if (loop.isOverdue()) return messages
       now += nanos
     }
     return null
   }
 
-  it("is never too long where no time passes", () => assert.isNull(messagesOf(0n)))
+  it("is not too long for a thousand messages where no time passes", () => assert.isNull(messagesOf(0n)))
+
+  it("is over after many messages where no time passes: a clock that stands still does not stop the loop", () => {
+    const messages = messagesOf(0n, 100_000)
+    assert.isNotNull(messages)
+    assert.isAtLeast(messages, 65_536)
+  })
 
   it("is over with the first message that took too long", () => assert.strictEqual(messagesOf(5_000_000n), 2))
 

@@ -18,35 +18,20 @@ import { Message, type Pid } from "./signal.js"
 
 const defaultTimeoutMillis = 5_000
 
-/** Puts a request in the mailbox. Its answer, or the reason why there will be none, goes to `resume`, once. */
-const submit = (
-  resolve: () => Process | undefined,
-  label: string,
-  Request: typeof Call,
-  tag: string,
-  payload: unknown,
-  limitMillis: number,
-  resume: (exit: Exit.Exit<unknown, unknown>) => void
-): Call | undefined => {
-  const process = resolve()
+/** Puts a request in the mailbox, or settles it with the reason why it cannot. */
+const submit = (process: Process | undefined, call: Call): void => {
+  const { caller, limitMillis, request, server } = call
   if (process === undefined || !process.alive) {
-    resume(Exit.fail(new NoProcess({ server: label, request: tag })))
-    return undefined
+    call.settle(Exit.fail(new NoProcess({ server, request })))
+  } else if (caller !== undefined && caller === process.fiber) {
+    // A callback of the server itself would wait for ever. A fiber it has forked may call.
+    call.settle(Exit.fail(new CallingSelf({ server, request })))
+  } else if (process.mailbox.offer(call)) {
+    process.await(call)
+    process.kernel.timers.arm(call, limitMillis)
+  } else {
+    call.settle(Exit.fail(new MailboxFull({ server, request, capacity: process.mailbox.capacity })))
   }
-  const caller = Option.getOrUndefined(Fiber.getCurrentFiber())
-  // A callback of the server itself would wait for ever. A fiber it has forked may call.
-  if (caller !== undefined && caller === process.fiber) {
-    resume(Exit.fail(new CallingSelf({ server: label, request: tag })))
-    return undefined
-  }
-  const call = new Request(tag, payload, label, limitMillis, resume, caller)
-  if (!process.mailbox.offer(call)) {
-    resume(Exit.fail(new MailboxFull({ server: label, request: tag, capacity: process.mailbox.capacity })))
-    return undefined
-  }
-  process.await(call)
-  process.kernel.timers.arm(call, limitMillis)
-  return call
 }
 
 const request = (
@@ -57,12 +42,28 @@ const request = (
   payload: unknown,
   options: CallOptions | undefined
 ): Effect.Effect<unknown, unknown> =>
-  Effect.async<unknown, unknown>(resume => {
-    const limit = options?.timeout === undefined ? defaultTimeoutMillis : Duration.toMillis(options.timeout)
-    const call = submit(resolve, label, Request, tag, payload, limit, resume)
+  Effect.withFiberRuntime<unknown, unknown>(caller => {
+    const limitMillis = options?.timeout === undefined ? defaultTimeoutMillis : Duration.toMillis(options.timeout)
+    const call = new Request(tag, payload, label, limitMillis, undefined, caller)
+    if (limitMillis === Number.POSITIVE_INFINITY) {
+      return Effect.async(resume => {
+        call.resume = resume
+        submit(resolve(), call)
+        return Effect.sync(() => call.retire())
+      })
+    }
+    const process = resolve()
+    if (process?.server?.serve(call) !== true) submit(process, call)
+    else if (call.exit === undefined) process.kernel.timers.arm(call, limitMillis)
     // An interrupted caller's slot settles into nothing when the reply or the time limit comes. Only a call without a limit
     // withdraws its slot itself: an interruption handler on every call would cost three quarters of the throughput.
-    return call !== undefined && limit === Number.POSITIVE_INFINITY ? Effect.sync(() => call.retire()) : undefined
+    return (
+      call.exit ??
+      Effect.async(resume => {
+        if (call.exit === undefined) call.resume = resume
+        else resume(call.exit)
+      })
+    )
   })
 
 export const clientOf = <Rpcs extends Rpc.Any, Info>(
@@ -78,7 +79,9 @@ export const clientOf = <Rpcs extends Rpc.Any, Info>(
       Effect.sync(() => {
         const pending = new Pending(label, tag)
         const settle = (exit: Exit.Exit<unknown, unknown>): void => pending.settle(exit)
-        pending.call = submit(resolve, label, Call, tag, payload, Number.POSITIVE_INFINITY, settle)
+        const caller = Option.getOrUndefined(Fiber.getCurrentFiber())
+        pending.call = new Call(tag, payload, label, Number.POSITIVE_INFINITY, settle, caller)
+        submit(resolve(), pending.call)
         return pending
       }),
     cast: (tag: string, payload: unknown) => Effect.sync(() => void offer(resolve(), new Cast(tag, payload))),

@@ -38,6 +38,15 @@ export interface Waiting {
   abandoned(reason: ExitReason.ExitReason): void
 }
 
+/** What reads the mailbox of a process and can do so in another fiber's step. */
+export interface Serving {
+  /**
+   * Takes the message at once if nothing is ahead of it: the reader waits and has not been asked to end. False if not; then it
+   * belongs in the mailbox.
+   */
+  serve(envelope: Envelope): boolean
+}
+
 interface Watcher {
   readonly process: Process
   readonly ref: MonitorRef
@@ -87,6 +96,8 @@ export class Process {
   name: string | undefined = undefined
   fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
   waitingHead: Waiting | undefined = undefined
+  /** Set if it is a server. */
+  server: Serving | undefined = undefined
   /** By the node's monotonic clock. */
   readonly bornMillis: number
   /** What kind of process it is, for people and the observer. */
@@ -101,7 +112,7 @@ export class Process {
     public trapExit: boolean,
     capacity: number
   ) {
-    this.mailbox = new Mailbox<Signal>(capacity, kernel.eventLoop)
+    this.mailbox = new Mailbox<Signal>(capacity)
     this.bornMillis = kernel.timers.nowMillis()
   }
 
@@ -160,6 +171,7 @@ export class Kernel {
   readonly processes = new Map<number, Process>()
   readonly names = new Map<string, Process>()
   readonly timers: Timers
+  /** Runs the fibers of the processes. */
   readonly eventLoop: EventLoop
   readonly changes = new Changes()
   /** Stands for code outside any process as the sender of exit signals. */

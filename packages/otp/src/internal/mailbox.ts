@@ -5,7 +5,6 @@
  * The reader drains synchronously and parks only when nothing waits, with a single resume that the next
  * offer takes. Nothing is allocated per message and no other fiber is ever involved.
  */
-import type { EventLoop } from "./eventLoop.js"
 import { Ring } from "./ring.js"
 
 export class Mailbox<A> extends Ring<A> {
@@ -18,8 +17,7 @@ export class Mailbox<A> extends Ring<A> {
 
   constructor(
     /** How many user messages may wait, of either kind. Signals (exit, down, system) are let in beyond it. */
-    public capacity: number,
-    private readonly eventLoop: EventLoop
+    public capacity: number
   ) {
     super()
   }
@@ -47,13 +45,12 @@ export class Mailbox<A> extends Ring<A> {
     this.wake()
   }
 
-  /** Wakes the reader if it is parked; it looks again, whether or not there is a message: now, or after the event loop has turned if that is due. */
+  /** Wakes the reader if it is parked; it looks again, whether or not there is a message. */
   wake(): void {
     const waiter = this.waiter
     if (waiter === undefined) return
     this.waiter = undefined
-    if (this.eventLoop.isOverdue()) this.eventLoop.defer(waiter)
-    else waiter()
+    waiter()
   }
 
   override shift(): A | undefined {
@@ -62,11 +59,16 @@ export class Mailbox<A> extends Ring<A> {
 
   /**
    * Registers the reader to be woken by the next message, or wakes it at once if there is one: between the reader's last look and
-   * this, its fiber may have given way to a sender. Only the process's own fiber may call it.
+   * this, its fiber may have given way to a sender. Only for the process's own fiber, or for who has unparked it.
    */
   park(waiter: () => void): void {
     if (this.length > 0) waiter()
     else this.waiter = waiter
+  }
+
+  /** Whether it is this reader that waits: then there is nothing in the mailbox, and nothing has woken it. */
+  isParkedBy(waiter: (() => void) | undefined): waiter is () => void {
+    return waiter !== undefined && this.waiter === waiter
   }
 
   /** Withdraws the reader without a message. */

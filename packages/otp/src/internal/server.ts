@@ -4,6 +4,9 @@
  * A call is one object that is at once the message, the reply slot, the entry in the timeout queue and the entry in the
  * list of callers to tell when the server dies. Whichever of reply, timeout, interruption and death comes first settles it;
  * the others find it settled.
+ *
+ * A server that waits with nothing in its mailbox takes a call at once, in the step of the caller, and if its handler decides
+ * without an effect, the answer is there in the same step: neither fiber waits for the other, and no time limit is armed.
  */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -13,7 +16,15 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import { CallTimeout, ReplacerFailed, ServerExited } from "../CallError.js"
 import * as ExitReason from "../ExitReason.js"
-import { currentProcess, type Envelope, type Holding, type Process, type Signal, type Waiting } from "./kernel.js"
+import {
+  currentProcess,
+  type Envelope,
+  type Holding,
+  type Process,
+  type Serving,
+  type Signal,
+  type Waiting
+} from "./kernel.js"
 import {
   type AnyOutcome,
   Ignore,
@@ -33,6 +44,8 @@ import { TimerEntry } from "./timers.js"
 export class Call extends TimerEntry implements Envelope, Waiting {
   readonly _tag = "Envelope"
   settled = false
+  /** How it was settled; undefined if nobody waits any more. */
+  exit: Exit.Exit<unknown, unknown> | undefined = undefined
   waitingOn: Process | undefined = undefined
   waitingBefore: Waiting | undefined = undefined
   waitingAfter: Waiting | undefined = undefined
@@ -42,7 +55,8 @@ export class Call extends TimerEntry implements Envelope, Waiting {
     readonly payload: unknown,
     readonly server: string,
     readonly limitMillis: number,
-    private readonly resume: ((exit: Exit.Exit<unknown, unknown>) => void) | undefined,
+    /** Where the answer goes, once somebody waits for it. */
+    public resume: ((exit: Exit.Exit<unknown, unknown>) => void) | undefined,
     /** Who asks, for the report should the server crash over it. */
     readonly caller: Fiber.RuntimeFiber<unknown, unknown> | undefined
   ) {
@@ -53,6 +67,7 @@ export class Call extends TimerEntry implements Envelope, Waiting {
   settle(exit: Exit.Exit<unknown, unknown>): void {
     if (this.settled) return
     this.retire()
+    this.exit = exit
     this.resume?.(exit)
   }
 
@@ -176,11 +191,15 @@ class IdleTimer extends TimerEntry implements Holding {
   }
 }
 
-export class Loop {
+export class Loop implements Serving {
   private state: unknown = undefined
   /** What is being handled: for the answer, and for the report if it goes wrong. */
   private current: Signal | Timeout | typeof continuing | undefined = undefined
   private currentCall: Call | undefined = undefined
+  /** What the fiber does when it wakes, before it looks for messages: what a call taken in its caller's step has left for it. */
+  private left: Effect.Effect<never, unknown, unknown> | undefined = undefined
+  /** Parks the mailbox where the loop waits for its next message; in a callback, whose receive parks it as well, another one does. */
+  private waiter: (() => void) | undefined = undefined
   /** What the caller of the last call is told once `terminate` is through, whether or not that crashed. */
   private answer: Exit.Exit<unknown, unknown> | undefined = undefined
   private hasToken = false
@@ -200,7 +219,7 @@ export class Loop {
   private readonly park: Effect.Effect<never, unknown, unknown> = Effect.async(resume => {
     // As with a message, the time may have run out since the last look.
     if (this.idleDue) resume(this.step)
-    else this.process.mailbox.park(() => resume(this.step))
+    else this.process.mailbox.park((this.waiter = () => resume(this.step)))
   })
   private readonly onOutcome = (outcome: AnyOutcome): Effect.Effect<never, unknown, unknown> =>
     this.apply(outcome) ?? this.step
@@ -209,7 +228,9 @@ export class Loop {
     private readonly process: Process,
     private readonly definition: Definition,
     private readonly ack: Ack
-  ) {}
+  ) {
+    process.server = this
+  }
 
   /** The whole life of the server's fiber. */
   live(): Effect.Effect<void, unknown, unknown> {
@@ -217,6 +238,34 @@ export class Loop {
       Effect.flatMap(initial => this.begin(initial)),
       Effect.catchAllCause(cause => this.finish(cause))
     )
+  }
+
+  serve(envelope: Envelope): boolean {
+    const { alive, ending, kernel, mailbox } = this.process
+    const waiter = this.waiter
+    if (!mailbox.isParkedBy(waiter) || !alive || ending !== undefined) return false
+    if (!(envelope instanceof Call) || envelope instanceof StateRequest || kernel.eventLoop.isOverdue()) return false
+    // Nothing the handler does may wake the fiber before the call is through.
+    mailbox.unpark()
+    this.process.await(envelope)
+    this.quietIdle()
+    this.current = envelope
+    this.currentCall = envelope
+    this.left = this.handle(envelope)
+    if (this.left !== undefined || this.hasToken || this.idleDue || this.idleZero) waiter()
+    else mailbox.park(waiter)
+    return true
+  }
+
+  /** What is left to do for the fiber, if there is anything. */
+  private handle(call: Call): Effect.Effect<never, unknown, unknown> | undefined {
+    try {
+      const effect = this.handler(call.request)(call.payload, this.state, call)
+      const outcome = immediate(effect)
+      return outcome === undefined ? Effect.flatMap(effect, this.onOutcome) : this.apply(outcome)
+    } catch (defect) {
+      return Effect.die(defect)
+    }
   }
 
   idleExpired(): void {
@@ -249,6 +298,11 @@ export class Loop {
   }
 
   private drain(): Effect.Effect<never, unknown, unknown> {
+    if (this.left !== undefined) {
+      const left = this.left
+      this.left = undefined
+      return left
+    }
     const mailbox = this.process.mailbox
     for (let left = turn; left > 0; left--) {
       const effect = this.take()
@@ -262,8 +316,7 @@ export class Loop {
       const ending = this.apply(outcome)
       if (ending !== undefined) return ending
     }
-    const { eventLoop } = this.process.kernel
-    return Effect.zipRight(eventLoop.isOverdue() ? eventLoop.nextTurn : Effect.yieldNow(), this.step)
+    return Effect.zipRight(Effect.yieldNow(), this.step)
   }
 
   /** The effect of the next thing to do, or `nothing`. */

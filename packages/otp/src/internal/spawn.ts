@@ -7,6 +7,7 @@ import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
+import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import { currentProcess, Kernel, type Process } from "./kernel.js"
 import { claim, labelOf, type Name } from "./place.js"
@@ -103,6 +104,10 @@ const living = <R>(
       for (const [ref, stack] of locals) if (stack.length > 1) locals.set(ref, [[id, stack[0][1]]])
       locals.set(currentProcess, [[id, process]])
       locals.set(FiberRef.currentContext, [[id, context]])
+      // A scheduler of the program's own stands.
+      if (fiber.getFiberRef(FiberRef.currentScheduler) === Scheduler.defaultScheduler) {
+        locals.set(FiberRef.currentScheduler, [[id, kernel.eventLoop]])
+      }
       return FiberRefs.unsafeMake(locals)
     }).pipe(
       Effect.zipRight(
