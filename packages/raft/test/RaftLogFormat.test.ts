@@ -3,7 +3,7 @@ import { syncBuiltinESMExports } from "node:module"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { configuration } from "@reckon/raft/LogEntry"
-import * as RaftLog from "@reckon/raft/RaftLog"
+import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import xxhash from "xxhash-wasm"
 import { all, entry, hardState, refusal, row, tamper, temporaryFile, use } from "./helpers/raftLog.js"
@@ -239,7 +239,11 @@ describe("the file of a Raft log in its folder", () => {
       tamper(filename, database => database.exec("CREATE TABLE notes (text)"))
       assert.match(yield* refusal(filename), /database of something else/)
       fs.rmSync(filename)
-      yield* RaftLog.make({ filename })
+      yield* use(filename, all)
+      yield* Effect.acquireRelease(
+        Effect.sync(() => new Database(filename)),
+        other => Effect.sync(() => other.close())
+      ).pipe(Effect.map(other => other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")))
       assert.match(yield* refusal(filename), /in use by another process/)
     })
   )

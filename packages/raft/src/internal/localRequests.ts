@@ -3,6 +3,7 @@
  */
 import * as CallError from "@reckon/otp/CallError"
 import * as GenServer from "@reckon/otp/GenServer"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Change, MemberId } from "../Membership.js"
@@ -36,9 +37,9 @@ const unanswered =
   }
 
 /** How long a proposal waits to be committed before its outcome is declared unknown, and a read for its confirmation. */
-const outcomeMillis = 5_000
+const outcomeLimit = Duration.seconds(5)
 /** A change of the membership waits for its commit, a transfer for two election time-outs. */
-const administrationMillis = 15_000
+const administrationLimit = Duration.seconds(15)
 
 export const localRequests = (processName: string) =>
   Effect.map(GenServer.named(RaftProtocol, processName).bind, member => {
@@ -49,23 +50,23 @@ export const localRequests = (processName: string) =>
     const untransferred = unanswered(() => new TransferFailed({ outcome: "lost", leader: null }), nobodyLeads)
 
     const propose = (payload: Uint8Array): Effect.Effect<Uint8Array, ProposeError> =>
-      Effect.mapError(member.call("Propose", { payload }, { timeout: outcomeMillis }), error =>
+      Effect.mapError(member.call("Propose", { payload }, { timeout: outcomeLimit }), error =>
         isCallError(error) ? unproposed(error) : error
       )
     const readIndex: Effect.Effect<number, ReadError> = Effect.mapError(
-      member.call("ReadIndex", undefined, { timeout: outcomeMillis }),
+      member.call("ReadIndex", undefined, { timeout: outcomeLimit }),
       error => (isCallError(error) ? unconfirmed(error) : error)
     )
     const awaitApplied = (index: number): Effect.Effect<void, ReadError> =>
-      Effect.mapError(member.call("AwaitApplied", { index }, { timeout: outcomeMillis }), error =>
+      Effect.mapError(member.call("AwaitApplied", { index }, { timeout: outcomeLimit }), error =>
         isCallError(error) ? unconfirmed(error) : error
       )
     const changeMembership = (change: Change): Effect.Effect<number, ChangeError> =>
-      Effect.mapError(member.call("ChangeMembership", { change }, { timeout: administrationMillis }), error =>
+      Effect.mapError(member.call("ChangeMembership", { change }, { timeout: administrationLimit }), error =>
         isCallError(error) ? unchanged(error) : error
       )
     const transferLeadership = (target: MemberId): Effect.Effect<void, TransferError> =>
-      Effect.mapError(member.call("TransferLeadership", { target }, { timeout: administrationMillis }), error =>
+      Effect.mapError(member.call("TransferLeadership", { target }, { timeout: administrationLimit }), error =>
         isCallError(error) ? untransferred(error) : error
       )
     const status: Effect.Effect<Status | null> = Effect.orElseSucceed(member.call("Status", undefined), () => null)

@@ -103,6 +103,12 @@ const applyEntriesMax = 1024
 const forMachine = (entry: LogEntry.LogEntry): LogEntry.LogEntry =>
   entry.kind === "configuration" ? LogEntry.noop(entry.index, entry.term) : entry
 
+const totalBytes = (entries: ReadonlyArray<LogEntry.LogEntry>): number => {
+  let bytes = 0
+  for (const entry of entries) bytes += LogEntry.sizeBytes(entry)
+  return bytes
+}
+
 export const make = (options: DriverOptions): Driver => {
   const { courier, group, log, machine, transport, wake } = options
   let core = RaftCore.make({
@@ -309,18 +315,13 @@ export const make = (options: DriverOptions): Driver => {
       answers: answers.length,
       appliedIndex: machine.appliedIndex()
     })
-    let bytes = 0
-    for (const [at, answer] of answers.entries()) {
-      const entry = entries[at]
-      if (entry === undefined) break
-      bytes += LogEntry.sizeBytes(entry)
-      proposals.applied(entry, answer, core.leader)
-    }
+    proposals.applied(entries, answers, core.leader)
     reads.applied()
     // A machine that takes only some of the entries stops before one of a version it does not know.
     if (answers.length < entries.length) return Effect.logError(stuck(applied + answers.length))
     if (machine.appliedIndex() < core.applyIndex) schedule("Apply")
-    tail.applied(machine.appliedIndex(), bytes)
+    if (courier === undefined) return Effect.void
+    tail.applied(machine.appliedIndex(), totalBytes(entries))
     return compact
   })
 

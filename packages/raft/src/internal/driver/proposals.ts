@@ -1,17 +1,30 @@
 /**
  * Proposals from the moment they are taken to the one outcome that each has.
+ *
+ * They are kept by the batch in which they went to the core, not in a table of each: a `Map` that many thousand entries a second go through
+ * leaves its outgrown tables to the collector, each of which holds on to the next one and to what was in it, so that none of it dies young.
  */
 import * as Exit from "effect/Exit"
 import type { LogEntry } from "../../LogEntry.js"
 import { NotLeader, Overloaded, ProposalUnknown, type ProposeError } from "../../RaftError.js"
 import type { ProposalsAppended } from "../../RaftOutput.js"
+import { assertInvariant, broken } from "../core/invariant.js"
 import type { Reply } from "./reply.js"
 
 type Proposer = Reply<Uint8Array, ProposeError>
 
-interface Gathered {
+interface Proposal {
   readonly id: number
   readonly payload: Uint8Array
+}
+
+/** Accepted: its entries follow each other from `firstIndex` on, and each is applied after the one before. */
+interface Batch {
+  readonly firstIndex: number
+  readonly term: number
+  readonly proposers: ReadonlyArray<Proposer>
+  /** How many of the first have their outcome. */
+  settled: number
 }
 
 export interface Proposals {
@@ -19,12 +32,16 @@ export interface Proposals {
   readonly open: () => number
   /** False where it was refused at once: too many have no outcome yet. */
   readonly gather: (payload: Uint8Array, reply: Proposer) => boolean
-  /** Those that have gathered, as one batch. */
-  readonly take: () => ReadonlyArray<Gathered>
+  /** Those that have gathered, as one batch, of which the core says at once whether it was `appended` or `refused`. */
+  readonly take: () => ReadonlyArray<Proposal>
   readonly appended: (output: ProposalsAppended) => void
   readonly refused: (ids: ReadonlyArray<number>, error: ProposeError) => void
-  /** The entry has been applied: those that wait for its index are told whether it was theirs. */
-  readonly applied: (entry: LogEntry, answer: Uint8Array, leader: string | undefined) => void
+  /** The first of the entries have been applied, one for each answer: those that wait for their indexes are told whether it was theirs. */
+  readonly applied: (
+    entries: ReadonlyArray<LogEntry>,
+    answers: ReadonlyArray<Uint8Array>,
+    leader: string | undefined
+  ) => void
   /** A snapshot stands for all entries up to its index: whether those of the proposals were among them is not to be seen. */
   readonly covered: (throughIndex: number) => void
 }
@@ -33,60 +50,90 @@ export interface Proposals {
 const openMax = 16_384
 
 export const make = (nextId: () => number): Proposals => {
-  let gathered: Array<Gathered> = []
-  const proposers = new Map<number, Proposer>()
-  const byIndex = new Map<number, Array<{ readonly id: number; readonly term: number }>>()
+  let proposals: Array<Proposal> = []
+  /** Of those that have gathered, and of those that were taken. */
+  let gathered: Array<Proposer> = []
+  let taken: ReadonlyArray<Proposer> = []
+  /** In the order in which they were appended, so that of two that claim an index the later term comes later. */
+  let batches: Array<Batch> = []
+  let open = 0
 
-  const settle = (id: number, exit: Exit.Exit<Uint8Array, ProposeError>) => {
-    const reply = proposers.get(id)
-    proposers.delete(id)
-    reply?.(exit)
+  const answerTaken = (count: number): ReadonlyArray<Proposer> => {
+    const proposers = taken
+    taken = []
+    assertInvariant(proposers.length === count, "a batch is taken or refused as a whole", {
+      batch: proposers.length,
+      answered: count
+    })
+    return proposers
+  }
+
+  /** Gives all up to the index that have none yet their outcome. */
+  const settle = (
+    throughIndex: number,
+    outcome: (index: number, term: number) => Exit.Exit<Uint8Array, ProposeError>
+  ) => {
+    let ended = 0
+    for (const batch of batches) {
+      const { firstIndex, proposers, term } = batch
+      const end = Math.min(proposers.length, throughIndex + 1 - firstIndex)
+      while (batch.settled < end) {
+        const at = batch.settled++
+        open--
+        proposers[at]?.(outcome(firstIndex + at, term))
+      }
+      if (batch.settled === proposers.length) ended++
+    }
+    if (ended > 0) batches = batches.filter(batch => batch.settled < batch.proposers.length)
   }
 
   return {
-    open: () => proposers.size,
+    open: () => open,
     gather: (payload, reply) => {
-      if (proposers.size >= openMax) {
+      if (open >= openMax) {
         reply(Exit.fail(new Overloaded()))
         return false
       }
-      const id = nextId()
-      proposers.set(id, reply)
-      gathered.push({ id, payload })
+      open++
+      proposals.push({ id: nextId(), payload })
+      gathered.push(reply)
       return true
     },
     take: () => {
-      const batch = gathered
+      const batch = proposals
+      taken = gathered
+      proposals = []
       gathered = []
       return batch
     },
-    appended: ({ proposals }) => {
-      for (const { id, index, term } of proposals) {
-        const there = byIndex.get(index)
-        if (there === undefined) byIndex.set(index, [{ id, term }])
-        else there.push({ id, term })
-      }
+    appended: output => {
+      const [first] = output.proposals
+      const proposers = answerTaken(output.proposals.length)
+      if (first !== undefined) batches.push({ firstIndex: first.index, term: first.term, proposers, settled: 0 })
     },
     refused: (ids, error) => {
-      for (const id of ids) settle(id, Exit.fail(error))
-    },
-    applied: (entry, answer, leader) => {
-      const there = byIndex.get(entry.index)
-      if (there === undefined) return
-      byIndex.delete(entry.index)
-      for (const { id, term } of there) {
-        // An entry of another term has taken the place for good, so the proposal never will be applied.
-        settle(id, term === entry.term ? Exit.succeed(answer) : Exit.fail(new NotLeader({ leader: leader ?? null })))
+      const exit = Exit.fail(error)
+      for (const reply of answerTaken(ids.length)) {
+        open--
+        reply(exit)
       }
     },
-    covered: throughIndex => {
-      for (const [index, there] of byIndex) {
-        if (index > throughIndex) continue
-        byIndex.delete(index)
-        for (const { id } of there) {
-          settle(id, Exit.fail(new ProposalUnknown({ detail: "a snapshot took the place of the log it was in" })))
+    applied: (entries, answers, leader) => {
+      const [first] = entries
+      if (first === undefined || batches.length === 0) return
+      settle(first.index + answers.length - 1, (index, term) => {
+        const entry = entries[index - first.index]
+        const answer = answers[index - first.index]
+        if (entry === undefined || answer === undefined) {
+          return broken("a proposal has its outcome when its index is applied", { index, firstApplied: first.index })
         }
-      }
-    }
+        // An entry of another term has taken the place for good, so the proposal never will be applied.
+        return entry.term === term ? Exit.succeed(answer) : Exit.fail(new NotLeader({ leader: leader ?? null }))
+      })
+    },
+    covered: throughIndex =>
+      settle(throughIndex, () =>
+        Exit.fail(new ProposalUnknown({ detail: "a snapshot took the place of the log it was in" }))
+      )
   }
 }

@@ -6,7 +6,7 @@ import * as fs from "node:fs"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import xxhash from "xxhash-wasm"
+import xxhash, { type XXHashAPI } from "xxhash-wasm"
 import { type LogEntry, sizeBytes } from "../../LogEntry.js"
 import type { HardState } from "../../RaftCore.js"
 import type { RaftLogError } from "../../RaftError.js"
@@ -28,10 +28,19 @@ import {
   type StoredBase
 } from "./rows.js"
 import type { StoredTerms } from "./termRuns.js"
+import { takeTurn } from "./turn.js"
 import { findWalDamage } from "./walFile.js"
 
-/** How long another process that has the file may take to let go of it. */
+/** How long whoever has the file may take to let go of it. */
 const lockWaitMillis = 1_000
+
+let compiling: Promise<XXHashAPI> | undefined
+
+/** WebAssembly, compiled by the first who asks. */
+const compiledHash: Effect.Effect<XXHashAPI> = Effect.promise(() => {
+  compiling ??= xxhash()
+  return compiling
+})
 
 /** Pages of the -wal from which on a commit also checkpoints: 16 MiB. Larger than SQLite's, so that checkpoints are seldom in the way of commits. */
 const walPagesMax = 4_000
@@ -82,7 +91,8 @@ export const openLogDatabase = (options: OpenOptions): Effect.Effect<LogDatabase
     const refusals = makeRefusals(filename)
     const { damaged, fromCause, refuse } = refusals
     const attempt = <A>(f: () => A) => Effect.try({ try: f, catch: fromCause })
-    const hasher = yield* Effect.promise(() => xxhash())
+    if (!isInMemory) yield* takeTurn({ filename, waitMillis: lockWaitMillis, onHeld: refusals.inUse })
+    const hasher = yield* compiledHash
 
     const create = (database: Database.Database) => createLog(database, hasher, options.incarnation)
     if (!isInMemory) yield* attempt(() => prepareFile(filename, create, refusals))

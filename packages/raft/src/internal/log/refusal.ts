@@ -6,6 +6,8 @@ export interface Refusals {
   readonly refuse: (detail: string) => RaftLogError
   /** Of something that was durable once. Nothing is guessed and nothing is mended: the peers have it. */
   readonly damaged: (what: string) => RaftLogError
+  /** By another process, or by somebody else in this one. */
+  readonly inUse: () => RaftLogError
   /** For what SQLite or the file system has thrown; anything else is a defect, and thrown again. */
   readonly fromCause: (cause: unknown) => RaftLogError
 }
@@ -16,18 +18,18 @@ export const makeRefusals = (filename: string): Refusals => {
     refuse(
       `${what} is damaged. Stop this member, move the file and its -wal away, remove the member from its group and let it join as a new one, which its peers fill. Started empty under its old name it could break promises it no longer knows`
     )
+  const inUse = () => refuse("is in use by another process; stop that one or choose another data folder")
   return {
     refuse,
     damaged,
+    inUse,
     fromCause: cause => {
       if (cause instanceof RaftLogError) return cause
       if (cause instanceof Error && "syscall" in cause) {
         return refuse(`cannot be opened; check that its folder exists and is writable (${cause.message})`)
       }
       if (!(cause instanceof Database.SqliteError) || cause.code.startsWith("SQLITE_CONSTRAINT")) throw cause
-      if (cause.code.startsWith("SQLITE_BUSY")) {
-        return refuse("is in use by another process; stop that one or choose another data folder")
-      }
+      if (cause.code.startsWith("SQLITE_BUSY")) return inUse()
       if (cause.code.startsWith("SQLITE_CORRUPT")) return damaged(`the file (${cause.message})`)
       if (cause.code === "SQLITE_NOTADB") {
         return damaged("this is not a log of this program, and if it was one, the beginning of the file")
