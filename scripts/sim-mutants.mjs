@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Breaks the Raft core in every way that a test knows, one at a time, and shows who notices: the simulator, and the scripts
- * and tests that take their core from `packages/raft/test/scripts/subject.ts`.
+ * Breaks the Raft core, and the rules about snapshots' bytes, in every way that a test knows, one at a time, and shows who notices: the simulator, and the
+ * scripts and tests that take their core from `packages/raft/test/scripts/subject.ts`.
  *
  *   node scripts/sim-mutants.mjs [--seeds 60] [--only WORDS] [--without-tests]
  *
@@ -45,10 +45,11 @@ const built = path =>
 
 const Simulator = await built("dist/Simulator.js")
 const { allMutants } = await built("build/test/scripts/subject.js")
-const { snapshotMutants } = await built("build/test/core/snapshotMutants.js")
+const { snapshotMutants, snapshotRuleMutants } = await built("build/test/core/snapshotMutants.js")
 
 /** Where the meeting of troubles that shows a fault is too rare to be left to the draw. */
 const settings = {
+  ...snapshotRuleMutants,
   ...Object.fromEntries(Object.keys(snapshotMutants).map(name => [name, { faults: { compaction: true } }])),
   "forgets its vote when it steps down in a term (§4.1)": {
     nodes: 5,
@@ -58,13 +59,16 @@ const settings = {
     nodes: 1,
     faults: { membership: true, crash: true }
   },
+  "lets a completion from before a snapshot vouch for what the snapshot replaced (§4.3)": {
+    faults: { compaction: true, stall: true }
+  },
   "is elected by half of an even group (§4.1)": { nodes: 4 }
 }
 
 /** The first seed that shows the fault, and the promise it breaks. */
 const simulate = name => {
   for (let seed = 1; seed <= seeds; seed++) {
-    const run = { ...settings[name], seed, step: allMutants[name], shrink: false }
+    const run = { step: allMutants[name], ...settings[name], seed, shrink: false }
     const [violation] = Simulator.run(run).violations
     if (violation !== undefined) return { seed, invariant: violation.invariant }
   }
@@ -122,7 +126,9 @@ const short = title => (title.length > 60 ? `${title.slice(0, 57)}…` : title)
 
 const noticed = values["without-tests"] ? new Map() : await test()
 const survivors = []
-const names = Object.keys(allMutants).filter(name => values.only === undefined || name.includes(values.only))
+const names = Object.keys({ ...allMutants, ...snapshotRuleMutants }).filter(
+  name => values.only === undefined || name.includes(values.only)
+)
 for (const name of names) {
   const seen = simulate(name)
   const tests = noticed.get(name) ?? []

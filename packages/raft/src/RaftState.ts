@@ -82,6 +82,8 @@ export interface Progress {
   readonly ackedRound: number
   /** The newest commit index it was told of. */
   readonly sentCommit: number
+  /** The last entry sent to it before the newest heartbeat: what an answer to that finds unanswered of it may be lost. */
+  readonly heartbeatIndex: number
   /** The present round of a learner; `undefined` for a voter. */
   readonly catchUp: CatchUp | undefined
 }

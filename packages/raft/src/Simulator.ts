@@ -4,8 +4,8 @@
  *
  * Every run first does its worst: messages lost, delayed, doubled and overtaken, links cut one way and groups parted,
  * disks that hang, rot and fail to sync, processes that pause, crashes that take what was not synced and tear what was being
- * written, members that come and go, leaderships handed on, logs cut behind what is applied, snapshots that come late, twice
- * or never. Each seed draws its own selection of these. All the while every promise of Raft is checked at each event: one
+ * written, members that come and go, leaderships handed on, logs cut behind what is applied, snapshots that come late, twice,
+ * changed or never and are damaged where they are kept, installs cut between their steps, machines whose file is lost. Each seed draws its own selection of these. All the while every promise of Raft is checked at each event: one
  * leader a term, one vote a term (also across restarts), log matching, leader completeness, state machine safety (also
  * through snapshots), nothing acknowledged before it is durable on a majority of the configuration in force, nothing
  * acknowledged lost, reads linearizable, one change of the membership at a time, no way back for who has left, nothing that
@@ -24,6 +24,7 @@ import * as randoms from "./internal/sim/random.js"
 import { drawFaults, Schedule } from "./internal/sim/schedule.js"
 import { definition as streamsDefinition } from "./internal/sim/streams.js"
 import { make as makeWorkload } from "./internal/sim/workload.js"
+import { type SnapshotRules, rules as snapshotRules } from "./internal/snapshot/rules.js"
 import type * as Linearizability from "./Linearizability.js"
 import type * as Membership from "./Membership.js"
 import * as RaftCore from "./RaftCore.js"
@@ -31,6 +32,9 @@ import { leaseTicksMax } from "./RaftOptions.js"
 
 /** @since 0.1.0 */
 export type { Random } from "./internal/sim/random.js"
+
+/** @since 0.1.0 */
+export type { SnapshotRules } from "./internal/snapshot/rules.js"
 
 // -----------------------------------------------------------------------------
 // what runs on the group
@@ -145,8 +149,11 @@ const streamsWorkload = workload(streams)
  * `Tick` says `at` what time it happens, where time is the same for all members.
  * `Crash` keeps the first `writes` of the writes under way, and of the next one its hard state, its cut and
  * `torn` of its entries (-1: none of it); `forgotten` is how many applied entries the state machine had not stored.
+ * An install has two parts, the log's new beginning and the machine: `torn` 0 keeps the first, 1 both.
  * `FailSync` is a crash and a restart at once: nobody can tell what a sync that failed has written. `Rot` changes the entry at
- * `index` on the disk, or at 0 the record of term and vote; it does nothing where the group could not bear it.
+ * `index` on the disk, at 0 the record of term and vote, at -1 the machine's own file; `RotSnapshot` a bit of a snapshot that is kept, coming in or going out;
+ * `LoseMachine` takes the machine's file from a member that is down, or puts the one from before its last change in its place. These three do nothing where the group
+ * could not bear it. `Spoil` is the delivery of a snapshot's piece with other bytes.
  * `Compact` stores the state machine and cuts the log behind it, but for the last `kept` entries. `SnapshotEnd` tells the
  * sender what became of a snapshot: delivered if it was, else failed, though it may still arrive. `Propose` and `Read` are asked by
  * nobody; `Call` begins a client's operation, `Retry` asks for it again, and `Abandon` gives it up.
@@ -175,6 +182,13 @@ export type Event =
       readonly member: string
     }
   | { readonly _tag: "Rot"; readonly node: string; readonly index: number }
+  | {
+      readonly _tag: "RotSnapshot"
+      readonly node: string
+      readonly file: "incoming" | "outgoing"
+      readonly at: number
+    }
+  | { readonly _tag: "LoseMachine"; readonly node: string; readonly older: boolean }
   | { readonly _tag: "Call"; readonly client: string; readonly node: string; readonly input: string }
   | { readonly _tag: "Retry"; readonly client: string; readonly node: string }
   | { readonly _tag: "Abandon"; readonly client: string }
@@ -182,7 +196,7 @@ export type Event =
   | { readonly _tag: "Compact"; readonly node: string; readonly kept: number }
   | { readonly _tag: "SnapshotEnd"; readonly node: string; readonly to: string }
   | {
-      readonly _tag: "Deliver" | "Duplicate" | "Drop"
+      readonly _tag: "Deliver" | "Duplicate" | "Drop" | "Spoil"
       readonly from: string
       readonly to: string
       readonly at: number
@@ -219,6 +233,10 @@ export interface Faults {
   readonly compaction: boolean
   /** Leaders read by lease, the longest there is. Time is the same for all then, but for what a lease forgives. */
   readonly lease: boolean
+  /** Pieces of snapshots arrive with other bytes. */
+  readonly spoil: boolean
+  /** The state machine's file is lost while its member is down, or an older one comes back: on no more members than the group can do without. */
+  readonly amnesia: boolean
 }
 
 /**
@@ -259,8 +277,12 @@ export interface Report {
   readonly transfers: number
   /** Snapshots that took the place of a log, in the healing phase as well. */
   readonly snapshotsInstalled: number
+  /** Installs that a crash cut between log and machine, and the next start ended. */
+  readonly installsEnded: number
+  /** Pieces and whole snapshots that were refused for their checksum. */
+  readonly snapshotsRefused: number
   readonly crashes: number
-  /** Times that a member met with what had rotted on its disk, running or at its start, and stopped. */
+  /** Times that a member met with what had rotted on its disk, or with a machine from before its log, running or at its start, and stopped. */
   readonly damageNoticed: number
   /** Calls, answers and refusals that clients saw. */
   readonly historyEvents: number
@@ -286,6 +308,8 @@ export interface RunOptions {
   readonly shrink?: boolean | undefined
   /** The core under test: {@link RaftCore.step} when absent. A broken one shows whether the simulator sees. */
   readonly step?: typeof RaftCore.step | undefined
+  /** What members decide about snapshots' bytes, where it is not to be what they really decide. */
+  readonly snapshotRules?: Partial<SnapshotRules> | undefined
   /** What runs on the group: {@link streams} when absent. */
   readonly workload?: Workload | undefined
   /** False for disks that do not notice what has rotted; true when absent. */
@@ -334,6 +358,7 @@ export const run = (options: RunOptions): Report => {
     options: drawOptions(random, faults.lease),
     workload: options.workload ?? streamsWorkload,
     checksums: options.checksums ?? true,
+    rules: { ...snapshotRules, ...options.snapshotRules },
     step: options.step ?? RaftCore.step,
     historiesOnly: options.historiesOnly ?? false
   }
@@ -364,6 +389,8 @@ export const run = (options: RunOptions): Report => {
     changesCommitted: world.changesCommitted,
     transfers: world.transfersDone,
     snapshotsInstalled: world.snapshotsInstalled,
+    installsEnded: world.installsEnded,
+    snapshotsRefused: world.snapshotsRefused,
     crashes: events.filter(({ _tag }) => _tag === "Crash" || _tag === "FailSync").length,
     damageNoticed: world.damageNoticed,
     historyEvents: world.clients.history.length,
@@ -386,7 +413,8 @@ export const render = (report: Report): string => {
     `seed ${seed}: ${nodes} nodes, ${events} events, ${crashes} crashes, ${elections} elections, ` +
     `${committed} entries committed, ${acknowledged} proposals acknowledged, ${readsServed} reads served, ` +
     `${changesCommitted} members changed, ${transfers} leaders handed over, ${snapshotsInstalled} snapshots installed, ` +
-    `${report.historyEvents} events of clients, ${report.damageNoticed} times rot was met, ${report.undecided} keys undecided`
+    `${report.installsEnded} of them after a crash, ${report.snapshotsRefused} refused, ` +
+    `${report.historyEvents} events of clients, ${report.damageNoticed} times damage was met, ${report.undecided} keys undecided`
   if (report.violations.length === 0) return head
   const lines = report.violations.flatMap(({ detail, history, invariant }) => [
     `BROKEN ${invariant}: ${detail}`,

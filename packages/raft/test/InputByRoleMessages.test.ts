@@ -237,9 +237,13 @@ const rows: ReadonlyArray<Row> = [
   ],
 
   // HeartbeatReply
+  ["HeartbeatReply, where all entries were sent after the heartbeat", receive(heartbeatReply("b", 3, 0)), stays()],
   [
-    "HeartbeatReply",
-    receive(heartbeatReply("b", 3, 0)),
+    "HeartbeatReply, where entries were sent before the heartbeat",
+    member => {
+      member.ticks(1)
+      return member.receive(heartbeatReply("b", 3, 0))
+    },
     { ...stays(), leader: [start.leader, "AppendEntries→b term=3 prev=4/3 [] commit=3"] }
   ],
   ["HeartbeatReply of an older term", receive(heartbeatReply("b", 2, 0)), stays()],

@@ -338,6 +338,26 @@ describe("a member whose process ended between taking a snapshot into its log an
     }).pipe(Effect.provide(Process.layer))
   )
 
+  it.scoped("does not start where that snapshot has changed since, and says what to do", () =>
+    Effect.gen(function* () {
+      const network = yield* RaftTransport.makeNetwork
+      const filename = path.join(yield* folder, "raft.sqlite")
+      const member = yield* makeMember(network, "a", names, { filename })
+      const snapshots = path.join(path.dirname(filename), "snapshots")
+      fs.mkdirSync(snapshots)
+      fs.writeFileSync(path.join(snapshots, `incoming-7-2-${"0".repeat(32)}.snapshot`), "other bytes")
+      member.log.stage({
+        hardState: { term: 3, votedFor: undefined },
+        snapshot: { index: 7, term: 2, configuration: undefined },
+        entries: []
+      })
+      member.log.flush()
+      const failure = yield* Effect.flip(member.start)
+      assert.include(String(failure), "is damaged")
+      assert.include(String(failure), "add it again under a new name")
+    }).pipe(Effect.provide(Process.layer))
+  )
+
   it.scoped("without the snapshot it does not start, and says what to do", () =>
     Effect.gen(function* () {
       const network = yield* RaftTransport.makeNetwork

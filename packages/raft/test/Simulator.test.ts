@@ -45,7 +45,7 @@ describe("Simulator", () => {
   })
 
   it("meets what it is there to meet", () => {
-    const reports = Array.from({ length: 20 }, (_, at) => Simulator.run({ seed: 100 + at, steps: 2_000 }))
+    const reports = Array.from({ length: 30 }, (_, at) => Simulator.run({ seed: 100 + at, steps: 2_000 }))
     const sum = (of: (report: Simulator.Report) => number): number =>
       reports.reduce((total, report) => total + of(report), 0)
     assert.isAbove(

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { RaftCore, Simulator } from "@reckon/raft"
 import { World } from "../src/internal/sim/world.js"
+import { rules } from "../src/internal/snapshot/rules.js"
 import { breathe } from "./helpers/breathe.js"
 
 const group = (...voters: ReadonlyArray<string>): World =>
@@ -11,7 +12,8 @@ const group = (...voters: ReadonlyArray<string>): World =>
       spares: [],
       options: { ...RaftCore.defaults, electionTicks: 3 },
       workload: Simulator.workload(Simulator.streams),
-      checksums: true
+      checksums: true,
+      rules
     },
     RaftCore.step,
     false
@@ -130,15 +132,24 @@ describe("the simulated disks", () => {
   })
 
   it("have all of it in the runs, where every promise holds", async () => {
-    const faults = { rot: true, failedSync: true, tear: true, stall: true, crash: true }
+    const faults = {
+      ...{ rot: true, failedSync: true, tear: true, stall: true, crash: true },
+      ...{ compaction: true, spoil: true, amnesia: true }
+    }
     let damageNoticed = 0
+    let snapshotsRefused = 0
+    let installsEnded = 0
     for (let seed = 500; seed < 525; seed++) {
       const report = Simulator.run({ seed, faults })
       if (report.violations.length > 0) assert.fail(Simulator.render(report))
       damageNoticed += report.damageNoticed
+      snapshotsRefused += report.snapshotsRefused
+      installsEnded += report.installsEnded
       await breathe()
     }
     assert.isAbove(damageNoticed, 10)
+    assert.isAbove(snapshotsRefused, 3)
+    assert.isAbove(installsEnded, 0)
   })
 
   it("without checksums break the promises", { timeout: 120_000 }, async () => {
@@ -148,5 +159,141 @@ describe("the simulated disks", () => {
       if (Simulator.run({ seed, faults, checksums: false, shrink: false }).violations.length > 0) return
     }
     assert.fail("100 seeds saw nothing")
+  })
+})
+
+/** "a" leads and has cut its log; "c" was away and needs a snapshot. */
+const behind = (): World => {
+  const world = group("a", "b", "c")
+  kill(world, "c")
+  elect(world, "a")
+  world.apply({ _tag: "Propose", node: "a", count: 3, bytes: 4 })
+  for (let round = 0; round < 5; round++) {
+    sync(world)
+    deliver(world)
+  }
+  world.apply({ _tag: "Compact", node: "a", kept: 0 })
+  restart(world, "c")
+  return world
+}
+
+/** Lets all go on until "c" has an install to do, or for some time. */
+const goOn = (world: World, rounds = 40): void => {
+  const node = world.node("c")
+  for (let round = 0; round < rounds; round++) {
+    if (node.writes.some(({ output }) => output._tag === "Install")) return
+    world.apply({ _tag: "Tick", node: "a" })
+    deliver(world)
+    for (const { id, writes } of world.nodes) {
+      if (writes.every(({ output }) => output._tag === "Persist")) {
+        world.apply({ _tag: "Sync", node: id, writes: writes.length })
+      }
+    }
+    for (const { deliveries } of world.nodes) {
+      for (const { state, to } of deliveries.values()) {
+        if (state !== "under_way") world.apply({ _tag: "SnapshotEnd", node: "a", to })
+      }
+    }
+  }
+}
+
+const rotSnapshot = (world: World, node: string, file: "incoming" | "outgoing"): boolean =>
+  world.apply({ _tag: "RotSnapshot", node, file, at: 7 })
+
+describe("an install", () => {
+  it.each([
+    ["before anything of it is written", -1, 0, false],
+    ["between the log and the machine", 0, 4, true],
+    ["before its end is reported", 1, 4, false]
+  ])("that a crash cuts %s leaves no hole, and is ended or begun anew", (_, torn, base, ended) => {
+    const world = behind()
+    goOn(world)
+    const { disk } = world.node("c")
+    assert.lengthOf(disk.inbox.wholes, 1)
+    world.apply({ _tag: "Crash", node: "c", writes: 0, torn, forgotten: 0 })
+    assert.strictEqual(disk.log.base.index, base)
+    assert.isTrue(restart(world, "c"))
+    assert.strictEqual(world.installsEnded, ended ? 1 : 0)
+    assert.strictEqual(world.node("c").machine.index, base)
+    goOn(world)
+    sync(world)
+    goOn(world, 10)
+    assert.strictEqual(world.node("c").machine.digest, world.node("a").machine.digest)
+  })
+
+  it("of a snapshot that rots between log and machine stops the member, which does not start again", () => {
+    const world = behind()
+    goOn(world)
+    world.apply({ _tag: "Crash", node: "c", writes: 0, torn: 0, forgotten: 0 })
+    assert.isTrue(rotSnapshot(world, "c", "incoming"))
+    assert.isFalse(restart(world, "c"))
+    assert.strictEqual(world.damageNoticed, 1)
+    // and no other may be lost beside it
+    assert.isFalse(rot(world, "b", 0))
+  })
+})
+
+describe("a snapshot that is damaged", () => {
+  it("on its way is asked for again", () => {
+    const world = behind()
+    let spoilt = false
+    for (let round = 0; round < 40 && !spoilt; round++) {
+      world.apply({ _tag: "Tick", node: "a" })
+      spoilt = world.apply({ _tag: "Spoil", from: "a", to: "c", at: 0 })
+      deliver(world)
+      sync(world)
+    }
+    assert.isTrue(spoilt)
+    goOn(world, 200)
+    assert.strictEqual(world.snapshotsRefused, 1)
+    sync(world)
+    assert.strictEqual(world.node("c").disk.log.base.index, 4)
+  })
+
+  it("where it is kept is thrown away when it comes to light, and comes anew", () => {
+    const world = behind()
+    goOn(world)
+    kill(world, "c")
+    assert.isTrue(rotSnapshot(world, "c", "incoming"))
+    assert.isTrue(restart(world, "c"))
+    goOn(world, 200)
+    sync(world)
+    assert.strictEqual(world.node("c").machine.digest, world.node("a").machine.digest)
+  })
+
+  it("at its sender is refused by who gets it, and the sender makes another copy", () => {
+    const world = behind()
+    for (let round = 0; round < 40 && world.node("a").copy === undefined; round++) {
+      world.apply({ _tag: "Tick", node: "a" })
+      deliver(world)
+      sync(world)
+    }
+    assert.isTrue(rotSnapshot(world, "a", "outgoing"))
+    goOn(world, 200)
+    assert.strictEqual(world.snapshotsRefused, 1)
+    sync(world)
+    assert.strictEqual(world.node("c").machine.digest, world.node("a").machine.digest)
+  })
+})
+
+describe("a machine whose file is lost", () => {
+  it("is built again from a log that has everything", () => {
+    const world = group("a", "b", "c")
+    elect(world, "a")
+    kill(world, "a")
+    assert.isTrue(world.apply({ _tag: "LoseMachine", node: "a", older: false }))
+    assert.isTrue(restart(world, "a"))
+    assert.strictEqual(world.node("a").machine.index, 0)
+  })
+
+  it.each([
+    ["lost", false],
+    ["one from before its last change", true]
+  ])("or that is %s does not start where the log begins later", (_, older) => {
+    const world = behind()
+    kill(world, "a")
+    assert.isTrue(world.apply({ _tag: "LoseMachine", node: "a", older }))
+    assert.isFalse(restart(world, "a"))
+    assert.strictEqual(world.damageNoticed, 1)
   })
 })

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { RaftCore, Simulator } from "@reckon/raft"
 import { membershipMutants } from "./core/membershipMutants.js"
 import { mutants } from "./core/mutants.js"
-import { snapshotMutants } from "./core/snapshotMutants.js"
+import { snapshotMutants, snapshotRuleMutants } from "./core/snapshotMutants.js"
 import { breathe } from "./helpers/breathe.js"
 
 /** Where the meeting of troubles that shows a fault is too rare to be left to the draw. */
@@ -14,11 +14,14 @@ const settings: Readonly<Record<string, Omit<Simulator.RunOptions, "seed">>> = {
   "refuses its vote where its own configuration gives it none (§4.4)": {
     nodes: 1,
     faults: { membership: true, crash: true }
+  },
+  "lets a completion from before a snapshot vouch for what the snapshot replaced (§4.3)": {
+    faults: { compaction: true, stall: true }
   }
 }
 
 const settingOf = (name: string): Omit<Simulator.RunOptions, "seed"> | undefined =>
-  name in snapshotMutants ? { faults: { compaction: true } } : settings[name]
+  settings[name] ?? (name in snapshotMutants ? { faults: { compaction: true } } : undefined)
 
 describe("Simulator catches a core that", () => {
   it.each(Object.entries({ ...mutants, ...membershipMutants, ...snapshotMutants }))(
@@ -33,6 +36,15 @@ describe("Simulator catches a core that", () => {
       assert.fail("400 seeds saw nothing")
     }
   )
+
+  it.each(Object.entries(snapshotRuleMutants))("%s", { timeout: 120_000 }, async (_, options) => {
+    for (let seed = 1; seed <= 400; seed++) {
+      const { violations } = Simulator.run({ ...options, seed, shrink: false })
+      await breathe()
+      if (violations.length > 0) return
+    }
+    assert.fail("400 seeds saw nothing")
+  })
 
   it("never asks for an election, in the healing", () => {
     const step: typeof RaftCore.step = (state, input, log) =>

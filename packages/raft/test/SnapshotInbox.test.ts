@@ -128,6 +128,38 @@ describe("a snapshot that comes in", () => {
     })
   )
 
+  it.scoped("is checked as the disk has it, not as it came", () =>
+    Effect.gen(function* () {
+      const directory = yield* folder
+      const bytes = content(500)
+      const { inbox, received, whole } = yield* open(directory)
+      yield* received(pieceOf(bytes, 0, 300))
+      const [part = ""] = fs.readdirSync(directory)
+      fs.writeFileSync(path.join(directory, part), content(300, 1))
+      assert.deepInclude(yield* Effect.flip(received(pieceOf(bytes, 300, 200))), { reason: "damaged" })
+      assert.deepStrictEqual(whole, [])
+      yield* sendAll(inbox, bytes)
+      assert.deepStrictEqual(whole, ["10 from term 3"])
+    })
+  )
+
+  it.scoped("that has changed since it was kept is nothing to rely on, and comes anew", () =>
+    Effect.gen(function* () {
+      const directory = yield* folder
+      yield* sendAll((yield* open(directory)).inbox, content(500))
+      const { inbox, received, whole } = yield* open(directory)
+      const file = inbox.find({ index: 10, term: 2 }) ?? ""
+      assert.isTrue(yield* inbox.isSound(file))
+      fs.writeFileSync(file, content(500, 1))
+      assert.isFalse(yield* inbox.isSound(file))
+      assert.strictEqual(yield* received(pieceOf(content(500), 0, 0)), 0)
+      assert.deepStrictEqual(whole, [])
+      yield* sendAll(inbox, content(500))
+      assert.deepStrictEqual(whole, ["10 from term 3"])
+      assert.isTrue(yield* inbox.isSound(inbox.find({ index: 10, term: 2 }) ?? ""))
+    })
+  )
+
   it.scoped("that is there already is told of again, and not taken twice", () =>
     Effect.gen(function* () {
       const directory = yield* folder

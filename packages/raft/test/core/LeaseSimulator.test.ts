@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { RaftCore, Simulator } from "@reckon/raft"
 import { World } from "../../src/internal/sim/world.js"
+import { rules } from "../../src/internal/snapshot/rules.js"
 import { leaseMutants, rareLeaseMutants } from "./leaseMutants.js"
 import type { StepFunction } from "./mutants.js"
 
@@ -14,7 +15,7 @@ class Group {
 
   constructor(step: StepFunction) {
     const workload = Simulator.workload(Simulator.streams)
-    this.world = new World({ seed: 1, voters, spares: [], options, workload, checksums: true }, step, false)
+    this.world = new World({ seed: 1, voters, spares: [], options, workload, checksums: true, rules }, step, false)
     while (this.leader === "") this.ticks(1).among(...voters)
     // a round that all have answered: the leader holds a lease
     this.ticks(1).among(...voters)

@@ -248,10 +248,29 @@ describe("bugs of others: replication and commit (§4.3)", () => {
     const member = new Member({ options: { inflightMessagesMax: 1 } }).lead()
     member.propose(1)
     member.propose(2)
+    member.ticks(1)
     assert.deepStrictEqual(member.receive(heartbeatReply("b", 1, 0)), ["AppendEntries→b term=1 prev=2/1 [] commit=1"])
     assert.deepStrictEqual(member.receive(conflict("b", 1, 2, [1, 1])), [
       "AppendEntries→b term=1 prev=1/1 [2/1 3/1] commit=1"
     ])
+  })
+
+  it("what was sent after a heartbeat is not asked for by its answer, but by that of the next", () => {
+    const member = new Member().lead()
+    member.ticks(1)
+    member.propose(1)
+    assert.deepStrictEqual(member.receive(heartbeatReply("b", 1, 0)), [])
+    member.ticks(1)
+    assert.deepStrictEqual(member.receive(heartbeatReply("b", 1, 0)), ["AppendEntries→b term=1 prev=2/1 [] commit=1"])
+  })
+
+  it("the news of a commit costs an answer and no question, whatever is sent meanwhile", () => {
+    const member = new Member().lead()
+    member.propose(1)
+    member.sync()
+    assert.deepStrictEqual(only(member.receive(matched("b", 1, 2)), "→b"), ["Heartbeat→b term=1 commit=2 round=0"])
+    member.propose(2)
+    assert.deepStrictEqual(member.receive(heartbeatReply("b", 1, 0)), [])
   })
 
   it("a lost probe is asked again", () => {

@@ -74,6 +74,7 @@ describe("a leader whose log has lost its beginning", () => {
     member.receive(matched("c", 1, 2))
     member.receive(matched("c", 1, 4))
     member.compact(4)
+    member.ticks(1)
     assert.deepStrictEqual(member.receive(heartbeatReply("b", 1, 0)), ["SendSnapshot→b term=1 through=4"])
   })
 

@@ -55,7 +55,17 @@ export const leaseMutants: Readonly<
       if (lease === undefined || before.lease?.rounds[0] !== forever) return lease
       return { ...lease, rounds: [forever, ...lease.rounds.filter(round => round !== forever)] }
     }),
-    faults: { membership: true, partition: true },
+    // Troubles that keep a group of one from growing are left out.
+    faults: {
+      membership: true,
+      partition: true,
+      crash: false,
+      haste: false,
+      rot: false,
+      stall: false,
+      spoil: false,
+      amnesia: false
+    },
     nodes: 1
   }
 }

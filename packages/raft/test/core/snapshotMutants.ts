@@ -1,4 +1,4 @@
-import { type Message, RaftCore } from "@reckon/raft"
+import { type Message, RaftCore, type Simulator } from "@reckon/raft"
 import type { StepFunction } from "./mutants.js"
 
 /** Cores with one rule of snapshots broken, most as some implementation once shipped it. */
@@ -107,4 +107,37 @@ export const snapshotMutants: Readonly<Record<string, StepFunction>> = {
       entries: (from, to, bytesMax) =>
         to < log.firstIndex ? [] : log.entries(Math.max(from, log.firstIndex), to, bytesMax)
     })
+}
+
+/** Everything is believed where this is looked at. */
+const trusting = (...unchecked: ReadonlyArray<string>): Partial<Simulator.SnapshotRules> => ({
+  isSound: (checked, expected, found) => unchecked.includes(checked) || expected === found
+})
+
+/** Members that deal with a snapshot's bytes, or with the machine's file, by a broken rule, and the troubles that show it. */
+export const snapshotRuleMutants: Readonly<Record<string, Omit<Simulator.RunOptions, "seed">>> = {
+  "installs a snapshot without looking at the checksum of the whole (§4.6: etcd#14098)": {
+    snapshotRules: trusting("whole"),
+    faults: { compaction: true, rot: true }
+  },
+  "installs a snapshot that was changed on its way": {
+    snapshotRules: trusting("piece", "whole"),
+    faults: { compaction: true, spoil: true }
+  },
+  "trusts a snapshot that an earlier life of the process kept (§4.7: ra#589)": {
+    snapshotRules: trusting("kept"),
+    faults: { compaction: true, rot: true, crash: true, tear: true, duplicate: 0.2 }
+  },
+  "sends a copy again that arrived damaged": {
+    snapshotRules: trusting("copy"),
+    faults: { compaction: true, rot: true, loss: 0.3 }
+  },
+  "starts with a machine from before its log (§4.7: dragonboat#369)": {
+    snapshotRules: { beginning: () => "go_on" },
+    faults: { compaction: true, crash: true, amnesia: true }
+  },
+  "forgets an install that a crash cut between log and machine (§4.6)": {
+    snapshotRules: { beginning: ({ appliedIndex, baseIndex }) => (appliedIndex >= baseIndex ? "go_on" : "refuse") },
+    faults: { compaction: true, crash: true, tear: true }
+  }
 }

@@ -9,6 +9,7 @@ export const sendHeartbeat = (draft: Draft, progress: Mutable<Progress>): void =
   const { state } = draft
   const commit = Math.min(progress.matchIndex, state.commitIndex)
   progress.sentCommit = Math.max(progress.sentCommit, commit)
+  progress.heartbeatIndex = progress.nextIndex - 1
   send(draft, { _tag: "Heartbeat", from: state.id, to: progress.id, term: state.term, commit, round: state.round })
 }
 

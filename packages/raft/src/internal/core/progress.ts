@@ -18,6 +18,7 @@ const make = (id: MemberId, lastIndex: number): Progress => ({
   active: false,
   ackedRound: 0,
   sentCommit: 0,
+  heartbeatIndex: 0,
   catchUp: undefined
 })
 

@@ -174,8 +174,8 @@ const onConflict = (
 }
 
 /**
- * Says that the follower lives, never what it holds. If it is not known to hold everything, a message may have been lost:
- * ask anew, with an empty one where the window is full, whose refusal then shows the gap.
+ * Says that the follower lives, never what it holds. If it is not known to hold everything that was sent before the heartbeat, a message may
+ * have been lost: ask anew, with an empty one, whose refusal then shows the gap. What was sent after it can only be on its way.
  */
 export const onHeartbeatReply = (draft: Draft, message: HeartbeatReply): void => {
   const { state } = draft
@@ -186,7 +186,8 @@ export const onHeartbeatReply = (draft: Draft, message: HeartbeatReply): void =>
     progress.paused = false
     replicate(draft, progress)
   } else if (progress.phase === "replicate" && progress.matchIndex < state.lastIndex) {
-    if (progress.inflight.length > 0 && !resortToSnapshot(draft, progress)) sendAppend(draft, progress, [])
+    const mayBeLost = progress.inflight.length > 0 && progress.matchIndex < progress.heartbeatIndex
+    if (mayBeLost && !resortToSnapshot(draft, progress)) sendAppend(draft, progress, [])
     replicate(draft, progress)
   }
   transfer.proceed(draft, progress)

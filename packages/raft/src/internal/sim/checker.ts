@@ -1,11 +1,12 @@
 import type { LogEntry } from "../../LogEntry.js"
 import * as Membership from "../../Membership.js"
-import type { InstallSnapshot, Message } from "../../Message.js"
+import type { Message } from "../../Message.js"
 import * as Quorum from "../../Quorum.js"
 import type { SendSnapshot, State } from "../../RaftCore.js"
 import type { Snapshot } from "../../Snapshot.js"
 import * as Machine from "./machine.js"
 import type { Disk, Node, Read } from "./node.js"
+import * as Snapshots from "./snapshots.js"
 import { Violation } from "./violation.js"
 
 interface Committed {
@@ -344,8 +345,42 @@ export class Checker {
     }
   }
 
+  /** A snapshot whose bytes a member says it holds. */
+  onWhole({ disk, id }: Node, { index, term }: Snapshot): void {
+    this.demand(
+      Snapshots.hasSound(disk.inbox, { index, term }),
+      "a snapshot is taken only as it was sent",
+      () => `${id} takes that of ${index}, which has other bytes`
+    )
+  }
+
+  /** A start, or that a member would not start; `isDamaged` says whether there is a reason for that. */
+  onStart(node: Node, started: boolean, isDamaged: boolean): void {
+    const { base } = node.disk.log
+    if (!started) {
+      this.demand(
+        isDamaged,
+        "a member with a sound disk starts",
+        () => `${node.id}, whose log begins after ${base.index}`
+      )
+      return
+    }
+    this.demand(
+      node.machine.index >= base.index,
+      "nothing is applied across a hole",
+      () => `${node.id} starts at ${node.machine.index}, its log begins after ${base.index}`
+    )
+    if (node.machine.index > 0) this.onState(node)
+  }
+
   onWritten(node: Node, before: Disk["hardState"]): void {
-    const { term, votedFor } = node.disk.hardState
+    const { hardState, inbox, log, machine } = node.disk
+    const { term, votedFor } = hardState
+    this.demand(
+      machine.index >= log.base.index || Snapshots.find(inbox, log.base) !== undefined,
+      "a log begins where its machine or a snapshot stands",
+      () => `that of ${node.id} begins after ${log.base.index}, its machine stands at ${machine.index}`
+    )
     this.demand(
       term > before.term || (term === before.term && (before.votedFor === undefined || before.votedFor === votedFor)),
       "term and vote only grow",
@@ -354,7 +389,7 @@ export class Checker {
   }
 
   /** A message as it leaves: everything it says must be true of the disk. */
-  onRelease(node: Node, message: Message | InstallSnapshot): void {
+  onRelease(node: Node, message: Message | Snapshots.Piece): void {
     const { disk } = node
     this.demand(
       message.term <= disk.hardState.term,

@@ -1,11 +1,18 @@
 import * as Membership from "../../Membership.js"
 import * as Quorum from "../../Quorum.js"
 import type { Node } from "./node.js"
+import * as Snapshots from "./snapshots.js"
 
 /** How much of what rots a group has to bear: what it promises, it promises as long as most of its disks are sound. */
 
-/** Whether a member's disk has rotted: noticed or not, it is of no use any more. */
-export const isDamaged = ({ disk }: Node): boolean => disk.rotten.size > 0
+/**
+ * Whether a member's disk has rotted, or lost the machine's file, so that nothing on it makes up for it: noticed or not, it is of no use any more. An install under
+ * way whose snapshot has rotted ends there.
+ */
+export const isDamaged = ({ disk, writes }: Node): boolean =>
+  disk.rotten.size > 0 ||
+  (disk.machine.index < disk.log.base.index && !Snapshots.hasSound(disk.inbox, disk.log.base)) ||
+  writes.some(({ output }) => output._tag === "Install" && !Snapshots.hasSound(disk.inbox, output.snapshot))
 
 /**
  * Whether this member may be lost for ever, or is already: in each configuration that anybody may go by, those with sound disks

@@ -1,10 +1,12 @@
 import * as Membership from "../../Membership.js"
-import type { InstallSnapshot, Message } from "../../Message.js"
+import type { Message } from "../../Message.js"
 import * as RaftCore from "../../RaftCore.js"
 import type { Workload } from "../../Simulator.js"
 import * as Snapshot from "../../Snapshot.js"
+import type { SnapshotRules } from "../snapshot/rules.js"
 import { Log, viewOf } from "./log.js"
 import * as Machine from "./machine.js"
+import * as Snapshots from "./snapshots.js"
 
 /**
  * What a crash cannot take.
@@ -15,25 +17,22 @@ import * as Machine from "./machine.js"
 export interface Disk {
   hardState: RaftCore.HardState
   readonly log: Log
-  /** The state machine, as far as it is stored. */
+  /** The state machine, as far as it is stored, and the file before it was last written. */
   machine: Machine.Machine
-  /** What has rotted: entries, by their index, and {@link record}. */
+  olderMachine: Machine.Machine
+  readonly inbox: Snapshots.Inbox
+  /** What has rotted: entries, by their index, {@link record} and {@link machineFile}. */
   readonly rotten: Set<number>
 }
 
-/** The place of what is no entry: the record of term, vote, base and end. */
+/** The places of what is no entry: the record of term, vote, base and end, and the state machine's own file. */
 export const record = 0
+export const machineFile = -1
 
 /** A write under way, with the messages that wait for it. */
 export interface Write {
   readonly output: RaftCore.Persist | RaftCore.Install
   readonly held: Array<Message>
-}
-
-/** A snapshot on its way to another member. */
-export interface Offer {
-  readonly message: InstallSnapshot
-  delivered: boolean
 }
 
 /** A read that a leader was asked for. */
@@ -72,7 +71,11 @@ export interface Node {
   /** Reads of clients that wait until an index is applied here. */
   waiting: Array<{ readonly attempt: number; readonly index: number }>
   /** Snapshots under way, by the member they go to. */
-  readonly offers: Map<string, Offer>
+  readonly deliveries: Map<string, Snapshots.Delivery>
+  /** The copy of the machine that members are sent. */
+  copy: Snapshots.File | undefined
+  /** The newest term in which what comes in was sent. */
+  arrivingTerm: number | undefined
   /** The configurations of `log`, the newest first; kept apart from what the core believes. */
   configurations: Membership.History
   /** Whether it has heard since its start that it is a member no more. */
@@ -85,6 +88,13 @@ export interface Node {
 /** What a member's clock shows, in whole ticks. */
 export const clockAt = ({ slowness }: Node, time: number): number => Math.floor(time * (1 - slowness))
 
+/** Time goes on; how much of it the member's clock shows since its last tick. */
+export const pass = (node: Node, time: number): number => {
+  const before = node.clock
+  node.clock = clockAt(node, time)
+  return node.clock - before
+}
+
 export interface Group {
   readonly seed: number
   readonly voters: ReadonlyArray<string>
@@ -94,6 +104,7 @@ export interface Group {
   readonly workload: Workload
   /** Whether disks have checksums. */
   readonly checksums: boolean
+  readonly rules: SnapshotRules
 }
 
 /** Thrown where a member reads what has rotted. */
@@ -117,7 +128,14 @@ const boot = (group: Group, id: string, { hardState, log, machine }: Disk, incar
 export const make = (group: Group, id: string): Node => {
   const log = new Log(Snapshot.founding(Membership.founding(group.voters)))
   const machine = Machine.initial(group.workload)
-  const disk: Disk = { hardState: { term: 0, votedFor: undefined }, log, machine, rotten: new Set() }
+  const disk: Disk = {
+    hardState: { term: 0, votedFor: undefined },
+    log,
+    machine,
+    olderMachine: machine,
+    inbox: { part: undefined, wholes: [] },
+    rotten: new Set()
+  }
   const node: Node = {
     id,
     disk,
@@ -139,7 +157,9 @@ export const make = (group: Group, id: string): Node => {
     transfers: new Map(),
     asked: new Set(),
     waiting: [],
-    offers: new Map(),
+    deliveries: new Map(),
+    copy: undefined,
+    arrivingTerm: undefined,
     configurations: log.configurations(),
     left: false,
     // the slowest and the fastest are as far apart as a lease forgives
@@ -155,13 +175,21 @@ export const isDamaged = ({ checksums }: Group, { disk }: Node, index: number): 
 
 /** Changes what the disk has, if it has it. */
 export const rot = ({ disk }: Node, index: number): boolean => {
-  if (index !== record && disk.log.at(index) === undefined) return false
+  if (index > record && disk.log.at(index) === undefined) return false
   disk.rotten.add(index)
   return true
 }
 
 const mend = ({ log, rotten }: Disk): void => {
-  for (const index of rotten) if (index === record || log.at(index) === undefined) rotten.delete(index)
+  for (const index of rotten)
+    if (index === record || (index > record && log.at(index) === undefined)) rotten.delete(index)
+}
+
+const store = (disk: Disk, machine: Machine.Machine): void => {
+  if (disk.machine === machine) return
+  disk.olderMachine = disk.machine
+  disk.machine = machine
+  disk.rotten.delete(machineFile)
 }
 
 /** Puts a write, or its beginning, on the disk: the hard state, the cut, and so many of its entries. */
@@ -172,27 +200,38 @@ export const persist = (disk: Disk, { entries, hardState, truncateFrom }: RaftCo
   disk.log.push(entries.slice(0, count))
 }
 
-/** Puts a snapshot on the disk: the hard state, the log's new beginning and the machine, whole. */
-export const install = ({ workload }: Group, disk: Disk, { hardState, snapshot }: RaftCore.Install): void => {
+/** The first step of an install: the hard state, and the log's new beginning. */
+export const beginAfter = (disk: Disk, { hardState, snapshot }: RaftCore.Install): void => {
   if (hardState !== undefined) disk.hardState = hardState
   disk.log.replace(snapshot)
-  disk.machine = Machine.restore(workload, snapshot.index, snapshot.checksum)
   mend(disk)
 }
 
-/** The snapshot of the machine as it is now; the whole of it takes the place of the checksum. */
-export const snapshotOf = ({ log, machine }: Node): Snapshot.Snapshot => ({
-  ...log.baseAt(machine.index),
-  machineVersion: 1,
-  checksum: Machine.image(machine)
-})
+/** The second step: the machine, out of the file that was kept. False where that has rotted. */
+export const takeKept = (group: Group, disk: Disk, { snapshot }: RaftCore.Install): boolean => {
+  if (group.checksums && !Snapshots.hasSound(disk.inbox, snapshot)) return false
+  const file = Snapshots.find(disk.inbox, snapshot)
+  if (file === undefined) return false
+  store(disk, Snapshots.machineOf(group, file))
+  Snapshots.discard(disk.inbox, snapshot.index)
+  return true
+}
+
+/** Of a member that is down the machine's file is gone, or one from before its last change comes back. */
+export const loseMachine = ({ workload }: Group, { disk, up }: Node, older: boolean): boolean => {
+  if (up) return false
+  disk.machine = older ? disk.olderMachine : Machine.initial(workload)
+  disk.olderMachine = disk.machine
+  disk.rotten.delete(machineFile)
+  return true
+}
 
 /** Stores the machine, and cuts the log behind it but for so many entries. */
 export const compact = (node: Node, kept: number): boolean => {
   const throughIndex = node.machine.index - kept
   const isInstalling = node.writes.some(({ output }) => output._tag === "Install")
   if (isInstalling || throughIndex <= node.log.base.index) return false
-  node.disk.machine = node.machine
+  store(node.disk, node.machine)
   node.disk.log.compact(throughIndex)
   node.log.compact(throughIndex)
   mend(node.disk)
@@ -207,6 +246,7 @@ export const crash = (node: Node, forgotten: number): void => {
     const entry = disk.log.at(index)
     if (entry !== undefined) disk.machine = Machine.apply(disk.machine, entry)
   }
+  Snapshots.forget(disk.inbox, forgotten)
   node.writes = []
   node.waiting = []
   node.proposals.clear()
@@ -214,16 +254,34 @@ export const crash = (node: Node, forgotten: number): void => {
   node.asked.clear()
   node.changes.clear()
   node.transfers.clear()
-  node.offers.clear()
+  node.deliveries.clear()
+  node.copy = undefined
+  node.arrivingTerm = undefined
 }
 
-/** Starts a member with what its disk holds. False where it refuses: something of that has rotted. */
-export const restart = (group: Group, node: Node): boolean => {
+/** How a start ended: it goes on with what is there, has put a snapshot in the machine's place first, or refuses. */
+export type Start = "started" | "installed" | "refused"
+
+/** Starts a member with what its disk holds, unless something of that has rotted, or there is a hole in it that nothing fills. */
+export const restart = (group: Group, node: Node): Start => {
   const { disk } = node
-  if (group.checksums && disk.rotten.size > 0) return false
+  if (group.checksums && disk.rotten.size > 0) return "refused"
+  const spoil = disk.rotten.has(machineFile) ? 1 : 0
   disk.log.spoil(disk.rotten)
   disk.rotten.clear()
-  disk.machine = Machine.restore(group.workload, disk.machine.index, Machine.image(disk.machine))
+  const stored = Machine.restore(group.workload, disk.machine.index, Machine.image(disk.machine))
+  disk.machine = { ...stored, digest: (stored.digest ^ spoil) >>> 0 }
+  const { base } = disk.log
+  const file = Snapshots.kept(group, disk.inbox, base)
+  const beginning = group.rules.beginning({
+    appliedIndex: disk.machine.index,
+    baseIndex: base.index,
+    hasSnapshot: file !== undefined
+  })
+  if (beginning === "refuse") return "refused"
+  const isInstalled = beginning === "install" && file !== undefined
+  if (isInstalled) store(disk, Snapshots.machineOf(group, file))
+  Snapshots.discard(disk.inbox, disk.machine.index)
   const core = boot(group, node.id, disk, node.incarnation + 1)
   node.up = true
   node.incarnation += 1
@@ -232,5 +290,5 @@ export const restart = (group: Group, node: Node): boolean => {
   node.core = core
   node.configurations = node.log.configurations()
   node.left = false
-  return true
+  return isInstalled ? "installed" : "started"
 }

@@ -1,5 +1,6 @@
 import type { Event, Violation } from "../../Simulator.js"
 import * as Trace from "../../Trace.js"
+import * as TraceCheck from "../../TraceCheck.js"
 import type { Group } from "./node.js"
 import { settle } from "./settle.js"
 import { shrink } from "./shrink.js"
@@ -15,6 +16,9 @@ const failureOf = (cause: unknown): Broken => {
   if (cause instanceof Broken) return cause
   return new Broken("no defects", cause instanceof Error ? cause.message : String(cause))
 }
+
+/** The lines of one in so many seeds are held against the specification, which costs their rendering. */
+const checkedEach = 8
 
 const linearizable = "histories are linearizable"
 
@@ -51,9 +55,21 @@ export class Play {
     private readonly setting: Setting,
     private readonly trace: ((line: string) => void) | undefined
   ) {
-    this.world = new World(setting, setting.step, setting.historiesOnly, (input, next) => {
-      if (trace !== undefined) this.transitions.push(Trace.line(input, next))
-    })
+    const { historiesOnly, seed, step } = setting
+    const check = seed % checkedEach === 0 && !historiesOnly ? TraceCheck.make() : undefined
+    this.world = new World(
+      setting,
+      step,
+      historiesOnly,
+      (input, next) => {
+        if (trace === undefined && check === undefined) return
+        const line = Trace.line(input, next)
+        if (trace !== undefined) this.transitions.push(line)
+        const refusal = check?.line(line)
+        if (refusal !== undefined) throw new Broken(`the trace is one of Raft, ${refusal.rule}`, refusal.detail)
+      },
+      id => check?.restarted(id)
+    )
   }
 
   apply(event: Event): void {

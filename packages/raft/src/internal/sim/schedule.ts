@@ -1,8 +1,9 @@
 import type { Event, Faults } from "../../Simulator.js"
 import * as Clients from "./clients.js"
-import { clockAt, type Node, record } from "./node.js"
+import type { Link } from "./link.js"
+import { clockAt, machineFile, type Node, record } from "./node.js"
 import type { Random } from "./random.js"
-import type { Link, World } from "./world.js"
+import type { World } from "./world.js"
 
 /** How often each thing happens, as a share of all events. What is left over goes to messages and disks. */
 const shares = { fault: 0.02, client: 0.1, compaction: 0.02, tick: 0.12, hastyTick: 0.4 }
@@ -113,6 +114,7 @@ export class Schedule {
     if (link === undefined) return undefined
     const at = faults.reorder > 0 && random.chance(faults.reorder) ? random.int(link.messages.length) : 0
     const message = { from: link.from.id, to: link.to.id, at }
+    if (faults.spoil && link.messages[at]?._tag === "Piece" && random.chance(0.1)) return { _tag: "Spoil", ...message }
     if (!link.to.up || this.cut.has(link) || random.chance(faults.loss)) return { _tag: "Drop", ...message }
     return random.chance(faults.duplicate) ? { _tag: "Duplicate", ...message } : { _tag: "Deliver", ...message }
   }
@@ -122,6 +124,8 @@ export class Schedule {
     if (!random.chance(probability)) return undefined
     const node = random.pick(this.world.nodes.filter(({ writes }) => writes.length > 0))
     if (node === undefined || this.stalled.has(node) || this.paused.has(node)) return undefined
+    const install = node.writes.findIndex(({ output }) => output._tag === "Install")
+    if (install !== -1 && this.faults.crash && random.chance(0.3)) return this.crash("Crash", node, install)
     const event = { _tag: "Sync" as const, node: node.id, writes: random.between(1, node.writes.length) }
     return this.faults.stall && random.chance(0.05)
       ? { ...event, heldUp: random.between(1, 3 * node.core.options.electionTicks) }
@@ -131,11 +135,11 @@ export class Schedule {
   /** A snapshot's delivery is reported, or its failure: also of one that is only late. */
   private snapshot(probability: number): Event | undefined {
     const { random } = this
-    const node = random.pick(this.world.nodes.filter(({ offers, up }) => up && offers.size > 0))
+    const node = random.pick(this.world.nodes.filter(({ deliveries, up }) => up && deliveries.size > 0))
     if (node === undefined || this.paused.has(node) || !random.chance(probability)) return undefined
-    const [to, offer] = random.pick([...node.offers]) ?? []
-    if (to === undefined || (offer?.delivered !== true && !random.chance(0.3))) return undefined
-    return { _tag: "SnapshotEnd", node: node.id, to }
+    const delivery = random.pick([...node.deliveries.values()])
+    if (delivery === undefined || (delivery.state === "under_way" && !random.chance(0.1))) return undefined
+    return { _tag: "SnapshotEnd", node: node.id, to: delivery.to }
   }
 
   /** Starts a trouble or ends one. */
@@ -150,11 +154,14 @@ export class Schedule {
       case 1:
         return faults.failedSync ? this.crash("FailSync", unlucky) : undefined
       case 2:
-        return faults.rot && random.chance(0.3) ? this.rot(unlucky) : undefined
+        return faults.rot ? this.rot(unlucky) : undefined
       case 3:
       case 4: {
         const node = random.pick(down)
-        return node === undefined ? undefined : { _tag: "Restart", node: node.id }
+        if (node === undefined) return undefined
+        return faults.amnesia && random.chance(0.2)
+          ? { _tag: "LoseMachine", node: node.id, older: random.chance(0.5) }
+          : { _tag: "Restart", node: node.id }
       }
       case 5:
         return faults.campaign ? { _tag: "Campaign", node: unlucky.id } : undefined
@@ -171,21 +178,31 @@ export class Schedule {
     }
   }
 
-  /** An entry, or now and then the record. */
-  private rot({ disk: { log }, id }: Node): Event {
-    const entry = this.random.between(log.base.index + 1, log.lastIndex)
-    return { _tag: "Rot", node: id, index: this.random.chance(0.2) ? record : entry }
+  /** A snapshot on its way in or out, if there is one; now and then an entry, the record, or the machine's own file. */
+  private rot({ copy, disk: { inbox, log }, id }: Node): Event | undefined {
+    const { random } = this
+    if (!random.chance(0.3)) {
+      const hasIncoming = inbox.part !== undefined || inbox.wholes.length > 0
+      if (!hasIncoming && copy === undefined) return undefined
+      const file = hasIncoming && (copy === undefined || random.chance(0.7)) ? "incoming" : "outgoing"
+      return { _tag: "RotSnapshot", node: id, file, at: random.int(1_000) }
+    }
+    const entry = random.between(log.base.index + 1, log.lastIndex)
+    const roll = random.next()
+    return { _tag: "Rot", node: id, index: roll < 0.2 ? record : roll < 0.3 ? machineFile : entry }
   }
 
-  private crash(_tag: "Crash" | "FailSync", node: Node): Event | undefined {
+  /** `among`: the write that is torn, where that is not drawn. */
+  private crash(_tag: "Crash" | "FailSync", node: Node, among?: number): Event | undefined {
     // a sync can only fail where one is under way
     if (!node.up || (_tag === "FailSync" && node.writes.length === 0)) return undefined
     const { random } = this
-    const writes = random.int(node.writes.length + 1)
+    const writes = among ?? random.int(node.writes.length + 1)
     const torn = node.writes[writes]?.output
-    const entries = torn?._tag === "Persist" ? torn.entries.length : 0
-    const tornEntries = this.faults.tear ? random.between(-1, entries) : -1
-    return { _tag, node: node.id, writes, torn: tornEntries, forgotten: random.int(5) }
+    // an install has two steps
+    const parts = torn?._tag === "Persist" ? torn.entries.length : 1
+    const tornAfter = this.faults.tear ? random.between(-1, parts) : -1
+    return { _tag, node: node.id, writes, torn: tornAfter, forgotten: random.int(5) }
   }
 
   private cutSome(node: Node): void {
@@ -226,6 +243,8 @@ export const drawFaults = (random: Random): Faults => {
     membership: random.chance(0.5),
     transfer: random.chance(0.4),
     compaction: random.chance(0.5),
-    lease: random.chance(0.25)
+    lease: random.chance(0.25),
+    spoil: random.chance(0.3),
+    amnesia: random.chance(0.3)
   }
 }

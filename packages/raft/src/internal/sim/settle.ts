@@ -24,16 +24,18 @@ const deliverAll = (world: World, apply: Apply): void => {
         apply({ _tag: to.up ? "Deliver" : "Drop", from: from.id, to: to.id, at: 0 })
       }
     }
-    for (const { id, offers } of world.nodes) {
-      for (const to of offers.keys()) {
-        apply({ _tag: "SnapshotEnd", node: id, to })
-        delivered += 1
-      }
-    }
     for (const node of world.nodes) {
       if (node.writes.length === 0) continue
       apply({ _tag: "Sync", node: node.id, writes: node.writes.length })
       delivered += 1
+    }
+    for (const { deliveries, id } of world.nodes) {
+      for (const { state, to } of deliveries.values()) {
+        // where nothing moves any more a piece was lost
+        if (state === "under_way" && delivered > before) continue
+        apply({ _tag: "SnapshotEnd", node: id, to })
+        delivered += 1
+      }
     }
     if (delivered === before) return
   }

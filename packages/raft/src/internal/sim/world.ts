@@ -1,38 +1,21 @@
 import * as Membership from "../../Membership.js"
-import type { InstallSnapshot, Message } from "../../Message.js"
+import type { Message } from "../../Message.js"
 import * as RaftCore from "../../RaftCore.js"
 import type { Event } from "../../Simulator.js"
 import { Checker } from "./checker.js"
 import { Clients, type Request } from "./clients.js"
 import * as Damage from "./damage.js"
+import * as Links from "./link.js"
 import * as Machine from "./machine.js"
 import * as Nodes from "./node.js"
+import * as Snapshots from "./snapshots.js"
 import { Violation } from "./violation.js"
 
 export type StepFunction = typeof RaftCore.step
 
-/** Messages a link holds; the oldest give way. */
-const linkMessagesMax = 64
-
-/** A client's read on its way from the member that it came through to the leader, and the leader's answer. */
-interface Forwarded<Tag> {
-  readonly _tag: Tag
-  readonly from: string
-  readonly to: string
-  readonly attempt: number
-  /** In an answer; nothing where the read was refused. */
-  readonly index: number | undefined
-}
-
-type ForwardedRead = Forwarded<"AskIndex"> | Forwarded<"TellIndex">
-
-type Packet = Message | InstallSnapshot | ForwardedRead
-
-export interface Link {
-  readonly from: Nodes.Node
-  readonly to: Nodes.Node
-  readonly messages: Array<Packet>
-}
+/** What a member that is up is asked to do. */
+type AskedOfCore = "Tick" | "Campaign" | "Propose" | "Read" | "Change" | "Transfer" | "Call" | "Retry"
+type Asked = AskedOfCore | "Sync" | "Compact" | "SnapshotEnd"
 
 /**
  * The group, its network, its disks and its clients. Nothing happens in it but by {@link World.apply}, and nothing that is
@@ -40,31 +23,37 @@ export interface Link {
  */
 export class World {
   readonly nodes: ReadonlyArray<Nodes.Node>
-  readonly links: ReadonlyArray<Link>
+  readonly links: ReadonlyArray<Links.Link>
   readonly checker: Checker
   readonly clients: Clients
   /** Proposals and attempts of clients are numbered together: a number is one or the other. */
   private proposals = 0
   private reads = 0
   private requests = 0
+  private questions = 0
   /** In ticks of a true clock. */
   time = 0
   readsServed = 0
   changesCommitted = 0
   transfersDone = 0
   snapshotsInstalled = 0
-  /** Members that met with rot, and stopped. */
+  /** Installs that a crash cut, and the next start ended. */
+  installsEnded = 0
+  /** Pieces, and whole snapshots, that were refused for their checksum. */
+  snapshotsRefused = 0
+  /** Members that met with rot, or with a hole, and stopped. */
   damageNoticed = 0
 
   constructor(
     readonly group: Nodes.Group,
     private readonly step: StepFunction,
     private readonly historiesOnly: boolean,
-    private readonly onTransition: (input: RaftCore.Input, next: RaftCore.Step) => void = () => {}
+    private readonly onTransition: (input: RaftCore.Input, next: RaftCore.Step) => void = () => {},
+    private readonly onRestart: (id: string) => void = () => {}
   ) {
     const nodes = [...group.voters, ...group.spares].map(id => Nodes.make(group, id))
     this.nodes = nodes
-    this.links = nodes.flatMap(from => nodes.filter(to => to !== from).map(to => ({ from, to, messages: [] })))
+    this.links = Links.between(nodes)
     this.clients = new Clients(group.workload)
     this.checker = new Checker(
       nodes,
@@ -103,6 +92,7 @@ export class World {
       case "Deliver":
       case "Duplicate":
       case "Drop":
+      case "Spoil":
         return this.transmit(event)
       case "Crash":
         return this.crash(event)
@@ -112,7 +102,13 @@ export class World {
       case "Restart":
         return this.restart(this.node(event.node))
       case "Rot":
-        return this.rot(this.node(event.node), event.index)
+        return this.isBearable(this.node(event.node)) && Nodes.rot(this.node(event.node), event.index)
+      case "RotSnapshot":
+        return this.isBearable(this.node(event.node)) && Snapshots.rot(this.node(event.node), event.file, event.at)
+      case "LoseMachine":
+        return (
+          this.isBearable(this.node(event.node)) && Nodes.loseMachine(this.group, this.node(event.node), event.older)
+        )
       case "Abandon":
         return this.clients.abandon(event.client)
       default:
@@ -122,62 +118,84 @@ export class World {
 
   private restart(node: Nodes.Node): boolean {
     if (node.up) return false
-    const started = Nodes.restart(this.group, node)
-    if (!started) this.damageNoticed += 1
-    return started
+    const isDamaged = Damage.isDamaged(node)
+    const start = Nodes.restart(this.group, node)
+    this.checker.onStart(node, start !== "refused", isDamaged)
+    if (start === "refused") this.damageNoticed += 1
+    else this.onRestart(node.id)
+    if (start === "installed") this.installsEnded += 1
+    return start !== "refused"
   }
 
-  private rot(node: Nodes.Node, index: number): boolean {
-    return Damage.isBearable(this.nodes, node) && Nodes.rot(node, index)
+  private isBearable(node: Nodes.Node): boolean {
+    return Damage.isBearable(this.nodes, node)
   }
 
-  private transmit(event: Extract<Event, { readonly _tag: "Deliver" | "Duplicate" | "Drop" }>): boolean {
+  private transmit(event: Extract<Event, { readonly _tag: "Deliver" | "Duplicate" | "Drop" | "Spoil" }>): boolean {
     const link = this.links.find(({ from, to }) => from.id === event.from && to.id === event.to)
-    const message = link?.messages[event.at]
-    if (link === undefined || message === undefined) return false
+    const sent = link?.messages[event.at]
+    if (link === undefined || sent === undefined) return false
     if (event._tag === "Drop") {
       link.messages.splice(event.at, 1)
       return true
     }
-    if (!link.to.up) return false
-    if (event._tag === "Deliver") link.messages.splice(event.at, 1)
-    if (message._tag === "AskIndex" || message._tag === "TellIndex") {
-      this.forwarded(link.to, message)
-      return true
-    }
-    if (message._tag === "Removed") link.to.left = true
-    if (message._tag === "InstallSnapshot") {
-      const offer = link.from.offers.get(link.to.id)
-      if (offer?.message === message) offer.delivered = true
-    }
-    this.feed(link.to, { _tag: "Receive", message })
+    const message = event._tag === "Spoil" ? Links.spoilt(sent) : sent
+    if (!link.to.up || message === undefined) return false
+    if (event._tag !== "Duplicate") link.messages.splice(event.at, 1)
+    this.receive(link.to, message)
     return true
   }
 
-  private operate(
-    event: Extract<
-      Event,
-      {
-        readonly _tag:
-          | "Tick"
-          | "Campaign"
-          | "Propose"
-          | "Read"
-          | "Sync"
-          | "Change"
-          | "Transfer"
-          | "Compact"
-          | "SnapshotEnd"
-          | "Call"
-          | "Retry"
-      }
-    >
-  ): boolean {
+  private receive(node: Nodes.Node, message: Links.Packet): void {
+    switch (message._tag) {
+      case "AskIndex":
+      case "TellIndex":
+        this.forwarded(node, message)
+        break
+      case "Piece":
+        this.takePiece(node, message)
+        break
+      case "Receipt":
+        this.onReceipt(node, message)
+        break
+      default:
+        if (message._tag === "Removed") node.left = true
+        this.feed(node, { _tag: "Receive", message })
+    }
+  }
+
+  private takePiece(node: Nodes.Node, piece: Snapshots.Piece): void {
+    const { from: to, question, size, snapshot, term, to: from } = piece
+    const taken = Snapshots.take(this.group, node, piece)
+    if (taken === "damaged") this.snapshotsRefused += 1
+    if (taken === size) {
+      this.checker.onWhole(node, snapshot)
+      this.feed(node, { _tag: "Receive", message: { _tag: "InstallSnapshot", from: to, to: from, term, snapshot } })
+    }
+    this.send(node, { _tag: "Receipt", from, to, question, taken })
+  }
+
+  private onReceipt(node: Nodes.Node, receipt: Snapshots.Receipt): void {
+    const delivery = Snapshots.onReceipt(this.group, node, receipt)
+    // who leads no more sends nothing in its old name
+    if (delivery !== undefined && node.core.role === "leader" && node.core.term === delivery.term) {
+      this.sendPiece(node, delivery)
+    }
+  }
+
+  private sendPiece(node: Nodes.Node, delivery: Snapshots.Delivery): void {
+    this.questions += 1
+    delivery.question = this.questions
+    this.release(node, Snapshots.pieceOf(node.id, delivery))
+  }
+
+  private operate(event: Extract<Event, { readonly _tag: Asked }>): boolean {
     const node = this.node(event.node)
     if (!node.up) return false
     switch (event._tag) {
       case "Tick":
-        this.feed(node, { _tag: "Tick", elapsed: this.pass(node, event.at) })
+        if (event.at !== undefined) this.time = Math.max(this.time, event.at)
+        this.feed(node, { _tag: "Tick", elapsed: event.at === undefined ? undefined : Nodes.pass(node, this.time) })
         return true
       case "Campaign":
         this.feed(node, { _tag: "Campaign" })
@@ -213,25 +231,18 @@ export class World {
         this.feed(node, { _tag: "TransferLeadership", id: this.requests, target: event.target })
         return true
       case "Compact":
-        return Nodes.compact(node, event.kept)
+        if (!Nodes.compact(node, event.kept)) return false
+        this.checker.onWritten(node, node.disk.hardState)
+        return true
       case "SnapshotEnd": {
-        const offer = node.offers.get(event.to)
-        if (offer === undefined) return false
-        node.offers.delete(event.to)
-        const { term, to } = offer.message
-        this.feed(node, { _tag: offer.delivered ? "SnapshotDelivered" : "SnapshotFailed", to, term })
+        const delivery = node.deliveries.get(event.to)
+        if (delivery === undefined) return false
+        node.deliveries.delete(event.to)
+        const { state, term, to } = delivery
+        this.feed(node, { _tag: state === "delivered" ? "SnapshotDelivered" : "SnapshotFailed", to, term })
         return true
       }
     }
-  }
-
-  /** Time goes on; how much of it the member's clock shows since its last tick. */
-  private pass(node: Nodes.Node, at: number | undefined): number | undefined {
-    if (at === undefined) return undefined
-    this.time = Math.max(this.time, at)
-    const before = node.clock
-    node.clock = Nodes.clockAt(node, this.time)
-    return node.clock - before
   }
 
   /** A client's operation, through whichever member. One that does not lead sends a read on, and refuses the rest. */
@@ -264,7 +275,7 @@ export class World {
     this.feed(node, { _tag: "ReadIndex", id: this.reads, elapsed })
   }
 
-  private forwarded(node: Nodes.Node, { _tag, attempt, from, index }: ForwardedRead): void {
+  private forwarded(node: Nodes.Node, { _tag, attempt, from, index }: Links.ForwardedRead): void {
     if (_tag === "AskIndex") this.readIndex(node, attempt, from)
     else if (node.asked.delete(attempt)) this.onIndex(node, attempt, index)
   }
@@ -308,7 +319,8 @@ export class World {
     const last = done[done.length - 1]
     if (last === undefined) return false
     for (const { held, output } of done) {
-      this.write(node, output)
+      const isDone = this.write(node, output)
+      if (!isDone) throw new Nodes.Damaged(`${node.id} installs a snapshot that has rotted`)
       if (output._tag === "Install") this.installed(node)
       for (const message of held) this.release(node, message)
     }
@@ -318,17 +330,24 @@ export class World {
     return true
   }
 
-  /** All of a write, or so many of its entries. */
-  private write(node: Nodes.Node, output: Nodes.Write["output"], entries = Number.POSITIVE_INFINITY): void {
-    const before = node.disk.hardState
+  /**
+   * All of a write, or so many of its entries; of an install one step, or both. False where the second cannot be done.
+   */
+  private write(node: Nodes.Node, output: Nodes.Write["output"], parts = Number.POSITIVE_INFINITY): boolean {
+    const { disk } = node
+    const before = disk.hardState
+    let isDone = true
     if (output._tag === "Install") {
       this.checker.onReplaced(node, output.snapshot)
-      Nodes.install(this.group, node.disk, output)
+      Nodes.beginAfter(disk, output)
+      this.checker.onWritten(node, before)
+      isDone = parts > 0 && Nodes.takeKept(this.group, disk, output)
     } else {
       if (output.truncateFrom !== undefined) this.checker.onCut(node, output.truncateFrom)
-      Nodes.persist(node.disk, output, entries)
+      Nodes.persist(disk, output, parts)
     }
     this.checker.onWritten(node, before)
+    return isDone
   }
 
   private installed(node: Nodes.Node): void {
@@ -343,22 +362,20 @@ export class World {
     if (!node.up) return false
     for (const { output } of node.writes.slice(0, event.writes)) this.write(node, output)
     const torn = node.writes[event.writes]?.output
-    // an install is whole or not at all
-    if (torn?._tag === "Persist" && event.torn >= 0) this.write(node, torn, event.torn)
+    if (torn !== undefined && event.torn >= 0) this.write(node, torn, event.torn)
     Nodes.crash(node, event.forgotten)
     return true
   }
 
-  private release(node: Nodes.Node, message: Message | InstallSnapshot): void {
+  private release(node: Nodes.Node, message: Message | Snapshots.Piece): void {
     this.checker.onRelease(node, message)
     this.send(node, message)
   }
 
-  private send(node: Nodes.Node, message: Packet): void {
-    const link = this.links.find(({ from, to }) => from === node && to.id === message.to)
-    if (link === undefined) throw new Violation("messages go to members", `${node.id} to ${message.to}`)
-    link.messages.push(message)
-    if (link.messages.length > linkMessagesMax) link.messages.shift()
+  private send(node: Nodes.Node, packet: Links.Packet): void {
+    const link = this.links.find(({ from, to }) => from === node && to.id === packet.to)
+    if (link === undefined) throw new Violation("messages go to members", `${node.id} to ${packet.to}`)
+    Links.put(link, packet)
   }
 
   private feed(node: Nodes.Node, input: RaftCore.Input): void {
@@ -418,12 +435,12 @@ export class World {
         break
       }
       case "SendSnapshot": {
-        const snapshot = Nodes.snapshotOf(node)
-        const { term, to } = output
-        this.checker.onOffer(node, output, snapshot)
-        const message: InstallSnapshot = { _tag: "InstallSnapshot", from: node.id, to, term, snapshot }
-        node.offers.set(to, { message, delivered: false })
-        this.release(node, message)
+        const { term, throughIndex, to } = output
+        const file = Snapshots.copyOf(node, throughIndex)
+        this.checker.onOffer(node, output, file.snapshot)
+        const delivery = Snapshots.deliver(to, term, file)
+        node.deliveries.set(to, delivery)
+        this.sendPiece(node, delivery)
         break
       }
       case "ProposalsAppended":

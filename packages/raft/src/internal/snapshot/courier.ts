@@ -2,13 +2,14 @@
  * Brings snapshots to members that need one: has the machine write one to a file, and sends it piece by piece. Members that
  * need one at the same time get the same.
  */
-import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { MemberId } from "../../Membership.js"
 import type { SnapshotDelivered, SnapshotFailed } from "../../RaftInput.js"
@@ -18,6 +19,7 @@ import type { Snapshot } from "../../Snapshot.js"
 import { bytesMax, SnapshotRefused } from "../../SnapshotChunk.js"
 import type { SnapshotError } from "../../StateMachine.js"
 import * as files from "./files.js"
+import { rules } from "./rules.js"
 
 export interface Courier {
   /** Sends a snapshot, in the place of one that is under way to the same member. How it ended is told through `ended`. */
@@ -81,9 +83,9 @@ export const make = (options: {
       fs.rmSync(file, { force: true })
       const { index } = yield* options.copy(file)
       const described = options.describe(index)
-      const hash = createHash("sha256")
-      const size = yield* Effect.promise(() => files.hashInto(hash, file))
-      const snapshot = { index, ...described, machineVersion: options.machineVersion(), checksum: hash.digest("hex") }
+      const { size } = fs.statSync(file)
+      const checksum = yield* Effect.promise(() => files.checksum(file))
+      const snapshot = { index, ...described, machineVersion: options.machineVersion(), checksum }
       const parcel: Parcel = { file, size, snapshot, users: 0, usedMillis: yield* Clock.currentTimeMillis }
       parcels = [...parcels, parcel]
       return parcel
@@ -125,25 +127,41 @@ export const make = (options: {
         }
       })
 
+    /** What arrived damaged, or could not be read, may be damaged here: then nobody is sent it again. */
+    const examine = (parcel: Parcel, cause: Cause.Cause<SnapshotRefused>) => {
+      const isTheirs = Option.exists(Cause.failureOption(cause), ({ reason }) => reason !== "damaged")
+      if (isTheirs || Cause.isInterruptedOnly(cause)) return Effect.void
+      return Effect.tryPromise(() => files.checksum(parcel.file)).pipe(
+        Effect.match({
+          onSuccess: found => rules.isSound("copy", parcel.snapshot.checksum, found),
+          onFailure: () => false
+        }),
+        Effect.map(isSound => (isSound ? undefined : discard(parcel)))
+      )
+    }
+
     const carryOut = (order: SendSnapshot) =>
       Effect.acquireUseRelease(
         Effect.tap(obtain(order.throughIndex), parcel => {
           parcel.users += 1
         }),
-        parcel => sending.withPermits(1)(deliver(order, parcel)),
+        parcel => Effect.tapErrorCause(sending.withPermits(1)(deliver(order, parcel)), cause => examine(parcel, cause)),
         parcel =>
           Effect.map(Clock.currentTimeMillis, now => {
             parcel.users -= 1
             parcel.usedMillis = now
           })
       ).pipe(
-        Effect.matchEffect({
+        Effect.matchCauseEffect({
           onSuccess: () => Effect.sync(() => ended({ _tag: "SnapshotDelivered", to: order.to, term: order.term })),
-          onFailure: error =>
-            Effect.zipRight(
-              Effect.logWarning(`${order.to} did not get a snapshot: ${error.message}`),
-              Effect.sync(() => ended({ _tag: "SnapshotFailed", to: order.to, term: order.term }))
-            )
+          // one that was broken off, for another or because this member leads no more, nobody waits for
+          onFailure: cause =>
+            Cause.isInterruptedOnly(cause)
+              ? Effect.void
+              : Effect.zipRight(
+                  Effect.logWarning(`${order.to} did not get a snapshot`, cause),
+                  Effect.sync(() => ended({ _tag: "SnapshotFailed", to: order.to, term: order.term }))
+                )
         })
       )
 

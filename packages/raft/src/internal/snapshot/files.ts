@@ -1,5 +1,5 @@
 /** What keeping snapshots in files needs of the file system. */
-import { createHash, type Hash } from "node:crypto"
+import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 
 /** After this a file's bytes, or a folder's names, survive a power loss. */
@@ -15,14 +15,11 @@ export const sync = (path: string): void => {
 /** Hexadecimal. */
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
 
-/** Reads a file through, in pieces between which others get their turn, and answers how many bytes it has. */
-export const hashInto = async (hash: Hash, file: string): Promise<number> => {
-  let size = 0
-  for await (const bytes of fs.createReadStream(file)) {
-    hash.update(bytes)
-    size += bytes.length
-  }
-  return size
+/** Of a whole file, read in pieces between which others get their turn. */
+export const checksum = async (file: string): Promise<string> => {
+  const hash = createHash("sha256")
+  for await (const bytes of fs.createReadStream(file)) hash.update(bytes)
+  return hash.digest("hex")
 }
 
 /** At most `bytesMax` bytes of the file from `offset` on. */

@@ -19,6 +19,7 @@ import type { StateMachine } from "../../StateMachine.js"
 import { baseOf } from "../driver/base.js"
 import * as Courier from "./courier.js"
 import * as Inbox from "./inbox.js"
+import { rules } from "./rules.js"
 
 export interface Snapshots {
   readonly courier: Courier.Courier | undefined
@@ -57,24 +58,27 @@ export const make = (options: {
   Effect.gen(function* () {
     const { log, machine, wake } = options
 
-    const fresh = (): RaftLogError | undefined => {
-      const base = log.base()
-      return machine.appliedIndex() >= base.index
-        ? undefined
-        : new RaftLogError({
-            filename: log.filename,
-            detail:
-              `it begins after entry ${base.index}, but the state machine has only those up to ${machine.appliedIndex()}, and no snapshot is there to fill the gap. ` +
-              "Remove the member from the group, move its files away, and add it again under a new name: it will be sent a snapshot"
-          })
+    const hole = (detail: string) => {
+      const { index } = log.base()
+      return new RaftLogError({
+        filename: log.filename,
+        detail:
+          `it begins after entry ${index}, but the state machine has only those up to ${machine.appliedIndex()}, and ${detail}. ` +
+          "Remove the member from the group, move its files away, and add it again under a new name: it will be sent a snapshot"
+      })
     }
+
+    const beginning = (hasSnapshot: boolean) =>
+      rules.beginning({ appliedIndex: machine.appliedIndex(), baseIndex: log.base().index, hasSnapshot })
+
+    const noSnapshot = "no snapshot is there to fill the gap"
 
     if (machine.persist === undefined || machine.snapshot === undefined || machine.install === undefined) {
       return {
         courier: undefined,
         take: refuseAll,
         install: () => Effect.dieMessage("a machine that takes no snapshots was to install one"),
-        recover: Effect.suspend(() => fresh() ?? Effect.void)
+        recover: Effect.suspend(() => (beginning(false) === "go_on" ? Effect.void : hole(noSnapshot)))
       }
     }
     const { install: putInPlace, snapshot: copy } = machine
@@ -123,11 +127,20 @@ export const make = (options: {
       courier,
       take: inbox.take,
       install,
-      recover: Effect.suspend(() => {
+      recover: Effect.gen(function* () {
         const base = log.base()
-        const error = fresh()
-        if (error === undefined) return Effect.sync(() => inbox.discard(machine.appliedIndex()))
-        return inbox.find(base) === undefined ? error : install(base)
+        const file = machine.appliedIndex() < base.index ? inbox.find(base) : undefined
+        const isSound = file !== undefined && (yield* inbox.isSound(file))
+        switch (beginning(isSound)) {
+          case "go_on":
+            return inbox.discard(machine.appliedIndex())
+          case "install":
+            return yield* install(base)
+          case "refuse":
+            return yield* hole(
+              file === undefined ? noSnapshot : `the snapshot that was to fill the gap, ${file}, is damaged`
+            )
+        }
       })
     }
   })
