@@ -3,7 +3,7 @@
  *
  * Metadata are the fields of a JSON object. By convention, which the store's indexes and tools know, `causation_id` is the id of the event (or command) that led to this one and
  * `correlation_id` that of the conversation the two are part of. They are not handed from function to function: what is said of an effect ({@link annotate},
- * {@link causedBy}) goes into every typed event that is appended within it.
+ * {@link causedBy}) goes into every typed event that is appended within it. `Query.causedBy` and `Query.correlatedWith` find them again.
  *
  * ```ts
  * store.subscribe({ streamId: null, from: "origin" }).pipe(

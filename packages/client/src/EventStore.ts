@@ -34,6 +34,7 @@ import type {
   StreamError,
   StreamNotFound,
   StreamTombstoned,
+  SubscribeError,
   Unreachable,
   WrongExpectedVersion
 } from "./StoreError.js"
@@ -299,12 +300,12 @@ export interface Service {
   /**
    * The events of a stream (`streamId` null: of the store) from a start point on, then each as it commits; it does not end by itself. When its node goes away
    * it goes on at another one, behind the last event it delivered: none is missed, none comes twice. It fails when no node has served it for
-   * the length of the time limit.
+   * the length of the time limit, and with `StreamTombstoned` when the stream is deleted for good: no event can come any more.
    */
   readonly subscribe: (options: {
     readonly streamId: string | null
     readonly from: SubscribeFrom
-  }) => Stream.Stream<RecordedEvent, ReadFailure>
+  }) => Stream.Stream<RecordedEvent, SubscribeError | Unreachable>
 }
 
 /**
@@ -332,14 +333,14 @@ export type Requests<E = never> = {
 }
 
 /**
- * The one request that is answered by a stream: batches of events, without end.
+ * The one request that is answered by a stream: batches of events, without end, as long as its stream can have any.
  *
  * @since 0.1.0
  * @category models
  */
 export type Subscribe = (
   payload: Rpc.Payload<typeof SubscribeRpc>
-) => Stream.Stream<ReadonlyArray<RecordedEvent>, RequestError>
+) => Stream.Stream<ReadonlyArray<RecordedEvent>, SubscribeError>
 
 const validStatus = checked(StatusRpc.payloadSchema)
 

@@ -136,6 +136,23 @@ export const allTags = (...tags: ReadonlyArray<string>): Query => (tags.length =
 export const metadata = (field: string, value: MetadataField["value"]): Query => make({ metadata: [{ field, value }] })
 
 /**
+ * The effects of an event: those whose metadata name it as their cause, see `EventMetadata.causedBy`. The id may also be that of a command.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const causedBy = (eventId: string): Query => metadata("causation_id", eventId)
+
+/**
+ * The events of one conversation: those whose metadata have this correlation id. The event that began it has none where nothing caused it; its own id is then that of the
+ * conversation.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const correlatedWith = (correlationId: string): Query => metadata("correlation_id", correlationId)
+
+/**
  * Events of the streams whose names match the pattern, see `StreamPattern`.
  *
  * @since 0.1.0

@@ -340,6 +340,20 @@ export const RequestError = Schema.Union(
 export type RequestError = Schema.Schema.Type<typeof RequestError>
 
 /**
+ * Why no further event of a subscription comes.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const SubscribeError = Schema.Union(...RequestError.members, StreamTombstoned)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type SubscribeError = Schema.Schema.Type<typeof SubscribeError>
+
+/**
  * @since 0.1.0
  * @category errors
  */

@@ -9,6 +9,8 @@ import * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as Schema from "effect/Schema"
 import { NewEvent, Position, RecordedEvents, StreamId, Version } from "./Event.js"
 import { ExpectedVersion } from "./ExpectedVersion.js"
+import { recognized, recognizedEither } from "./internal/recognized.js"
+import { isAppend, isAppended } from "./internal/shapes.js"
 import { Query } from "./Query.js"
 import { NewSnapshot, Snapshot, SnapshotInfo } from "./Snapshot.js"
 import {
@@ -19,6 +21,7 @@ import {
   StreamError,
   StreamNotFound,
   StreamTombstoned,
+  SubscribeError,
   WrongExpectedVersion
 } from "./StoreError.js"
 import { StreamDetails, StreamMetadata } from "./StreamMetadata.js"
@@ -202,6 +205,8 @@ export const pageEventsMax = 1000
 
 const count = Schema.Int.pipe(Schema.between(0, pageEventsMax))
 
+const appends = Schema.Array(recognized(Append, (value): value is Append => isAppend(value)))
+
 /**
  * Several appends in one request; each succeeds or fails on its own.
  *
@@ -212,8 +217,14 @@ const count = Schema.Int.pipe(Schema.between(0, pageEventsMax))
  * @category requests
  */
 export const AppendRpc = Rpc.make("Append", {
-  payload: { store: StoreId, appends: Schema.Array(Append) },
-  success: Schema.Array(Schema.Either({ left: AppendError, right: Appended })),
+  payload: { store: StoreId, appends },
+  success: Schema.Array(
+    recognizedEither({
+      left: AppendError,
+      right: Appended,
+      isRight: (value): value is Appended => isAppended(value)
+    })
+  ),
   error: RequestError
 })
 
@@ -227,7 +238,7 @@ export const AppendRpc = Rpc.make("Append", {
 export const AppendBatchRpc = Rpc.make("AppendBatch", {
   payload: {
     store: StoreId,
-    appends: Schema.Array(Append).pipe(Schema.minItems(1)),
+    appends: appends.pipe(Schema.minItems(1)),
     condition: Schema.NullOr(AppendCondition)
   },
   success: Schema.Array(Appended),
@@ -428,7 +439,8 @@ export const ListStreamsRpc = Rpc.make("ListStreams", {
 })
 
 /**
- * History from a start point on, then every event as it commits, without a gap. One element is a batch, at most {@link pageEventsMax}.
+ * History from a start point on, then every event as it commits, without a gap. One element is a batch, at most {@link pageEventsMax}. It goes on over a deletion, after which the stream
+ * may be created anew, and fails once the stream is tombstoned, after which nothing can follow.
  *
  * @since 0.1.0
  * @category requests
@@ -436,7 +448,7 @@ export const ListStreamsRpc = Rpc.make("ListStreams", {
 export const SubscribeRpc = Rpc.make("Subscribe", {
   payload: { store: StoreId, streamId: Schema.NullOr(StreamId), from: SubscribeFrom },
   success: RecordedEvents,
-  error: RequestError,
+  error: SubscribeError,
   stream: true
 })
 

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Event, StoreRpcs } from "@reckon/client"
-import { Arbitrary, Schema } from "effect"
+import { Event, StoreError, StoreRpcs } from "@reckon/client"
+import { Arbitrary, Either, ParseResult, Schema } from "effect"
 import * as fc from "fast-check"
-import { isAppend } from "../src/internal/shapes.js"
+import { isAppend, isAppended } from "../src/internal/shapes.js"
 
 const isEvent = Schema.is(Event.RecordedEvent)
 const areEvents = Schema.is(Event.RecordedEvents)
@@ -93,5 +93,67 @@ describe("an append", () => {
         assert.strictEqual(isAppend(changed), shape(changed), field)
       }),
       { numRuns: 2_000 }
+    ))
+})
+
+/** What comes of it, and what is wrong with it. */
+const outcome = <A>(result: Either.Either<A, ParseResult.ParseError>) =>
+  Either.mapLeft(result, error => ParseResult.ArrayFormatter.formatErrorSync(error))
+
+describe("a request with appends", () => {
+  const passing = Schema.decodeUnknownEither(StoreRpcs.AppendRpc.payloadSchema)
+  const walked = Schema.decodeUnknownEither(
+    Schema.Struct({ store: StoreRpcs.StoreId, appends: Schema.Array(StoreRpcs.Append) })
+  )
+  const append = Arbitrary.make(StoreRpcs.Append).filter(({ events }) => events.length > 0)
+
+  it("is taken and refused as by the schema of each append, in the same words", () =>
+    fc.assert(
+      fc.property(append, fc.constantFrom("streamId", "expectedVersion", "events"), odd, (valid, field, value) => {
+        const request = { store: "default", appends: [valid, { ...valid, [field]: value }] }
+        assert.deepStrictEqual(outcome(passing(request)), outcome(walked(request)))
+      }),
+      { numRuns: 1_000 }
+    ))
+})
+
+describe("the answers to appends", () => {
+  const passing = StoreRpcs.AppendRpc.successSchema
+  const walked = Schema.Array(Schema.Either({ left: StoreError.AppendError, right: StoreRpcs.Appended }))
+  const appended = Arbitrary.make(StoreRpcs.Appended)
+  const answers = fc.array(
+    fc.oneof(appended.map(Either.right), Arbitrary.make(StoreError.AppendError).map(Either.left)),
+    { maxLength: 5 }
+  )
+  const fields = Object.keys(StoreRpcs.Appended.fields)
+
+  it("have the shape that their schema says", () =>
+    fc.assert(
+      fc.property(appended, fc.constantFrom(...fields), odd, (valid, field, value) => {
+        assert.isTrue(isAppended(valid))
+        const changed = { ...valid, [field]: value }
+        assert.strictEqual(isAppended(changed), Schema.is(StoreRpcs.Appended)(changed), field)
+      }),
+      { numRuns: 2_000 }
+    ))
+
+  it("leave as their schema would have them, and arrive", () =>
+    fc.assert(
+      fc.property(answers, all => {
+        const encoded = Schema.encodeSync(passing)(all)
+        assert.deepStrictEqual(encoded, Schema.encodeSync(walked)(all))
+        assert.deepStrictEqual(Schema.decodeUnknownSync(passing)(encoded), all)
+      })
+    ))
+
+  it("are taken and refused as by their schema", () =>
+    fc.assert(
+      fc.property(appended, fc.constantFrom(...fields), odd, (valid, field, value) => {
+        const encoded = [{ _tag: "Right", right: valid }, { _tag: "Right", right: { ...valid, [field]: value } }, value]
+        for (const some of [encoded.slice(0, 2), encoded]) {
+          assert.deepStrictEqual(Schema.decodeUnknownOption(passing)(some), Schema.decodeUnknownOption(walked)(some))
+        }
+      }),
+      { numRuns: 1_000 }
     ))
 })

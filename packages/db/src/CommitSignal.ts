@@ -1,5 +1,5 @@
 /**
- * Wakes those who wait for events beyond what they have read.
+ * Wakes those who wait for something to happen beyond what they have read: for an event, or for the end of their stream.
  *
  * It carries no events: a subscription reads them from the store itself, history and live alike, so that there is no seam between the two at which
  * one could be lost, and nothing to buffer for a slow reader.
@@ -13,10 +13,10 @@ import * as Effect from "effect/Effect"
  * @category models
  */
 export interface CommitSignal {
-  /** Events up to this position can be read now. */
-  readonly notify: (position: number) => void
-  /** Returns once an event with at least this position can be read. */
-  readonly awaitPosition: (position: number) => Effect.Effect<void>
+  /** What the log says up to this index can be read now. */
+  readonly notify: (index: number) => void
+  /** Returns once what the log says up to this index can be read. */
+  readonly awaitIndex: (index: number) => Effect.Effect<void>
 }
 
 /**
@@ -25,23 +25,23 @@ export interface CommitSignal {
  */
 export const make = (): CommitSignal => {
   let last = -1
-  let waiting = new Map<symbol, { readonly position: number; readonly wake: () => void }>()
+  let waiting = new Map<symbol, { readonly index: number; readonly wake: () => void }>()
   return {
-    notify: position => {
-      if (position <= last) return
-      last = position
+    notify: index => {
+      if (index <= last) return
+      last = index
       const before = waiting
       waiting = new Map()
       for (const [key, waiter] of before) {
-        if (waiter.position <= last) waiter.wake()
+        if (waiter.index <= last) waiter.wake()
         else waiting.set(key, waiter)
       }
     },
-    awaitPosition: position =>
+    awaitIndex: index =>
       Effect.async<void>(resume => {
-        if (position <= last) return resume(Effect.void)
+        if (index <= last) return resume(Effect.void)
         const key = Symbol()
-        waiting.set(key, { position, wake: () => resume(Effect.void) })
+        waiting.set(key, { index, wake: () => resume(Effect.void) })
         return Effect.sync(() => waiting.delete(key))
       })
   }

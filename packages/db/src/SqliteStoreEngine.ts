@@ -2,7 +2,7 @@
  * The `StoreEngine` on an SQLite file, with prepared statements and without any layer between: it is the hot path of every append and read.
  *
  * The file is used by one engine at a time. It is consistent after any crash, and may then stand at an earlier applied index, from which the
- * Raft log replays: commits are not synced here, see `StoreEngine.Service.checkpoint`.
+ * Raft log replays: batches share transactions, and commits are not synced here, see `StoreEngine.Service.checkpoint`.
  *
  * @since 0.1.0
  */
@@ -43,6 +43,7 @@ const fromConnection = (db: Database.Connection) => {
   const checkpointWal = db.prepare<[], [number, number, number]>("PRAGMA wal_checkpoint(PASSIVE)").raw()
 
   const checkpoint = () => {
+    writer.commit()
     const [busy, framesInWal, framesCopied] = checkpointWal.get() ?? [1, 0, 0]
     // Nobody else has the file, so nobody can hold a checkpoint up. In memory there is no WAL, and both numbers are -1.
     assertInvariant(busy === 0 && framesInWal === framesCopied, "a checkpoint copies the whole WAL", {
@@ -95,10 +96,12 @@ const serve = (filename: string, first: Opened) => {
     apply: entries => opened.value.writer.apply(entries),
     checkpoint: () => opened.value.checkpoint(),
     snapshot: file =>
-      Effect.suspend(() => Database.copy(opened.db, file)).pipe(
-        Effect.catchAll(refused(file)),
-        Effect.zipRight(attempt(file, () => ({ index: appliedIndexIn(file) })))
-      ),
+      // SQLite copies nothing while a transaction is open on the connection.
+      Effect.acquireUseRelease(
+        Effect.sync(() => opened.value.writer.commitEach()),
+        () => Database.copy(opened.db, file),
+        release => Effect.sync(release)
+      ).pipe(Effect.catchAll(refused(file)), Effect.zipRight(attempt(file, () => ({ index: appliedIndexIn(file) })))),
     install,
     readStream: options => opened.value.reader.readStream(options),
     readAll: options => opened.value.reader.readAll(options, lastPosition()),
@@ -118,7 +121,14 @@ const serve = (filename: string, first: Opened) => {
     streamCount: () => opened.value.writer.head().streamCount,
     eventCount: () => opened.value.writer.head().eventCount
   }
-  return { service, close: () => opened.db.close() }
+  const close = () => {
+    try {
+      opened.value.writer.commit()
+    } finally {
+      opened.db.close()
+    }
+  }
+  return { service, close }
 }
 
 /**

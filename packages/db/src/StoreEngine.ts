@@ -141,7 +141,7 @@ export interface Service {
   readonly appliedTerm: () => number
 
   /**
-   * Applies `entries` in one transaction, together with the new applied index and term: after a crash either all of them are applied or none is.
+   * Applies `entries` as one, together with the new applied index and term: after a crash either all of them are applied or none is, nor what came after them.
    * Answers each entry in order, `null` for one without a command.
    *
    * The entries must continue the applied ones without a gap; anything else is a defect.
@@ -160,7 +160,7 @@ export interface Service {
   readonly apply: (entries: ReadonlyArray<Entry>) => ReadonlyArray<Reply | null>
 
   /**
-   * Makes durable all that is applied, and returns the applied index: the log may be cut up to there. Until then a power failure may take the
+   * Makes durable all that is applied, and returns the applied index: the log may be cut up to there. Until then a crash of the process may take the
    * engine back to an earlier applied index (never to a half applied batch), from which the log has to be replayed.
    */
   readonly checkpoint: () => number

@@ -273,7 +273,7 @@ const nothingYet = (next: number): EventPage => ({ events: [], isEnd: true, next
  * Reads through the readers of a store. A read that its reader could not serve has had no effect, and every error of it says so.
  *
  * A subscription passes over what is hidden. It goes on where the pages it read say, also where they are empty, and waits only at the end of what there is: on a stream that
- * does not exist or was deleted until it has an event again.
+ * does not exist or was deleted until it has an event again. On one that is tombstoned, at whatever time, it fails.
  *
  * @since 0.1.0
  * @category constructors
@@ -325,19 +325,21 @@ export const make = (options: {
 
   // ── following ──
 
-  const lastPosition = Effect.suspend(() => {
-    const current = options.engine.current()
-    return current === undefined ? Effect.fail(starting(store)) : Effect.succeed(current.lastPosition())
-  })
+  const ofEngine = (look: (engine: Engine) => number) =>
+    Effect.suspend(() => {
+      const current = options.engine.current()
+      return current === undefined ? Effect.fail(starting(store)) : Effect.succeed(look(current))
+    })
+  const lastPosition = ofEngine(engine => engine.lastPosition())
+  const appliedIndex = ofEngine(engine => engine.appliedIndex())
 
-  const pageAt = (streamId: string | null, from: number): Effect.Effect<EventPage, RequestError> => {
+  const pageAt = (streamId: string | null, from: number): Effect.Effect<EventPage, RequestError | StreamTombstoned> => {
     const page = { store, from, count: pageEventsMax, direction: "forward", consistency: "local" } as const
     return streamId === null
       ? served(readers.call("ReadAll", { ...page, asOf: null }, inTime))
       : Effect.catchTags(served(readers.call("Read", { ...page, streamId }, inTime)), {
           StreamNotFound: () => Effect.succeed(nothingYet(from)),
-          StreamDeleted: () => Effect.succeed(nothingYet(from)),
-          StreamTombstoned: () => Effect.succeed(nothingYet(from))
+          StreamDeleted: () => Effect.succeed(nothingYet(from))
         })
   }
 
@@ -346,12 +348,12 @@ export const make = (options: {
     Effect.gen(function* () {
       let next = from
       while (true) {
-        // Taken before the read: an event that commits after it will wake us.
-        const position = yield* lastPosition
+        // Taken before the read: whatever commits after it will wake us.
+        const index = yield* appliedIndex
         const page = yield* pageAt(streamId, next)
         const after = Math.max(next, page.next)
         if (page.events.length > 0) return { events: page.events, next: after }
-        if (page.isEnd) yield* signal.awaitPosition(position + 1)
+        if (page.isEnd) yield* signal.awaitIndex(index + 1)
         else assertInvariant(after > next, "a page that is not the last leads on", { from: next, next: page.next })
         next = after
       }

@@ -32,13 +32,13 @@ const snapshotError = ({ detail, filename, reason }: StoreFileRefused) =>
  * @category constructors
  */
 export const make = (engine: Engine, signal: CommitSignal): Context.Tag.Service<StateMachine> => {
-  signal.notify(engine.lastPosition())
+  signal.notify(engine.appliedIndex())
   return StateMachine.of({
     appliedIndex: engine.appliedIndex,
     persist: engine.checkpoint,
     snapshot: file => Effect.mapError(engine.snapshot(file), snapshotError),
     install: file =>
-      Effect.map(Effect.mapError(engine.install(file), snapshotError), () => signal.notify(engine.lastPosition())),
+      Effect.map(Effect.mapError(engine.install(file), snapshotError), () => signal.notify(engine.appliedIndex())),
     apply: entries => {
       const replies = engine.apply(
         entries.map(({ index, kind, payload, term }) => ({
@@ -47,7 +47,7 @@ export const make = (engine: Engine, signal: CommitSignal): Context.Tag.Service<
           command: kind === "noop" ? null : Either.getOrThrowWith(Command.decode(payload), error => error)
         }))
       )
-      signal.notify(engine.lastPosition())
+      signal.notify(engine.appliedIndex())
       return replies.map(reply => (reply === null ? noReply : Command.encodeReply(reply)))
     }
   })

@@ -38,7 +38,7 @@ import * as Pool from "@reckon/otp/Pool"
 import type { RaftClient } from "@reckon/raft/RaftClient"
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -340,7 +340,7 @@ export const make = (store: string, writers: Writers): StoreWriter => {
     CallingSelf: notTaken("this node is starting it"),
     MailboxFull: () => Effect.fail(new Overloaded({ detail: "the writer's mailbox is full" }))
   }
-  const inTime = { timeout: "20 seconds" } as const
+  const inTime = { timeout: Duration.seconds(20) }
 
   const write = (key: string, operations: ReadonlyArray<Command.Operation>) =>
     Effect.catchTags(writers.call(key, "Write", { operations }, inTime), recover)

@@ -176,6 +176,23 @@ describe("a leaf", () => {
     assert.deepStrictEqual(new Set(fetched), new Set([4]))
   })
 
+  it("fetches as many as are wanted at once, where that is known, up to its limit", () => {
+    for (const [wanted, first] of [
+      [100, 100],
+      [10_000, 512]
+    ] as const) {
+      const fetched: Array<number> = []
+      const fetch = (from: number, limit: number) => {
+        fetched.push(limit)
+        return dense.slice(from, from + limit)
+      }
+      const list = Postings.leaf(Postings.orderOf("forward"), fetch, wanted)
+      assert.deepStrictEqual(walk(list, "forward"), dense)
+      assert.strictEqual(fetched[0], first)
+      assert.isAtMost(Math.max(...fetched), 512)
+    }
+  })
+
   it("does not ask again behind its end", () => {
     const fetched: Array<number> = []
     const list = indexOf([1, 2], "forward", fetched)

@@ -59,7 +59,7 @@ const makeReaders = (options: { readonly size?: number; readonly readBarrier?: R
     const write = (streamId: string, ...ns: ReadonlyArray<number>) =>
       Effect.sync(() => {
         applyNext(engine, append(streamId, "any", ...ns.map(n => event(n))))
-        signal.notify(engine.lastPosition())
+        signal.notify(engine.appliedIndex())
       })
     return { engine, handle, pool, reader, signal, write }
   })
@@ -435,7 +435,7 @@ describe("StoreReader", () => {
         yield* write("a", 4)
         yield* settle
         applyAt(engine, 2_000, setMetadata("a", { truncateBefore: 3 }))
-        signal.notify(engine.lastPosition())
+        signal.notify(engine.appliedIndex())
         yield* write("a", 5)
         yield* settle
         assert.deepStrictEqual([all.got, stream.got], [idsOf(3, 4, 5), idsOf(4, 5)])

@@ -8,7 +8,7 @@
  */
 import * as RpcGroup from "@effect/rpc/RpcGroup"
 import type { RecordedEvent } from "@reckon/client/Event"
-import { NoQuorum, Overloaded, type RequestError } from "@reckon/client/StoreError"
+import { NoQuorum, Overloaded, type RequestError, type SubscribeError } from "@reckon/client/StoreError"
 import {
   AppendBatchRpc,
   AppendRpc,
@@ -76,7 +76,7 @@ export interface GatewayWorker {
   readonly subscribe: (options: {
     readonly streamId: string | null
     readonly from: SubscribeFrom
-  }) => Stream.Stream<ReadonlyArray<RecordedEvent>, RequestError>
+  }) => Stream.Stream<ReadonlyArray<RecordedEvent>, SubscribeError>
 }
 
 /** Requests one worker carries out at a time; more are turned away. */
@@ -162,7 +162,7 @@ export const startLink = (options: {
 /** Turns a subscription away where the worker has as many as it takes. */
 const makeLimiter = (limit: number) => {
   let open = 0
-  return <A>(stream: Stream.Stream<A, RequestError>): Stream.Stream<A, RequestError> =>
+  return <A, E>(stream: Stream.Stream<A, E>): Stream.Stream<A, E | Overloaded> =>
     Stream.unwrapScoped(
       Effect.acquireRelease(
         Effect.suspend(() => {

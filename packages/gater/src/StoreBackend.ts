@@ -5,7 +5,7 @@
  */
 import type * as Rpc from "@effect/rpc/Rpc"
 import type { RecordedEvent } from "@reckon/client/Event"
-import type { AppendError, RequestError } from "@reckon/client/StoreError"
+import type { AppendError, RequestError, SubscribeError } from "@reckon/client/StoreError"
 import type * as StoreRpcs from "@reckon/client/StoreRpcs"
 import type * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
@@ -48,9 +48,9 @@ export interface StoreBackend {
   readonly listStreams: Serve<typeof StoreRpcs.ListStreamsRpc>
   readonly loadSnapshot: Serve<typeof StoreRpcs.LoadSnapshotRpc>
   readonly listSnapshots: Serve<typeof StoreRpcs.ListSnapshotsRpc>
-  /** Batches in order, without end: history first, then what commits, without a gap between the two. */
+  /** Batches in order, without end: history first, then what commits, without a gap between the two. Of a stream that can have no event any more it fails. */
   readonly subscribe: (
     options: Omit<Rpc.Payload<typeof StoreRpcs.SubscribeRpc>, "store">
-  ) => Stream.Stream<ReadonlyArray<RecordedEvent>, RequestError>
+  ) => Stream.Stream<ReadonlyArray<RecordedEvent>, SubscribeError>
   readonly status: Effect.Effect<StoreRpcs.NodeStatus>
 }

@@ -8,6 +8,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import type { Batching } from "../Client.js"
 import type { AppendFailure } from "../EventStore.js"
@@ -141,10 +142,12 @@ export const make = Effect.fnUntraced(function* (options: {
   const sendBatch = (batch: Batch): Effect.Effect<void> => {
     if (batch.members.length === 0) return Effect.sync(() => release(batch))
     return send(batch.members, history()).pipe(
-      Effect.ensuring(
+      Effect.onExit(exit =>
         Effect.sync(() => {
-          // Whoever is not answered by now was cut off by the end of the client.
-          settleAll(batch.members, new OutcomeUnknown({ detail: "the client was closed before the answer came" }))
+          if (Exit.isFailure(exit)) {
+            // Cut off by the end of the client. Whoever has an answer already keeps it.
+            settleAll(batch.members, new OutcomeUnknown({ detail: "the client was closed before the answer came" }))
+          }
           inFlight--
           release(batch)
           schedulePump()

@@ -112,39 +112,38 @@ export const make = (options: {
     )
   }
 
-  const until = <A, E extends Failure>(
+  const until: Attempts["until"] = Effect.fnUntraced(function* <A, E extends Failure>(
     call: Call<A, E>,
-    { deadline, history: book, kind }: { deadline: number; history: History; kind: Kind }
-  ): Effect.Effect<A, E | Verdict> =>
-    Effect.gen(function* () {
-      while (true) {
-        const began = yield* Clock.currentTimeMillis
-        const left = deadline - began
-        if (left <= 0 || book.defects >= defectsMax || (kind !== "read" && wouldBlur(book, left))) {
-          return yield* Effect.fail(verdict(book))
-        }
-        const index = peers.preferred()
-        const outcome = yield* Effect.either(peers.ask(index, call, Math.min(left, attemptTimeoutMillis)))
-        if (Either.isRight(outcome)) {
-          lately = history()
-          return outcome.right
-        }
-        const error = outcome.left
-        if (error instanceof NoQuorum || error instanceof Overloaded) {
-          book.answerMillis = (yield* Clock.currentTimeMillis) - began
-        }
-        if (!note(book, error, kind) && !(error instanceof Lost)) {
-          // That this attempt had no effect says nothing of an earlier one whose answer was lost.
-          return yield* Effect.fail(book.uncertain === undefined ? error : verdict(book))
-        }
-        peers.avoid(index)
-        book.tries++
-        lately = book
-        if (kind === "write" && book.uncertain !== undefined) return yield* Effect.fail(verdict(book))
-        const pause = yield* pauseMillis(book.tries)
-        yield* Effect.sleep(Math.max(0, Math.min(pause, deadline - (yield* Clock.currentTimeMillis))))
+    { deadline, history: book, kind }: { readonly deadline: number; readonly history: History; readonly kind: Kind }
+  ) {
+    while (true) {
+      const began = yield* Clock.currentTimeMillis
+      const left = deadline - began
+      if (left <= 0 || book.defects >= defectsMax || (kind !== "read" && wouldBlur(book, left))) {
+        return yield* Effect.fail(verdict(book))
       }
-    })
+      const index = peers.preferred()
+      const outcome = yield* Effect.either(peers.ask(index, call, Math.min(left, attemptTimeoutMillis)))
+      if (Either.isRight(outcome)) {
+        lately = history()
+        return outcome.right
+      }
+      const error = outcome.left
+      if (error instanceof NoQuorum || error instanceof Overloaded) {
+        book.answerMillis = (yield* Clock.currentTimeMillis) - began
+      }
+      if (!note(book, error, kind) && !(error instanceof Lost)) {
+        // That this attempt had no effect says nothing of an earlier one whose answer was lost.
+        return yield* Effect.fail(book.uncertain === undefined ? error : verdict(book))
+      }
+      peers.avoid(index)
+      book.tries++
+      lately = book
+      if (kind === "write" && book.uncertain !== undefined) return yield* Effect.fail(verdict(book))
+      const pause = yield* pauseMillis(book.tries)
+      yield* Effect.sleep(Math.max(0, Math.min(pause, deadline - (yield* Clock.currentTimeMillis))))
+    }
+  })
 
   return {
     ...options,

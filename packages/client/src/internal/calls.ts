@@ -27,12 +27,11 @@ export const make = (attempts: Attempts, limits: Limits.Limits): Calls => {
       check: (payload: P) => Either.Either<unknown, Limits.Refusal> = Either.right
     ) => {
       const valid = checked(schema)
-      return (payload: P) =>
-        Effect.gen(function* () {
-          const request = yield* valid(payload)
-          yield* check(request)
-          return yield* attempts.now(send(request), kind)
-        })
+      return Effect.fnUntraced(function* (payload: P) {
+        const request = yield* valid(payload)
+        yield* check(request)
+        return yield* attempts.now(send(request), kind)
+      })
     }
   const read = call("read")
   const write = call("write")

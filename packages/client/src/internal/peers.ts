@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import type * as Endpoint from "../Endpoint.js"
 import type { RecordedEvent } from "../Event.js"
 import type { Requests } from "../EventStore.js"
-import type { RequestError } from "../StoreError.js"
+import type { RequestError, SubscribeError } from "../StoreError.js"
 import type { SubscribeFrom } from "../StoreRpcs.js"
 import type { Connections, StoreClient } from "./connections.js"
 import { explain, Lost } from "./lost.js"
@@ -47,7 +47,7 @@ export interface Peers {
     index: number,
     request: From,
     timeoutMillis: number
-  ) => Effect.Effect<Batches<RequestError | Lost>, RequestError | Lost, Scope.Scope>
+  ) => Effect.Effect<Batches<SubscribeError | Lost>, RequestError | Lost, Scope.Scope>
 }
 
 const ended = (endpoint: string): Batches<Lost> =>
@@ -118,7 +118,7 @@ const here = "this process"
 const isRpcClientError = (error: unknown): error is RpcClientError => error instanceof RpcClientError
 
 /** No attempt is cut short here: the store answers every request within its own limits, and nothing gets lost on the way. */
-export const local = (requests: Requests, follow: (request: From) => Batches<RequestError>): Peers => ({
+export const local = (requests: Requests, follow: (request: From) => Batches<SubscribeError>): Peers => ({
   names: [here],
   preferred: () => 0,
   avoid: () => {},

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../Event.js"
 import type { ReadFailure, Service } from "../EventStore.js"
+import type { StreamTombstoned } from "../StoreError.js"
 import { SubscribeRpc } from "../StoreRpcs.js"
 import type { Attempts, History } from "./attempts.js"
 import { defectsMax, history, note, pauseMillis } from "./attempts.js"
@@ -70,14 +71,14 @@ export const make =
             })
           )
 
-        const loop: Stream.Stream<RecordedEvent, ReadFailure> = Stream.suspend(() => {
+        const loop: Stream.Stream<RecordedEvent, ReadFailure | StreamTombstoned> = Stream.suspend(() => {
           const index = peers.preferred()
           since = undefined
           delivered = false
           return Stream.catchAll(serve(index), error => Stream.unwrap(recover(index, error)))
         })
 
-        const recover = Effect.fnUntraced(function* (index: number, error: ReadFailure | Lost) {
+        const recover = Effect.fnUntraced(function* (index: number, error: ReadFailure | StreamTombstoned | Lost) {
           const now = yield* Clock.currentTimeMillis
           if (delivered || (since !== undefined && now - since >= heldMillis)) {
             book = history()

@@ -30,8 +30,18 @@ export const toBytes = (id: string): Buffer | null => {
   return bytes
 }
 
+/** The text of 32 digits that begin at a place. */
+const textAt = (hex: string, at: number): string =>
+  `${hex.slice(at, at + 8)}-${hex.slice(at + 8, at + 12)}-${hex.slice(at + 12, at + 16)}-${hex.slice(at + 16, at + 20)}-${hex.slice(at + 20, at + 32)}`
+
+const hexOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")
+
 /** The inverse of {@link toBytes}; `bytes` are 16. */
-export const fromBytes = (bytes: Uint8Array): string => {
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+export const fromBytes = (bytes: Uint8Array): string => textAt(hexOf(bytes), 0)
+
+/** The same for many that stand side by side: the text of each by its place among them. */
+export const texts = (bytes: Uint8Array): ((place: number) => string) => {
+  const hex = hexOf(bytes)
+  return place => textAt(hex, place * 32)
 }

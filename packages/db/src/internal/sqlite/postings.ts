@@ -35,13 +35,17 @@ const chunkMost = 512
 
 /**
  * A list that is fetched in pieces: `fetch` answers the first `limit` positions from one on. Pieces that are read through are followed by
- * larger ones; when most of a piece would be jumped over, they are small.
+ * larger ones; when most of a piece would be jumped over, they are small. The first is large enough for as many as are `wanted`, where that is known.
  */
-export const leaf = (order: Order, fetch: (position: number, limit: number) => ReadonlyArray<number>): Postings => {
+export const leaf = (
+  order: Order,
+  fetch: (position: number, limit: number) => ReadonlyArray<number>,
+  wanted = chunkLeast
+): Postings => {
   let chunk: ReadonlyArray<number> = []
   let at = 0
   let answered = -1
-  let limit = 1
+  let limit = Math.ceil(wanted / chunkLeast)
   let isLast = false
   return {
     seek: position => {

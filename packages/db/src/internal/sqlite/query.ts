@@ -5,12 +5,17 @@ import type { Direction } from "../../StoreEngine.js"
 import * as Bisect from "./bisect.js"
 import type { Catalog } from "./catalog.js"
 import type { Connection } from "./database.js"
+import * as Gathered from "./gathered.js"
+import { assertInvariant } from "./invariant.js"
 import { Lru } from "./lru.js"
 import * as Postings from "./postings.js"
-import { columns, costOf, type EventRow, eventOf } from "./recordedEvent.js"
+import { costOf, eventOf } from "./recordedEvent.js"
 import * as StreamNames from "./streamNames.js"
 import { termOfCriterion } from "./term.js"
 import { isVisible } from "./visible.js"
+
+/** Those of a JSON array of positions. */
+const eventsAt = `SELECT ${Gathered.columns} FROM events WHERE position IN (SELECT value FROM json_each(?))`
 
 /** The look-ups, by name, so that a test can ask SQLite how it would go about each. */
 export const queries = {
@@ -27,14 +32,23 @@ export const queries = {
     ORDER BY version DESC LIMIT ?`,
   allForward: "SELECT position, stream FROM events WHERE position >= ? ORDER BY position LIMIT ?",
   allBackward: "SELECT position, stream FROM events WHERE position <= ? ORDER BY position DESC LIMIT ?",
-  event: `SELECT ${columns} FROM events WHERE position = ?`
+  eventsForward: `${eventsAt} ORDER BY position LIMIT ?`,
+  eventsBackward: `${eventsAt} ORDER BY position DESC LIMIT ?`
 } as const
 
 /** A row that a read came by, and its event if it is one to be returned. */
 export interface Found {
   readonly place: number
   readonly event: RecordedEvent | null
+  /** Whether the budget is spent, so that the read goes no further than here. */
+  readonly isLast: boolean
 }
+
+/** Rows that are fetched at once, unless a page has more. */
+const rowsMost = 512
+
+/** How many rows to fetch after so many were not enough. */
+export const moreRows = (fetched: number): number => Math.max(fetched, Math.min(fetched * 4, rowsMost))
 
 /**
  * Which events to look for, and from which position on. `nowUs` is the time by which an event is too old to be kept, in microseconds since 1970.
@@ -42,6 +56,8 @@ export interface Found {
 export interface Search {
   readonly query: Query.Query
   readonly from: number
+  /** How many events will be taken, for all one knows. */
+  readonly count: number
   readonly direction: Direction
   readonly nowUs: number
   readonly budget: Postings.Budget
@@ -49,8 +65,8 @@ export interface Search {
 
 export interface Queries {
   /**
-   * The rows that the indexes name for the query, by position. Every event that matches and is visible is among them; rows without one cost of the budget, and with
-   * the budget spent the caller must stop.
+   * The rows that the indexes name for the query, by position. Every event that matches and is visible is among them; rows without one cost of the budget, and the
+   * row with which it is spent says that it is the last.
    */
   readonly search: (options: Search) => Iterable<Found>
   /** The position of the first visible event behind `after` that matches; `null` where there is none. */
@@ -67,7 +83,14 @@ const streamsOfPatternsMax = 256
 /** How many streams a scan remembers as matching its pattern or not. */
 const rememberedStreamsMax = 4096
 
+/** Whether there is one criterion, and no other beside it. */
+const isSingle = ([item, ...others]: Query.Query["items"]): boolean =>
+  item !== undefined &&
+  others.length === 0 &&
+  item.tags.length + item.metadata.length + Math.min(item.types.length, 1) + Number(item.stream !== null) === 1
+
 export const make = (db: Connection, catalog: Catalog): Queries => {
+  const gather = Gathered.make(db)
   const positionsOf = (forward: string, backward: string) => ({
     forward: db.prepare<[number, number, number], number>(forward).pluck(),
     backward: db.prepare<[number, number, number], number>(backward).pluck()
@@ -84,7 +107,10 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
     backward: db.prepare<[number, number], [number, number]>(queries.allBackward).raw()
   }
   const selectPlace = db.prepare<[number, number], [number, number]>(queries.placeInStream).raw()
-  const selectEvent = db.prepare<[number], EventRow>(queries.event).raw()
+  const selectEvents = {
+    forward: gather<[positions: string, limit: number]>(queries.eventsForward),
+    backward: gather<[positions: string, limit: number]>(queries.eventsBackward)
+  }
 
   const names = StreamNames.make(db)
 
@@ -108,12 +134,12 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
     ) ?? first - 1
 
   /** The positions of what one item asks for, in one direction. */
-  const planner = (direction: Direction, budget: Postings.Budget, patterns: number) => {
+  const planner = (direction: Direction, budget: Postings.Budget, patterns: number, wanted?: number) => {
     const order = Postings.orderOf(direction)
 
-    /** The rows of an index that lie under one number. */
-    const listOf = (statements: ReturnType<typeof positionsOf>, id: number) =>
-      Postings.leaf(order, (position, limit) => statements[direction].all(id, position, limit))
+    /** The rows of an index that lie under one number, of which so many may be wanted. */
+    const listOf = (statements: ReturnType<typeof positionsOf>, id: number, wanted?: number) =>
+      Postings.leaf(order, (position, limit) => statements[direction].all(id, position, limit), wanted)
 
     /** The events that a stream keeps. What is asked for never goes back, so that only the rest of the stream has to be searched for it. */
     const ofKept = ({ firstVersion, id, version }: StreamNames.Keeping): Postings.Postings => {
@@ -170,15 +196,15 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
       const criteria: Array<Postings.Postings> = []
       for (const tag of new Set(tags)) {
         const id = catalog.tagId(tag)
-        criteria.push(id === null ? Postings.none : listOf(ofTag, id))
+        criteria.push(id === null ? Postings.none : listOf(ofTag, id, wanted))
       }
-      for (const criterion of metadata) criteria.push(listOf(ofTerm, termOfCriterion(criterion)))
+      for (const criterion of metadata) criteria.push(listOf(ofTerm, termOfCriterion(criterion), wanted))
       if (types.length > 0) {
         const kinds = [...new Set(types)].flatMap(type => catalog.kindsOfType(type))
         criteria.push(
           Postings.union(
             order,
-            kinds.map(kind => listOf(ofKind, kind))
+            kinds.map(kind => listOf(ofKind, kind, wanted === undefined ? wanted : Math.ceil(wanted / kinds.length)))
           )
         )
       }
@@ -189,30 +215,45 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
     }
   }
 
-  const postingsOf = ({ items }: Query.Query, direction: Direction, budget: Postings.Budget): Postings.Postings => {
+  const postingsOf = ({ budget, count, direction, query: { items } }: Search): Postings.Postings => {
     const patterns = items.filter(({ stream }) => stream !== null && !StreamPattern.isLiteral(stream)).length
-    return Postings.union(Postings.orderOf(direction), items.map(planner(direction, budget, patterns)))
+    // Of a list that has to agree with no other one, as much is wanted as of the whole.
+    const wanted = isSingle(items) ? count + 1 : undefined
+    return Postings.union(Postings.orderOf(direction), items.map(planner(direction, budget, patterns, wanted)))
   }
 
   // ---------------------------------------------------------------------------
   // from positions to events
   // ---------------------------------------------------------------------------
 
-  function* search({ budget, direction, from, nowUs, query }: Search): Generator<Found> {
+  function* search(options: Search): Generator<Found> {
+    const { budget, count, direction, from, nowUs, query } = options
     const { step } = Postings.orderOf(direction)
-    const postings = postingsOf(query, direction, budget)
+    const postings = postingsOf(options)
     const matches = Query.matcher(query)
-    for (let place = postings.seek(from); place !== null; place = postings.seek(place + step)) {
-      const row = selectEvent.get(place)
-      // Indexes are not the last word: terms can collide, patterns may be left to be tested here, and what is hidden is still in them.
-      const event = row === undefined ? null : visibleEvent(row, nowUs)
-      const found = event !== null && matches(event) ? event : null
-      if (found === null) budget.left -= row === undefined ? 1 : costOf(row)
-      yield { place, event: found }
+    let next = postings.seek(from)
+    for (let limit = count + 1; next !== null; limit = moreRows(limit)) {
+      const places: Array<number> = []
+      while (next !== null && places.length < limit) {
+        places.push(next)
+        next = budget.left > 0 ? postings.seek(next + step) : null
+      }
+      const rows = selectEvents[direction](JSON.stringify(places), places.length)
+      let row = rows.next().value
+      for (const [at, place] of places.entries()) {
+        const isThere = row?.[0] === place
+        // Indexes are not the last word: terms can collide, patterns may be left to be tested here, and what is hidden is still in them.
+        const event = isThere && row !== undefined ? visibleEvent(row, nowUs) : null
+        const found = event !== null && matches(event) ? event : null
+        if (found === null) budget.left -= isThere && row !== undefined ? costOf(row) : 1
+        yield { place, event: found, isLast: at === places.length - 1 && budget.left <= 0 }
+        if (isThere) row = rows.next().value
+      }
+      assertInvariant(row === undefined, "rows come in the order of their places", { left: places.length })
     }
   }
 
-  const visibleEvent = (row: EventRow, nowUs: number): RecordedEvent | null => {
+  const visibleEvent = (row: Gathered.EventRow, nowUs: number): RecordedEvent | null => {
     const [, streamId, version, , epochUs] = row
     const stream = catalog.streamById(streamId)
     return isVisible(stream, { version, epochUs }, nowUs) ? eventOf(catalog, row, stream.name) : null
@@ -223,7 +264,14 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
     firstMatch: ({ after, nowUs, query }) => {
       // A condition must be judged, however long it takes.
       const budget = { left: Number.POSITIVE_INFINITY }
-      for (const { event, place } of search({ query, from: after + 1, direction: "forward", nowUs, budget })) {
+      for (const { event, place } of search({
+        query,
+        from: after + 1,
+        count: 1,
+        direction: "forward",
+        nowUs,
+        budget
+      })) {
         if (event !== null) return place
       }
       return null

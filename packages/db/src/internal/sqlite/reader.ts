@@ -5,9 +5,11 @@ import type { StreamDetails } from "@reckon/client/StreamMetadata"
 import type { Absent, ReadAll, ReadQuery, Service } from "../../StoreEngine.js"
 import type { Catalog, Stream } from "./catalog.js"
 import type { Connection } from "./database.js"
-import { type Budget, orderOf } from "./postings.js"
-import type { Found, Queries } from "./query.js"
-import { columns, costOf, type EventRow, eventOf, plain } from "./recordedEvent.js"
+import * as Gathered from "./gathered.js"
+import { assertInvariant } from "./invariant.js"
+import { type Budget, type Order, orderOf } from "./postings.js"
+import { type Found, moreRows, type Queries } from "./query.js"
+import { costOf, eventOf } from "./recordedEvent.js"
 import * as StreamNames from "./streamNames.js"
 import { exists } from "./streamState.js"
 import * as Temporal from "./temporal.js"
@@ -24,12 +26,14 @@ type SnapshotRow = [
   data: Buffer
 ]
 
+const ofStream = `SELECT ${Gathered.columns} FROM events WHERE stream = ? AND version BETWEEN ? AND ?`
+
 /** The look-ups, by name, so that a test can ask SQLite how it would go about each. */
 export const queries = {
-  streamForward: `SELECT ${columns} FROM events WHERE stream = ? AND version BETWEEN ? AND ? ORDER BY version`,
-  streamBackward: `SELECT ${columns} FROM events WHERE stream = ? AND version BETWEEN ? AND ? ORDER BY version DESC`,
-  allForward: `SELECT ${columns} FROM events WHERE position BETWEEN ? AND ? ORDER BY position`,
-  allBackward: `SELECT ${columns} FROM events WHERE position BETWEEN ? AND ? ORDER BY position DESC`,
+  streamForward: `${ofStream} ORDER BY version LIMIT ?`,
+  streamBackward: `${ofStream} ORDER BY version DESC LIMIT ?`,
+  allForward: `SELECT ${Gathered.columns} FROM events WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?`,
+  allBackward: `SELECT ${Gathered.columns} FROM events WHERE position BETWEEN ? AND ? ORDER BY position DESC LIMIT ?`,
   youngEnough: `SELECT id FROM streams WHERE updated_us + max_age_us >= ? AND max_age_us IS NOT NULL AND state = 0
     AND version >= first_version LIMIT 1`,
   snapshot: `SELECT ${snapshotColumns} FROM snapshots WHERE stream = ? AND version = ?`,
@@ -60,14 +64,42 @@ interface Range {
   readonly end: number
 }
 
-export const make = (db: Connection, catalog: Catalog, search: Queries["search"]): Reader => {
-  const stream = {
-    forward: db.prepare<[number, number, number], EventRow>(queries.streamForward).raw(),
-    backward: db.prepare<[number, number, number], EventRow>(queries.streamBackward).raw()
+const versionOf = (row: Gathered.EventRow): number => row[2]
+const positionOf = (row: Gathered.EventRow): number => row[0]
+
+/**
+ * Row after row from a place on, fetched in pieces. The first is as large as the page, because mostly all rows are shown; `fetch` answers at most so many from a place
+ * on.
+ */
+function* inPieces(
+  { count, from }: { readonly count: number; readonly from: number },
+  placeOf: (row: Gathered.EventRow) => number,
+  { isBefore, step }: Order,
+  fetch: (from: number, limit: number) => Iterable<Gathered.EventRow>
+): Generator<Gathered.EventRow> {
+  let next = from
+  for (let limit = count + 1; ; limit = moreRows(limit)) {
+    let fetched = 0
+    for (const row of fetch(next, limit)) {
+      const place = placeOf(row)
+      assertInvariant(!isBefore(place, next), "rows come in the order of their places", { place, next })
+      next = place + step
+      fetched += 1
+      yield row
+    }
+    if (fetched < limit) return
   }
-  const all = {
-    forward: db.prepare<[number, number], EventRow>(queries.allForward).raw(),
-    backward: db.prepare<[number, number], EventRow>(queries.allBackward).raw()
+}
+
+export const make = (db: Connection, catalog: Catalog, search: Queries["search"]): Reader => {
+  const gather = Gathered.make(db)
+  const selectStream = {
+    forward: gather<[stream: number, first: number, last: number, limit: number]>(queries.streamForward),
+    backward: gather<[stream: number, first: number, last: number, limit: number]>(queries.streamBackward)
+  }
+  const selectAll = {
+    forward: gather<[first: number, last: number, limit: number]>(queries.allForward),
+    backward: gather<[first: number, last: number, limit: number]>(queries.allBackward)
   }
   const selectYoungEnough = db.prepare<[number], number>(queries.youngEnough).pluck()
   const selectSnapshot = db.prepare<[number, number], SnapshotRow>(queries.snapshot).raw()
@@ -87,11 +119,11 @@ export const make = (db: Connection, catalog: Catalog, search: Queries["search"]
       : { from: Math.min(options.from, last), to: first, end: -1 }
 
   /** Row by row, and not all at once: a page of `count` events may be far larger than `bytesMax`. */
-  const pageOf = (rows: Iterable<Found>, options: Omit<ReadAll, "asOf">, range: Range, budget: Budget): EventPage => {
+  const pageOf = (rows: Iterable<Found>, options: Omit<ReadAll, "asOf">, range: Range): EventPage => {
     const { isBefore, step } = orderOf(options.direction)
     const events: Array<NonNullable<Found["event"]>> = []
     let bytes = 0
-    for (const { event, place } of rows) {
+    for (const { event, isLast, place } of rows) {
       if (isBefore(range.to, place)) break
       if (event !== null) {
         bytes += byteLength(event)
@@ -99,22 +131,22 @@ export const make = (db: Connection, catalog: Catalog, search: Queries["search"]
         if (isFull) return { events, isEnd: false, next: place }
         events.push(event)
       }
-      if (budget.left <= 0) return { events, isEnd: false, next: place + step }
+      if (isLast) return { events, isEnd: false, next: place + step }
     }
     return { events, isEnd: true, next: range.end }
   }
 
-  function* inStream(name: string, rows: Iterable<EventRow>): Generator<Found> {
-    for (const row of rows) yield { place: row[2], event: eventOf(catalog, row, name) }
+  function* inStream(name: string, rows: Iterable<Gathered.EventRow>): Generator<Found> {
+    for (const row of rows) yield { place: versionOf(row), event: eventOf(catalog, row, name), isLast: false }
   }
 
-  function* visible(rows: Iterable<EventRow>, nowUs: number, budget: Budget): Generator<Found> {
+  function* visible(rows: Iterable<Gathered.EventRow>, nowUs: number, budget: Budget): Generator<Found> {
     for (const row of rows) {
       const [position, streamId, version, , epochUs] = row
       const stream = catalog.streamById(streamId)
       const isShown = isVisible(stream, { version, epochUs }, nowUs)
       if (!isShown) budget.left -= costOf(row)
-      yield { place: position, event: isShown ? eventOf(catalog, row, stream.name) : null }
+      yield { place: position, event: isShown ? eventOf(catalog, row, stream.name) : null, isLast: budget.left <= 0 }
     }
   }
 
@@ -153,9 +185,9 @@ export const make = (db: Connection, catalog: Catalog, search: Queries["search"]
     return {
       streamId,
       version,
-      data: plain(data),
+      data: Gathered.plain(data),
       dataContentType,
-      metadata: metadata === null ? null : plain(metadata),
+      metadata: metadata === null ? null : Gathered.plain(metadata),
       metadataContentType,
       epochUs
     }
@@ -166,26 +198,29 @@ export const make = (db: Connection, catalog: Catalog, search: Queries["search"]
       const found = present(options.streamId)
       if (typeof found === "string") return found
       const range = rangeOf(options, temporal.firstVisible(found, options.nowUs), found.version)
-      const { from, to } = range
-      const rows =
+      const page = { from: range.from, count: options.count }
+      const rows = inPieces(page, versionOf, orderOf(options.direction), (from, limit) =>
         options.direction === "forward"
-          ? stream.forward.iterate(found.id, from, to)
-          : stream.backward.iterate(found.id, to, from)
-      return pageOf(inStream(found.name, rows), options, range, { left: passedOverMax })
+          ? selectStream.forward(found.id, from, range.to, limit)
+          : selectStream.backward(found.id, range.to, from, limit)
+      )
+      return pageOf(inStream(found.name, rows), options, range)
     },
 
     readAll: (options, lastPosition) => {
       const range = rangeOf(options, 0, lastOf(options, lastPosition))
-      const { from, to } = range
-      const budget = { left: passedOverMax }
-      const rows = options.direction === "forward" ? all.forward.iterate(from, to) : all.backward.iterate(to, from)
-      return pageOf(visible(rows, options.nowUs, budget), options, range, budget)
+      const page = { from: range.from, count: options.count }
+      const rows = inPieces(page, positionOf, orderOf(options.direction), (from, limit) =>
+        options.direction === "forward"
+          ? selectAll.forward(from, range.to, limit)
+          : selectAll.backward(range.to, from, limit)
+      )
+      return pageOf(visible(rows, options.nowUs, { left: passedOverMax }), options, range)
     },
 
     readQuery: (options, lastPosition) => {
       const range = rangeOf(options, 0, lastOf(options, lastPosition))
-      const budget = { left: passedOverMax }
-      return pageOf(search({ ...options, from: range.from, budget }), options, range, budget)
+      return pageOf(search({ ...options, from: range.from, budget: { left: passedOverMax } }), options, range)
     },
 
     getVersion: name => {
