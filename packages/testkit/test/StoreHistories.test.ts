@@ -1,7 +1,8 @@
 /**
- * Histories of random requests of all kinds, by several callers at a time, on a cluster whose nodes are killed, cut off and made to hand over meanwhile.
+ * Histories of random requests of all kinds, by several callers at a time, and of subscriptions beside them, on a cluster whose nodes are killed, cut off and made to hand over meanwhile. Its
+ * log is so short that a node that was away is sent a copy of the store.
  *
- * A quarter of the thousand that one run plays; the others are in `StoreHistoriesSingle.test.ts`. `RECKON_HISTORIES` plays more of them, and
+ * A fifth of the thousand that one run plays; the others are in `StoreHistoriesSingle.test.ts`. `RECKON_HISTORIES` plays more of them, and
  * `RECKON_HISTORY_SEED` one of them again.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -13,7 +14,9 @@ import { nothingWrong } from "./helpers/histories/run.js"
 const endings = () => {
   const counts = new Map<string, number>()
   const count = (ending: string) => counts.set(ending, (counts.get(ending) ?? 0) + 1)
-  const onPlayed = ({ history }: Played) => {
+  const onPlayed = ({ copies, followed, history }: Played) => {
+    for (let copy = 0; copy < copies; copy++) count("a copy of the store")
+    for (const { seen } of followed) if (seen.length > 0) count("a follower")
     const ended = new Set<number>()
     for (const event of history) {
       if (event._tag === "Call") continue
@@ -44,6 +47,8 @@ describe("three nodes that are killed, cut off and handed over", () => {
       ["StreamTombstoned", 5],
       ["SnapshotOutOfRange", 5],
       ["snapshot", 5],
+      ["a copy of the store", 5],
+      ["a follower", 40],
       ["surely", 5],
       ["unknown", 10]
     ] as const) {

@@ -2,7 +2,7 @@
  * That the histories find what they are there to find: a store with one fault, of each kind, is found out within a small part of what one run plays.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { type Between, hunt } from "./helpers/histories/hunt.js"
+import { type Around, type Between, hunt } from "./helpers/histories/hunt.js"
 import * as Mutants from "./helpers/histories/mutants.js"
 import type { Kind } from "./helpers/histories/script.js"
 
@@ -18,16 +18,28 @@ const mutants: ReadonlyArray<readonly [name: string, kind: Kind, between: Betwee
   ["a read that is put together of two", "cluster", Mutants.tornReads],
   ["an append that is acknowledged and never written", "single", Mutants.lostAppends],
   ["a deletion that is done twice", "cluster", Mutants.unknownIsNothing],
-  ["times that are not the same everywhere", "single", Mutants.timesDiffer]
+  ["times that are not the same everywhere", "single", Mutants.timesDiffer],
+  ["a time that leaves out the events of that time", "single", Mutants.timesExclude],
+  ["events that are never too old", "single", Mutants.nothingAges],
+  ["a stream that keeps one event too many", "single", Mutants.keepsOneMore]
+]
+
+const replaced: ReadonlyArray<readonly [name: string, kind: Kind, around: Around]> = [
+  ["a subscription with a gap before it is live", "single", Mutants.gapBeforeLive],
+  ["a subscription that delivers an event once more", "single", Mutants.lastOnceMore],
+  ["a subscription that ends with its node", "single", Mutants.endsWithItsNode],
+  ["a subscription that waits for what cannot come", "single", Mutants.waitsForEver],
+  ["a node that holds less than the others", "cluster", Mutants.holdsLess]
 ]
 
 const historiesMax = 250
 
 describe("histories find", () => {
-  for (const [name, kind, between] of mutants) {
+  const finds = (name: string, kind: Kind, mutant: { readonly between: Between } | { readonly around: Around }) =>
     it(name, { timeout: 120_000 }, async () => {
-      const found = await hunt({ kind, seed: 0, count: historiesMax, between, shrinkMax: 0 })
+      const found = await hunt({ kind, seed: 0, count: historiesMax, ...mutant, shrinkMax: 0 })
       assert.isDefined(found, `${historiesMax} histories found nothing`)
     })
-  }
+  for (const [name, kind, between] of mutants) finds(name, kind, { between })
+  for (const [name, kind, around] of replaced) finds(name, kind, { around })
 })

@@ -60,19 +60,25 @@ const everythingElse = () => new Promise<void>(resolve => setImmediate(resolve))
 /** The world was still busy when its time was up. */
 export class OutOfTime extends Error {}
 
-/** Lets time stand still until an effect is done that waits for the real world: for a file, or for code to be compiled. */
+/** Lets time stand still until an effect is done that waits for the real world: for code to be compiled, say. */
 export type Still = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Lets so much time pass at once, as it does for a machine that is suspended: all that was due meanwhile is late. */
+export type Leap = (duration: Duration.DurationInput) => Effect.Effect<void>
+
+/** Somebody waits for a file, for which time stands still: how long a disk takes is not in the seed. */
+const waitsForFile = (): boolean => process.getActiveResourcesInfo().some(name => name.startsWith("FSReq"))
 
 /**
  * Runs an effect in a world with a time and a chance of its own, both of which depend on nothing but the seed, as long as time stands still for what takes real time. It fails
- * with {@link OutOfTime} after `limit` of that time.
+ * with {@link OutOfTime} after `limit` of that time, leaps not counted.
  */
 export const run = async <A, E>(
-  effect: (still: Still) => Effect.Effect<A, E>,
+  effect: (still: Still, leap: Leap) => Effect.Effect<A, E>,
   options: { readonly seed: number; readonly limit: Duration.DurationInput }
 ): Promise<A> => {
   const sleepers = new Sleepers()
-  const limitMillis = Duration.toMillis(options.limit)
+  let limitMillis = Duration.toMillis(options.limit)
   let nowMillis = 0
   let order = 0
   let holders = 0
@@ -83,6 +89,12 @@ export const run = async <A, E>(
       () => effect,
       () => Effect.sync(() => holders--)
     )
+
+  const leap: Leap = duration =>
+    Effect.sync(() => {
+      nowMillis += Duration.toMillis(duration)
+      limitMillis += Duration.toMillis(duration)
+    })
 
   const clock: Clock.Clock = {
     [Clock.ClockTypeId]: Clock.ClockTypeId,
@@ -110,7 +122,7 @@ export const run = async <A, E>(
   }
 
   const fiber = Effect.runFork(
-    effect(still).pipe(Effect.withClock(clock), Effect.withRandom(Random.make(options.seed))),
+    effect(still, leap).pipe(Effect.withClock(clock), Effect.withRandom(Random.make(options.seed))),
     // Which never falls back on a timer: that would let time overtake what can be done without it.
     { scheduler: new Scheduler.MixedScheduler(Number.MAX_SAFE_INTEGER) }
   )
@@ -121,7 +133,7 @@ export const run = async <A, E>(
   for (;;) {
     await everythingElse()
     if (exit !== undefined) break
-    if (holders > 0) continue
+    if (holders > 0 || waitsForFile()) continue
     const next = sleepers.pop()
     if (next === undefined) continue
     if (next.due > limitMillis) {

@@ -65,6 +65,37 @@ export const querying: ReadonlyArray<Definition> = [
       })
   },
   {
+    name: "by what caused them, and by the conversation they are part of",
+    test: ({ stream, tag }) =>
+      Effect.gen(function* () {
+        const store = yield* EventStore
+        const conversation = tag("conversation")
+        /** Says what it says of its cause as `EventMetadata.causedBy` does. */
+        const follow = (number: number, causation_id?: string) =>
+          Effect.gen(function* () {
+            const metadata = causation_id === undefined ? {} : { causation_id, correlation_id: conversation }
+            const one = yield* event({ number }, { metadata })
+            yield* store.append(stream(`s${number % 2}`), "any", [one])
+            return one.eventId
+          })
+        const root = yield* follow(0)
+        const first = yield* follow(1, root)
+        yield* follow(2, root)
+        yield* follow(3, first)
+        yield* follow(4)
+        const last = yield* follow(5, root)
+        yield* equal(yield* found(Query.causedBy(root)), [1, 2, 5])
+        yield* equal(yield* found(Query.causedBy(first)), [3])
+        yield* equal(yield* found(Query.causedBy(last)), [])
+        yield* equal(yield* found(Query.correlatedWith(conversation)), [1, 2, 3, 5])
+        yield* equal(yield* found(Query.correlatedWith(root)), [])
+        const page = yield* store.query(Query.causedBy(root), { count: 2, direction: "backward" })
+        yield* equal(yield* numbers(page.events), [5, 2])
+        const rest = yield* store.query(Query.causedBy(root), { from: page.next, direction: "backward" })
+        yield* equal({ numbers: yield* numbers(rest.events), isEnd: rest.isEnd }, { numbers: [1], isEnd: true })
+      })
+  },
+  {
     name: "by the name of the stream",
     test: ({ stream }) =>
       Effect.gen(function* () {

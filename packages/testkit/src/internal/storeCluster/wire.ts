@@ -4,7 +4,7 @@
  */
 import { RecordedEvent } from "@reckon/client/Event"
 import type { Requests, Subscribe } from "@reckon/client/EventStore"
-import { RequestError } from "@reckon/client/StoreError"
+import { SubscribeError } from "@reckon/client/StoreError"
 import * as Rpcs from "@reckon/client/StoreRpcs"
 import * as Wire from "@reckon/client/Wire"
 import * as Effect from "effect/Effect"
@@ -74,7 +74,7 @@ const carry = {
 const subscription = {
   there: carrier(Rpcs.SubscribeRpc.payloadSchema),
   batch: carrier(Schema.Array(RecordedEvent)),
-  failure: carrier(RequestError)
+  failure: carrier(SubscribeError)
 }
 
 /** The requests of a node, over bytes. */

@@ -6,8 +6,6 @@
  */
 import type * as EventStore from "@reckon/client/EventStore"
 import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
-import * as LogLevel from "effect/LogLevel"
 import * as VirtualTime from "../virtualTime.js"
 import { judge } from "./judge.js"
 import * as Play from "./play.js"
@@ -16,11 +14,15 @@ import * as Script from "./script.js"
 /** Something between the callers and the store, made anew for each world. */
 export type Between = () => (requests: EventStore.Requests) => EventStore.Requests
 
+/** Something that stands in for the store: whatever is asked for, and followed, at whichever node (null: at the one that serves). */
+export type Around = (store: EventStore.Service, node: string | null) => EventStore.Service
+
 interface World {
   readonly kind: Script.Kind
   readonly seed: number
   readonly scripts: ReadonlyArray<Script.Script>
-  readonly between: Between | undefined
+  readonly between?: Between | undefined
+  readonly around?: Around | undefined
   readonly onPlayed?: ((played: Play.Played) => void) | undefined
 }
 
@@ -40,15 +42,15 @@ let isWarm = false
 const warmUp = async (): Promise<void> => {
   if (isWarm) return
   isWarm = true
-  await failureIn({ kind: "single", seed: 0, scripts: [Script.draw(0, "single")], between: undefined })
+  await failureIn({ kind: "single", seed: 0, scripts: [Script.draw(0, "single")] })
 }
 
 /** The first history of a world that something is wrong with. The same every time. */
-const failureIn = async ({ between, kind, onPlayed, scripts, seed }: World): Promise<Failure | undefined> => {
+const failureIn = async ({ around, between, kind, onPlayed, scripts, seed }: World): Promise<Failure | undefined> => {
   let at = 0
-  const plays = (still: VirtualTime.Still) =>
+  const plays = (still: VirtualTime.Still, leap: VirtualTime.Leap) =>
     Effect.gen(function* () {
-      const stage = yield* Play.make({ kind, still, between: between?.() })
+      const stage = yield* Play.make({ kind, still, leap, between: between?.(), around })
       for (; at < scripts.length; at++) {
         const script = scripts[at]
         if (script === undefined) continue
@@ -58,7 +60,7 @@ const failureIn = async ({ between, kind, onPlayed, scripts, seed }: World): Pro
         if (problems.length > 0) return { at, problems }
       }
       return undefined
-    }).pipe(Effect.scoped, Logger.withMinimumLogLevel(LogLevel.None))
+    }).pipe(Effect.scoped)
   // Most errors here are answers, and nobody asks where they were made.
   const before = Error.stackTraceLimit
   Error.stackTraceLimit = 0
@@ -75,6 +77,7 @@ const failureIn = async ({ between, kind, onPlayed, scripts, seed }: World): Pro
 const smaller = (script: Script.Script): ReadonlyArray<Script.Script> => [
   ...script.callers.map((_, at) => ({ ...script, callers: script.callers.filter((_, place) => place !== at) })),
   ...script.faults.map((_, at) => ({ ...script, faults: script.faults.filter((_, place) => place !== at) })),
+  ...script.followers.map((_, at) => ({ ...script, followers: script.followers.filter((_, place) => place !== at) })),
   ...script.callers.flatMap(({ steps }, at) =>
     steps.map((_, step) => ({
       ...script,
@@ -125,18 +128,19 @@ export const hunt = async (options: {
   readonly seed: number
   readonly count: number
   readonly between?: Between | undefined
+  readonly around?: Around | undefined
   /** Plays that may be spent on making it smaller. Default 200. */
   readonly shrinkMax?: number | undefined
   /** Told of each history, before it is judged. */
   readonly onPlayed?: ((played: Play.Played) => void) | undefined
 }): Promise<Found | undefined> => {
-  const { between, count, kind, seed } = options
+  const { around, between, count, kind, seed } = options
   const end = seed + count
   await warmUp()
   for (let first = seed - (seed % historiesInWorld); first < end; first += historiesInWorld) {
     const length = Math.min(historiesInWorld, end - first)
     const scripts = Array.from({ length }, (_, at) => Script.draw(first + at, kind))
-    const world: World = { kind, seed: first, scripts, between }
+    const world: World = { kind, seed: first, scripts, between, around }
     const failure = await failureIn({ ...world, onPlayed: options.onPlayed })
     if (failure === undefined) continue
     const least = await shrink({ ...world, scripts: scripts.slice(0, failure.at + 1) }, options.shrinkMax ?? 200)
@@ -152,7 +156,8 @@ export const hunt = async (options: {
         "",
         `As small as it gets${least.scripts.length > 1 ? `, after ${least.scripts.length - 1} others in the same store` : ""}:`,
         ...(left?.problems ?? []),
-        ...(least.scripts.at(-1)?.faults ?? []).map(fault => `  ${JSON.stringify(fault)}`)
+        ...(least.scripts.at(-1)?.faults ?? []).map(fault => `  ${JSON.stringify(fault)}`),
+        ...(least.scripts.at(-1)?.followers ?? []).map(follower => `  ${JSON.stringify(follower)}`)
       ].join("\n")
     }
   }

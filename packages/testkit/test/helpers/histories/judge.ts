@@ -5,12 +5,15 @@
  *   position there is little to search: `Linearizability` does the rest.
  * - An event looks the same to all who were shown it, times never decrease along positions, and positions and versions are of one event each.
  * - An event that was acknowledged, of a stream of which nobody asked to keep less, is there at the end, once.
+ * - Who followed saw all there is, once and in order (`following.ts`), and what is said of a time agrees with the times of the events (`times.ts`).
  * - All nodes hold the same at the end, to the microsecond.
  */
 import type { RecordedEvent } from "@reckon/client/Event"
 import * as Linearizability from "@reckon/raft/Linearizability"
+import * as Following from "./following.js"
 import * as Model from "./model.js"
 import type { Played } from "./play.js"
+import * as Times from "./times.js"
 
 const stepsMax = 300_000
 
@@ -39,16 +42,25 @@ const judgeShown = (shown: ReadonlyArray<RecordedEvent>): ReadonlyArray<string> 
   return problems
 }
 
-const judgeLoss = ({ history }: Played): ReadonlyArray<string> => {
+/** The streams of which somebody asked to keep less. */
+const diminishedIn = ({ history }: Played): ReadonlySet<string> =>
+  new Set(
+    history.flatMap(event =>
+      event._tag === "Call" && (event.input._tag === "Delete" || event.input._tag === "Limit")
+        ? [event.input.stream]
+        : []
+    )
+  )
+
+const judgeLoss = (played: Played): ReadonlyArray<string> => {
+  const { history } = played
   const inputs = new Map<number, Model.Input>()
-  const diminished = new Set<string>()
+  const diminished = diminishedIn(played)
   const acknowledged: Array<string> = []
   let end = ""
   for (const event of history) {
     if (event._tag === "Call") {
-      const { input } = event
-      inputs.set(event.id, input)
-      if (input._tag === "Delete" || input._tag === "Limit") diminished.add(input.stream)
+      inputs.set(event.id, event.input)
     } else if (event._tag === "Return") {
       const input = inputs.get(event.id)
       if (input?._tag === "Append" && event.output.present !== undefined) {
@@ -67,6 +79,12 @@ const judgeLoss = ({ history }: Played): ReadonlyArray<string> => {
   })
 }
 
+const judgeFollowers = (played: Played): ReadonlyArray<string> => {
+  const diminished = diminishedIn(played)
+  const lasting = (streamId: string): boolean => !diminished.has(streamId.slice(0, streamId.lastIndexOf("-")))
+  return played.followed.flatMap(followed => Following.judge(followed, { ...played, lasting }))
+}
+
 const judgeReplicas = ({ replicas }: Played): ReadonlyArray<string> => {
   const [first, ...others] = replicas
   return others
@@ -78,5 +96,12 @@ const judgeReplicas = ({ replicas }: Played): ReadonlyArray<string> => {
 export const judge = (played: Played): ReadonlyArray<string> => {
   const verdict = Linearizability.check(Model.model, played.history, { stepsMax })
   const order = verdict._tag === "Linearizable" ? [] : [`${verdict._tag}: ${verdict.explanation}`]
-  return [...order, ...judgeShown(played.shown), ...judgeLoss(played), ...judgeReplicas(played)]
+  return [
+    ...order,
+    ...judgeShown([...played.shown, ...played.followed.flatMap(({ seen }) => seen)]),
+    ...judgeLoss(played),
+    ...judgeFollowers(played),
+    ...played.asked.flatMap(asked => Times.judge(asked, played.visible)),
+    ...judgeReplicas(played)
+  ]
 }

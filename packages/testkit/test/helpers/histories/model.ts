@@ -43,6 +43,8 @@ export type Input =
       readonly stream: string
       readonly maxCount: number | null
       readonly truncateBefore: number | null
+      /** Whether it is to keep only what is young, see `Age`. */
+      readonly young: boolean
     }
   | {
       readonly _tag: "SaveSnapshot"
@@ -61,6 +63,10 @@ export type Input =
   | { readonly _tag: "Streams" }
   | { readonly _tag: "LoadSnapshot"; readonly stream: string; readonly version: number | null }
   | { readonly _tag: "Snapshots"; readonly stream: string }
+  /** So much time passes that nothing is young any more. */
+  | { readonly _tag: "Age" }
+
+type Of<Tag extends Input["_tag"]> = Extract<Input, { readonly _tag: Tag }>
 
 /** An answer as text, with what of it a repetition on the way may change set apart: how many events were there already, of how many. */
 export interface Output {
@@ -111,6 +117,9 @@ interface Stream {
   readonly born: number
   readonly maxCount: number | null
   readonly truncateBefore: number | null
+  readonly young: boolean
+  /** How many of its events are not young. */
+  readonly old: number
   /** Version and body. */
   readonly snapshots: ReadonlyMap<number, number>
 }
@@ -128,6 +137,8 @@ const unborn: Stream = {
   born: 0,
   maxCount: null,
   truncateBefore: null,
+  young: false,
+  old: 0,
   snapshots: new Map()
 }
 
@@ -151,7 +162,9 @@ const print = (state: State): string => {
 
 const exists = (stream: Stream): boolean => stream.state === "active" && stream.events.length > stream.born
 const versionOf = (stream: Stream): number => (exists(stream) ? stream.events.length - 1 : -1)
-const kept = (stream: Stream): ReadonlyArray<Stored> => stream.events.slice(stream.first)
+/** The first version that it shows. */
+const firstShown = ({ first, old, young }: Stream): number => (young ? Math.max(first, old) : first)
+const kept = (stream: Stream): ReadonlyArray<Stored> => stream.events.slice(firstShown(stream))
 
 const isMet = (expected: Expected, version: number): boolean =>
   expected === "any" ||
@@ -191,7 +204,7 @@ const visible = (state: State): ReadonlyArray<Stored> =>
 const sameFact = (one: Fact, other: Fact): boolean =>
   one.body === other.body && one.type === other.type && one.tags.join() === other.tags.join()
 
-const append = (state: State, { condition, parts }: Extract<Input, { _tag: "Append" }>): Step => {
+const append = (state: State, { condition, parts }: Of<"Append">): Step => {
   const fresh = new Map<string, Array<Fact>>()
   for (const { events, stream } of parts) {
     const own: Array<Fact> = [...streamIn(state, stream).events]
@@ -252,7 +265,7 @@ const append = (state: State, { condition, parts }: Extract<Input, { _tag: "Appe
   return [after, appended(places, given - added, given)]
 }
 
-const remove = (state: State, { expected, stream: name, tombstone }: Extract<Input, { _tag: "Delete" }>): Step => {
+const remove = (state: State, { expected, stream: name, tombstone }: Of<"Delete">): Step => {
   const stream = streamIn(state, name)
   if (stream.state === "tombstoned" && !tombstone) return [state, refused("StreamTombstoned", name)]
   const last = stream.events.length - 1
@@ -268,17 +281,21 @@ const remove = (state: State, { expected, stream: name, tombstone }: Extract<Inp
   return [put(state, name, gone), done]
 }
 
-const limit = (state: State, { maxCount, stream: name, truncateBefore }: Extract<Input, { _tag: "Limit" }>): Step => {
+const limit = (state: State, { maxCount, stream: name, truncateBefore, young }: Of<"Limit">): Step => {
   const stream = streamIn(state, name)
   if (stream.state === "tombstoned") return [state, refused("StreamTombstoned", name)]
   const reached = truncateBefore === null ? null : Math.min(truncateBefore, stream.events.length)
-  return [put(state, name, withLimits({ ...stream, maxCount, truncateBefore: reached })), done]
+  // What was hidden stays hidden.
+  const first = firstShown(stream)
+  return [put(state, name, withLimits({ ...stream, first, maxCount, truncateBefore: reached, young })), done]
 }
 
-const saveSnapshot = (
-  state: State,
-  { body, keep, stream: name, version }: Extract<Input, { _tag: "SaveSnapshot" }>
-): Step => {
+const age = (state: State): Step => {
+  const streams = [...state.streams].map(([name, stream]) => [name, { ...stream, old: stream.events.length }] as const)
+  return [{ ...state, streams: new Map(streams) }, done]
+}
+
+const saveSnapshot = (state: State, { body, keep, stream: name, version }: Of<"SaveSnapshot">): Step => {
   const stream = streamIn(state, name)
   const absent = absence(stream, name)
   if (absent !== null) return [state, absent]
@@ -291,10 +308,7 @@ const saveSnapshot = (
   return [put(state, name, { ...stream, snapshots }), done]
 }
 
-const deleteSnapshots = (
-  state: State,
-  { stream: name, version }: Extract<Input, { _tag: "DeleteSnapshots" }>
-): Step => {
+const deleteSnapshots = (state: State, { stream: name, version }: Of<"DeleteSnapshots">): Step => {
   const stream = streamIn(state, name)
   const snapshots = new Map(version === null ? [] : [...stream.snapshots].filter(([saved]) => saved !== version))
   return [snapshots.size === stream.snapshots.size ? state : put(state, name, { ...stream, snapshots }), done]
@@ -352,8 +366,8 @@ const observe = (state: State, input: Input): Output => {
     case "Details": {
       const stream = state.streams.get(input.stream)
       if (stream === undefined) return refused("StreamNotFound", input.stream)
-      const { events, first, maxCount, state: now, truncateBefore } = stream
-      return details(now, first, events.length - 1, events.length - first, maxCount, truncateBefore)
+      const { events, first, maxCount, state: now, truncateBefore, young } = stream
+      return details(now, first, events.length - 1, events.length - first, maxCount, truncateBefore, young)
     }
     case "HasEvents":
       return observed(`hasEvents ${visible(state).length > 0}`)
@@ -387,8 +401,10 @@ export const details = (
   last: number,
   count: number,
   maxCount: number | null,
-  truncateBefore: number | null
-): Output => observed(`${state} ${first}–${last} (${count}) keeps ${maxCount} from ${truncateBefore}`)
+  truncateBefore: number | null,
+  young: boolean
+): Output =>
+  observed(`${state} ${first}–${last} (${count}) keeps ${maxCount} from ${truncateBefore}${young ? ", if young" : ""}`)
 
 export const listed = (streams: ReadonlyArray<{ readonly streamId: string; readonly version: number }>): Output =>
   observed(`streams ${streams.map(({ streamId, version }) => `${streamId}/${version}`).join(" ")}`)
@@ -409,6 +425,8 @@ const apply = (state: State, input: Input): Step => {
       return saveSnapshot(state, input)
     case "DeleteSnapshots":
       return deleteSnapshots(state, input)
+    case "Age":
+      return age(state)
     default:
       return [state, observe(state, input)]
   }
@@ -457,7 +475,7 @@ export const show = (input: Input): string => {
     case "Delete":
       return `${input.tombstone ? "tombstone" : "delete"} ${input.stream} if ${input.expected}`
     case "Limit":
-      return `limit ${input.stream} to ${input.maxCount} from ${input.truncateBefore}`
+      return `limit ${input.stream} to ${input.maxCount} from ${input.truncateBefore}${input.young ? ", if young" : ""}`
     case "SaveSnapshot":
       return `save snapshot ${input.stream}/${input.version} ${input.body} keep ${input.keep}`
     case "DeleteSnapshots":
@@ -475,6 +493,7 @@ export const show = (input: Input): string => {
       return `${input._tag} ${input.stream}`
     case "HasEvents":
     case "Streams":
+    case "Age":
       return input._tag
   }
 }

@@ -9,7 +9,8 @@ import { NoQuorum, StreamDeleted } from "@reckon/client/StoreError"
 import type { Append, Appended, EventPage } from "@reckon/client/StoreRpcs"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type { Between } from "./hunt.js"
+import * as Stream from "effect/Stream"
+import type { Around, Between } from "./hunt.js"
 
 const fresh = { consistency: "linearizable" } as const
 
@@ -245,3 +246,80 @@ export const timesDiffer: Between = () => {
     }
   }
 }
+
+/** A time means the events before it, and not those at it. */
+export const timesExclude: Between = () => requests => ({
+  ...requests,
+  PositionAt: request =>
+    // The last position there is, which is asked for by the end of time, is still that.
+    requests.PositionAt(
+      request.epochUs === Number.MAX_SAFE_INTEGER ? request : { ...request, epochUs: request.epochUs - 1 }
+    ),
+  VersionAt: request => requests.VersionAt({ ...request, epochUs: request.epochUs - 1 })
+})
+
+/** Nothing is ever too old. */
+export const nothingAges: Between = () => requests => ({
+  ...requests,
+  SetStreamMetadata: request =>
+    requests.SetStreamMetadata({ ...request, metadata: { ...request.metadata, maxAgeUs: null } })
+})
+
+/** A stream keeps one event more than it is asked to. */
+export const keepsOneMore: Between = () => requests => ({
+  ...requests,
+  SetStreamMetadata: ({ metadata, ...rest }) =>
+    requests.SetStreamMetadata({
+      ...rest,
+      metadata: { ...metadata, maxCount: metadata.maxCount === null ? null : metadata.maxCount + 1 }
+    })
+})
+
+/** What commits between history and live is missed. */
+export const gapBeforeLive: Around = store => ({
+  ...store,
+  subscribe: request =>
+    Stream.concat(
+      Stream.take(store.subscribe(request), 2),
+      Stream.suspend(() => store.subscribe({ ...request, from: "current" }))
+    )
+})
+
+/** A subscription that goes on elsewhere begins with the event that it delivered last. */
+export const lastOnceMore: Around = store => ({
+  ...store,
+  subscribe: request =>
+    Stream.suspend(() => {
+      let next = request.from
+      return Stream.concat(
+        Stream.tap(Stream.take(store.subscribe(request), 3), ({ position, version }) =>
+          Effect.sync(() => {
+            next = request.streamId === null ? position : version
+          })
+        ),
+        Stream.suspend(() => store.subscribe({ ...request, from: next }))
+      )
+    })
+})
+
+/** A subscription ends with its node. */
+export const endsWithItsNode: Around = store => ({
+  ...store,
+  subscribe: request => Stream.interruptAfter(store.subscribe(request), "150 millis")
+})
+
+/** A subscription to a stream that was deleted for good waits for what cannot come. */
+export const waitsForEver: Around = store => ({
+  ...store,
+  subscribe: request => Stream.catchTag(store.subscribe(request), "StreamTombstoned", () => Stream.never)
+})
+
+/** One node holds half of what the others do. */
+export const holdsLess: Around = (store, node) =>
+  node !== "n2"
+    ? store
+    : {
+        ...store,
+        readAll: options =>
+          Effect.map(store.readAll(options), page => ({ ...page, events: page.events.slice(page.events.length >> 1) }))
+      }

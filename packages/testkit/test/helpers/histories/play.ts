@@ -5,19 +5,33 @@ import type { RecordedEvent } from "@reckon/client/Event"
 import type * as EventStore from "@reckon/client/EventStore"
 import type { Event } from "@reckon/raft/Linearizability"
 import * as StoreCluster from "@reckon/testkit/StoreCluster"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as FiberSet from "effect/FiberSet"
+import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
-import type { Still } from "../virtualTime.js"
-import type * as Model from "./model.js"
+import type { Leap, Still } from "../virtualTime.js"
+import * as Following from "./following.js"
+import * as Model from "./model.js"
 import * as Round from "./round.js"
 import * as Script from "./script.js"
+import * as Times from "./times.js"
 
 /** What a script made of a store. */
 export interface Played {
   readonly history: ReadonlyArray<Event<Model.Input, Model.Output>>
-  /** Every event that anybody was shown. */
+  /** Every event that an answer showed. */
   readonly shown: ReadonlyArray<RecordedEvent>
+  /** What there was to see at the end, while everything was young. */
+  readonly visible: ReadonlyArray<RecordedEvent>
+  readonly followed: ReadonlyArray<Following.Followed>
+  /** The followed streams that were deleted for good. */
+  readonly tombstoned: ReadonlySet<string>
+  /** What was asked about times, at the end as well. */
+  readonly asked: ReadonlyArray<Times.Asked>
+  /** How often a node was sent a copy of the store, because the log had been cut behind it. */
+  readonly copies: number
   /** What each node holds at the end, as text. */
   readonly replicas: ReadonlyArray<{ readonly node: string; readonly text: string }>
 }
@@ -41,6 +55,19 @@ const everything: ReadonlyArray<Model.Input> = [
     ]
   )
 ]
+
+/** What becomes of a stream of which everything is old. */
+const afterwards: ReadonlyArray<Model.Input> = Script.streams.map((stream, at) => ({
+  _tag: "Append",
+  parts: [{ stream, expected: "any", events: [{ id: 9000 + at, body: 0, type: "Made", tags: [] }] }],
+  condition: null
+}))
+
+/** The log is cut all the time, so that a node that was away for a while is sent a copy. */
+const settings = { log: { entriesMax: 16, tailEntries: 4 } }
+
+/** How long a follower may be behind at the end. */
+const patienceWithFollowers = "30 seconds"
 
 /** How long a caller has its requests repeated. */
 const patience = "4 seconds"
@@ -82,20 +109,35 @@ const learn = (seen: Script.Seen, input: Model.Input, { text }: Model.Output): v
 export const make = (options: {
   readonly kind: Script.Kind
   readonly still: Still
+  readonly leap: Leap
   /** Stands between each caller and the store. */
   readonly between: ((requests: EventStore.Requests) => EventStore.Requests) | undefined
+  /** Stands in for the store, as somebody or a node has it. */
+  readonly around: ((store: EventStore.Service, node: string | null) => EventStore.Service) | undefined
 }): Effect.Effect<Stage, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { between, still } = options
+    const { around = store => store, between, leap, still } = options
     const isCluster = options.kind === "cluster"
-    const cluster = yield* still(StoreCluster.make(isCluster ? { latency } : { nodes: 1 }))
+    let copies = 0
+    const listening = Logger.replace(
+      Logger.defaultLogger,
+      Logger.make(({ message }) => {
+        if (String(message).includes("installed a snapshot")) copies += 1
+      })
+    )
+    const cluster = yield* still(StoreCluster.make(isCluster ? { latency, settings } : { nodes: 1 })).pipe(
+      Effect.provide(listening)
+    )
     const nameOf = (node: number) => cluster.nodes[node] ?? ""
     let rounds = 0
 
     const clientOf = (first: number) =>
-      isCluster || between !== undefined
-        ? cluster.client({ first: nameOf(first), timeout: patience, between })
-        : cluster.embedded(nameOf(first))
+      Effect.map(
+        isCluster || between !== undefined
+          ? cluster.client({ first: nameOf(first), timeout: patience, between })
+          : cluster.embedded(nameOf(first)),
+        store => around(store, null)
+      )
 
     const play: Stage["play"] = script =>
       Effect.gen(function* () {
@@ -103,10 +145,13 @@ export const make = (options: {
         const shown: Array<RecordedEvent> = []
         const made: Array<Extract<Model.Input, { _tag: "Append" }>> = []
         let lastId = 0
+        let known = -1
+        const copiesBefore = copies
 
         yield* cluster.settled
         const [status] = yield* cluster.statuses
-        const round = Round.make(rounds++, (status?.lastPosition ?? -1) + 1)
+        const base = (status?.lastPosition ?? -1) + 1
+        const round = Round.make(rounds++, base)
 
         /** Asks, and enters it into the history. */
         const ask = (client: string, store: EventStore.Service, input: Model.Input, seen: Script.Seen) =>
@@ -119,7 +164,26 @@ export const make = (options: {
             const output = Either.isRight(result) ? result.right : round.answerTo(result.left)
             if (output === undefined) return
             history.push(output === null ? { _tag: "Fail", id } : { _tag: "Return", id, output })
-            if (output !== null) learn(seen, input, output)
+            if (output === null) return
+            learn(seen, input, output)
+            known = Math.max(known, seen.position)
+          })
+
+        const followed: Array<Following.Followed> = []
+        const follow = ({ after, first, from, stream }: Script.Follower) =>
+          Effect.gen(function* () {
+            yield* Effect.sleep(after)
+            const store = yield* clientOf(first)
+            const following = Following.begin(
+              {
+                streamId: stream === null ? null : round.own(stream),
+                start: from === "current" ? null : stream === null ? base + from : from,
+                known: base + known
+              },
+              round.follow(store, stream, from)
+            )
+            followed.push(following.followed)
+            yield* following.run
           })
 
         const caller = ({ first, steps }: Script.Script["callers"][number], at: number) =>
@@ -144,6 +208,8 @@ export const make = (options: {
             ),
           { discard: true }
         )
+        const followers = yield* FiberSet.make<void>()
+        for (const follower of script.followers) yield* FiberSet.run(followers, follow(follower))
         yield* Effect.all([faults, Effect.forEach(script.callers, caller, { concurrency: "unbounded" })], {
           concurrency: 2
         })
@@ -155,15 +221,41 @@ export const make = (options: {
         const last = yield* clientOf(0)
         const nobody = { versions: new Map(), position: -1 }
         for (const input of everything) yield* ask("at the end", last, input, nobody)
+
+        const visible = yield* round.visible(last)
+        const asked = yield* Times.ask(last, visible)
+        const tombstoned = new Set(yield* round.tombstoned(last, followed))
+        const behind = Effect.sync(() =>
+          followed.some(
+            one =>
+              Following.isToBeTold(one, tombstoned) ||
+              (one.ended === undefined && Following.missing(one, visible).length > 0)
+          )
+        )
+        yield* Effect.repeat(Effect.delay(behind, 20), { while: isBehind => isBehind }).pipe(
+          Effect.timeoutOption(patienceWithFollowers)
+        )
+        yield* FiberSet.clear(followers)
+
+        if (history.some(event => event._tag === "Call" && event.input._tag === "Limit" && event.input.young)) {
+          const id = ++lastId
+          history.push({ _tag: "Call", id, client: "time", input: { _tag: "Age" } })
+          yield* leap(Duration.times(Round.youth, 2))
+          history.push({ _tag: "Return", id, output: Model.done })
+          yield* cluster.settled
+          for (const input of [...everything, ...afterwards, ...everything]) {
+            yield* ask("in the end", last, input, nobody)
+          }
+        }
         yield* cluster.settled
         const replicas = yield* Effect.forEach(isCluster ? cluster.nodes : [], node =>
           cluster.embedded(node).pipe(
-            Effect.flatMap(store => round.holding(store, Script.streams)),
+            Effect.flatMap(store => round.holding(around(store, node), Script.streams)),
             Effect.map(text => ({ node, text }))
           )
         )
-        return { history, shown, replicas }
-      })
+        return { history, shown, visible, followed, tombstoned, asked, copies: copies - copiesBefore, replicas }
+      }).pipe(Effect.scoped)
 
     return { play }
   })

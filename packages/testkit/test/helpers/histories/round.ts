@@ -9,6 +9,7 @@ import type * as Query from "@reckon/client/Query"
 import type { NewSnapshot } from "@reckon/client/Snapshot"
 import type { StoreError } from "@reckon/client/StoreError"
 import type { EventPage } from "@reckon/client/StoreRpcs"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Model from "./model.js"
@@ -21,10 +22,16 @@ const numberOf = (eventId: string): number => Number.parseInt(eventId.slice(-12)
 
 const collect = <A, E>(stream: Stream.Stream<A, E>) => Effect.map(Stream.runCollect(stream), chunk => [...chunk])
 
+/** How long an event is young. No history takes as long before its end. */
+export const youth = Duration.minutes(30)
+const youthUs = Duration.toMillis(youth) * 1000
+
 /** Told of every event that an answer shows. */
 type Show = (events: ReadonlyArray<RecordedEvent>) => void
 
 export interface Round {
+  /** The name that a stream of this history has in the store. */
+  readonly own: (stream: string) => string
   /** Asks the store, in its own terms, and answers in those of the model. Null: the question makes no sense in a store that others have used. */
   readonly ask: (
     store: EventStore.Service,
@@ -33,6 +40,19 @@ export interface Round {
   ) => Effect.Effect<Model.Output, StoreError> | null
   /** The store's last word; null where it has none: nothing was done. Undefined: nobody knows. */
   readonly answerTo: (error: StoreError) => Model.Output | null | undefined
+  /** The events of a stream, or all, from a place on. */
+  readonly follow: (
+    store: EventStore.Service,
+    stream: string | null,
+    from: number | "current"
+  ) => Stream.Stream<RecordedEvent, StoreError>
+  /** Those of the followed streams that were deleted for good. */
+  readonly tombstoned: (
+    store: EventStore.Service,
+    followed: ReadonlyArray<{ readonly streamId: string | null }>
+  ) => Effect.Effect<ReadonlyArray<string>>
+  /** All that there is now to see. */
+  readonly visible: (store: EventStore.Service) => Effect.Effect<ReadonlyArray<RecordedEvent>>
   /** All that a node holds of this history, times included. */
   readonly holding: (store: EventStore.Service, streams: ReadonlyArray<string>) => Effect.Effect<string>
 }
@@ -137,8 +157,9 @@ export const make = (number: number, base: number): Round => {
         return Effect.as(remove(own(input.stream), { expectedVersion: input.expected }), Model.done)
       }
       case "Limit": {
-        const { maxCount, stream, truncateBefore } = input
-        return Effect.as(store.setStreamMetadata(own(stream), { maxCount, truncateBefore }), Model.done)
+        const { maxCount, stream, truncateBefore, young } = input
+        const limits = { maxCount, truncateBefore, maxAgeUs: young ? youthUs : null }
+        return Effect.as(store.setStreamMetadata(own(stream), limits), Model.done)
       }
       case "SaveSnapshot": {
         const { body, keep, stream, version } = input
@@ -162,7 +183,8 @@ export const make = (number: number, base: number): Round => {
             found.lastVersion,
             found.count,
             found.metadata.maxCount,
-            found.metadata.truncateBefore
+            found.metadata.truncateBefore,
+            found.metadata.maxAgeUs === youthUs
           )
         )
       case "HasEvents":
@@ -180,6 +202,8 @@ export const make = (number: number, base: number): Round => {
         return Effect.map(collect(store.listSnapshots(own(input.stream))), all =>
           Model.observed(`snapshots ${all.map(({ version }) => version).join(" ")}`)
         )
+      case "Age":
+        return null
     }
   }
 
@@ -211,6 +235,27 @@ export const make = (number: number, base: number): Round => {
     }
   }
 
+  const follow: Round["follow"] = (store, stream, from) =>
+    stream === null
+      ? store
+          .subscribe({ streamId: null, from: from === "current" ? from : there(from) })
+          .pipe(Stream.filter(({ streamId }) => streamId.endsWith(own(""))))
+      : store.subscribe({ streamId: own(stream), from })
+
+  const tombstoned: Round["tombstoned"] = (store, followed) =>
+    Effect.filter(
+      followed.flatMap(({ streamId }) => (streamId === null ? [] : [streamId])),
+      streamId =>
+        Effect.match(store.streamDetails(streamId), {
+          onSuccess: ({ state }) => state === "tombstoned",
+          // Nobody ever wrote to it.
+          onFailure: () => false
+        })
+    )
+
+  const visible: Round["visible"] = store =>
+    Effect.orDie(Effect.map(store.readAll({ from: base }), ({ events }) => events))
+
   const holding: Round["holding"] = (store, streams) =>
     Effect.gen(function* () {
       const local = { consistency: "local" } as const
@@ -224,5 +269,5 @@ export const make = (number: number, base: number): Round => {
       )
     }).pipe(Effect.orDie)
 
-  return { ask, answerTo, holding }
+  return { own, ask, answerTo, follow, tombstoned, visible, holding }
 }

@@ -8,8 +8,8 @@ import * as Random from "effect/Random"
 import { hunt } from "./hunt.js"
 import type { Kind } from "./script.js"
 
-/** A thousand together. One on a cluster takes ten times as long as one on a single node. */
-const counts = { cluster: 250, single: 750 }
+/** A thousand together. One on a cluster takes four times as long as one on a single node. */
+const counts = { cluster: 200, single: 800 }
 
 const settings = Config.all({
   seed: Config.option(Config.integer("RECKON_HISTORY_SEED")),

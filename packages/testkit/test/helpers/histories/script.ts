@@ -54,11 +54,20 @@ export type Fault =
  */
 export type Kind = "cluster" | "single"
 
+/** Who follows a stream, or all events (null), from where, beginning after so many milliseconds. */
+export interface Follower {
+  readonly first: number
+  readonly after: number
+  readonly stream: string | null
+  readonly from: number | "current"
+}
+
 export interface Script {
   readonly seed: number
   /** The node that each caller asks first, and what it does. */
   readonly callers: ReadonlyArray<{ readonly first: number; readonly steps: ReadonlyArray<Timed<Step>> }>
   readonly faults: ReadonlyArray<TimedFault>
+  readonly followers: ReadonlyArray<Follower>
 }
 
 export const streams = ["a", "b", "c"] as const
@@ -188,7 +197,8 @@ const stepsIn = (draw: Drawing) => {
           _tag: "Limit",
           stream: stream(),
           maxCount: draw.chance(0.5) ? null : draw.between(1, 4),
-          truncateBefore: draw.chance(0.5) ? null : draw.between(0, 4)
+          truncateBefore: draw.chance(0.5) ? null : draw.between(0, 4),
+          young: draw.chance(0.4)
         })
       ],
       [
@@ -248,6 +258,14 @@ const singleFaults = (draw: Drawing): ReadonlyArray<TimedFault> =>
     ]
   )
 
+const followersIn = (draw: Drawing, isCluster: boolean): ReadonlyArray<Follower> =>
+  Array.from({ length: draw.pick(0, 1, 1, 2) }, () => ({
+    first: isCluster ? draw.between(0, 2) : 0,
+    after: draw.chance(0.4) ? 0 : draw.between(1, 120),
+    stream: draw.pick(null, null, "a", "b"),
+    from: draw.chance(0.6) ? 0 : draw.pick<number | "current">("current", draw.between(1, 6))
+  }))
+
 /** Of about 30 steps by 3 to 5 callers. */
 export const draw = (seed: number, kind: Kind): Script => {
   const draw = drawing(seed)
@@ -262,7 +280,8 @@ export const draw = (seed: number, kind: Kind): Script => {
       first: isCluster ? draw.between(0, 2) : 0,
       steps: Array.from({ length: Math.round(30 / count) }, () => ({ after: pause(), what: step() }))
     })),
-    faults: isCluster ? clusterFaults(draw) : singleFaults(draw)
+    faults: isCluster ? clusterFaults(draw) : singleFaults(draw),
+    followers: followersIn(draw, isCluster)
   }
 }
 
