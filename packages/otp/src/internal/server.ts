@@ -218,8 +218,10 @@ export class Loop implements Serving {
   private readonly step: Effect.Effect<never, unknown, unknown> = Effect.suspend(() => this.drain())
   private readonly park: Effect.Effect<never, unknown, unknown> = Effect.async(resume => {
     // As with a message, the time may have run out since the last look.
-    if (this.idleDue) resume(this.step)
-    else this.process.mailbox.park((this.waiter = () => resume(this.step)))
+    const waiter = () => resume(this.step)
+    this.waiter = waiter
+    if (this.idleDue) waiter()
+    else this.process.mailbox.park(waiter)
   })
   private readonly onOutcome = (outcome: AnyOutcome): Effect.Effect<never, unknown, unknown> =>
     this.apply(outcome) ?? this.step
