@@ -256,6 +256,8 @@ export interface GenServer<Rpcs extends Rpc.Any, in out Info, out R> {
  * Defines a server. The callbacks' environment `R` is captured when the server is started; a `Scope` among it is the
  * process's own, closed when the process ends. In an object literal write `init` first: the state's type comes from it.
  *
+ * A handler's own code may run in the step of its caller; the effects that it returns run in the server's process, and `Process.self` is the server's there.
+ *
  * @since 0.1.0
  * @category constructors
  */

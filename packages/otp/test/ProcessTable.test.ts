@@ -8,7 +8,8 @@ const Echo = RpcGroup.make(Rpc.make("Echo", { payload: { n: Schema.Number }, suc
 
 const echo = GenServer.make(Echo, {
   init: () => Effect.succeed(0),
-  handlers: { Echo: ({ n }, state) => GenServer.reply(n, state) }
+  // Not answered in the step of the caller, so that its time limit is armed.
+  handlers: { Echo: ({ n }, state) => Effect.zipRight(Effect.yieldNow(), GenServer.reply(n, state)) }
 })
 
 /** How many fibers sleep for timers; no public function tells. */
