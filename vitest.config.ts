@@ -24,8 +24,6 @@ const rooms = [
 
 export default defineConfig({
   test: {
-    // The files of a room share their workers, one after the other: to load Effect anew for each would take a fifth of all the time.
-    isolate: false,
     projects: rooms.map(room => ({
       resolve: { alias },
       test: {

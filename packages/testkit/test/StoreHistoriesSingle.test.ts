@@ -5,5 +5,5 @@ import { describe, it } from "@effect/vitest"
 import { nothingWrong } from "./helpers/histories/run.js"
 
 describe("an embedded store that is killed and started again", () => {
-  it("answers as one would that does one thing after the other", { timeout: 180_000 }, () => nothingWrong("single"))
+  it("answers as one would that does one thing after the other", { timeout: 600_000 }, () => nothingWrong("single"))
 })

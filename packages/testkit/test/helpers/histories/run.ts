@@ -9,7 +9,7 @@ import { hunt } from "./hunt.js"
 import type { Kind } from "./script.js"
 
 /** A thousand together. One on a cluster takes four times as long as one on a single node. */
-const counts = { cluster: 200, single: 800 }
+const counts = { cluster: 100, single: 900 }
 
 const settings = Config.all({
   seed: Config.option(Config.integer("RECKON_HISTORY_SEED")),
