@@ -70,4 +70,17 @@ describe("a history", () => {
       assert.deepStrictEqual(await play(), first)
     })
   }
+
+  it("waits for a follower that begins when everything is over, and finds nothing wrong with what it is told", async () => {
+    const begun: Array<number> = []
+    const found = await hunt({
+      kind: "single",
+      seed: 465_866_797,
+      count: 1,
+      onPlayed: ({ followed }) => begun.push(followed.length)
+    })
+    assert.isUndefined(found, found?.text)
+    // The one that its script has.
+    assert.deepStrictEqual(begun, [1])
+  })
 })

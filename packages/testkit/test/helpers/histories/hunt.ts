@@ -156,6 +156,7 @@ export const hunt = async (options: {
         "",
         `As small as it gets${least.scripts.length > 1 ? `, after ${least.scripts.length - 1} others in the same store` : ""}:`,
         ...(left?.problems ?? []),
+        ...(least.scripts.at(-1)?.callers ?? []).map(caller => `  ${JSON.stringify(caller)}`),
         ...(least.scripts.at(-1)?.faults ?? []).map(fault => `  ${JSON.stringify(fault)}`),
         ...(least.scripts.at(-1)?.followers ?? []).map(follower => `  ${JSON.stringify(follower)}`)
       ].join("\n")

@@ -26,7 +26,7 @@ export interface Played {
   /** What there was to see at the end, while everything was young. */
   readonly visible: ReadonlyArray<RecordedEvent>
   readonly followed: ReadonlyArray<Following.Followed>
-  /** The followed streams that were deleted for good. */
+  /** The streams that were deleted for good. */
   readonly tombstoned: ReadonlySet<string>
   /** What was asked about times, at the end as well. */
   readonly asked: ReadonlyArray<Times.Asked>
@@ -224,13 +224,16 @@ export const make = (options: {
 
         const visible = yield* round.visible(last)
         const asked = yield* Times.ask(last, visible)
-        const tombstoned = new Set(yield* round.tombstoned(last, followed))
-        const behind = Effect.sync(() =>
-          followed.some(
-            one =>
-              Following.isToBeTold(one, tombstoned) ||
-              (one.ended === undefined && Following.missing(one, visible).length > 0)
-          )
+        const tombstoned = new Set(yield* round.tombstoned(last, Script.streams))
+        // Also one that begins now, after everything, has to be told of what there is.
+        const behind = Effect.sync(
+          () =>
+            followed.length < script.followers.length ||
+            followed.some(
+              one =>
+                Following.isToBeTold(one, tombstoned) ||
+                (one.ended === undefined && Following.missing(one, visible).length > 0)
+            )
         )
         yield* Effect.repeat(Effect.delay(behind, 20), { while: isBehind => isBehind }).pipe(
           Effect.timeoutOption(patienceWithFollowers)

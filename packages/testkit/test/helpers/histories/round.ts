@@ -46,10 +46,10 @@ export interface Round {
     stream: string | null,
     from: number | "current"
   ) => Stream.Stream<RecordedEvent, StoreError>
-  /** Those of the followed streams that were deleted for good. */
+  /** Those of the streams that were deleted for good, as the store names them. */
   readonly tombstoned: (
     store: EventStore.Service,
-    followed: ReadonlyArray<{ readonly streamId: string | null }>
+    streams: ReadonlyArray<string>
   ) => Effect.Effect<ReadonlyArray<string>>
   /** All that there is now to see. */
   readonly visible: (store: EventStore.Service) => Effect.Effect<ReadonlyArray<RecordedEvent>>
@@ -242,15 +242,14 @@ export const make = (number: number, base: number): Round => {
           .pipe(Stream.filter(({ streamId }) => streamId.endsWith(own(""))))
       : store.subscribe({ streamId: own(stream), from })
 
-  const tombstoned: Round["tombstoned"] = (store, followed) =>
-    Effect.filter(
-      followed.flatMap(({ streamId }) => (streamId === null ? [] : [streamId])),
-      streamId =>
-        Effect.match(store.streamDetails(streamId), {
-          onSuccess: ({ state }) => state === "tombstoned",
-          // Nobody ever wrote to it.
-          onFailure: () => false
-        })
+  const tombstoned: Round["tombstoned"] = (store, streams) =>
+    Effect.filter(streams.map(own), streamId =>
+      store.streamDetails(streamId).pipe(
+        Effect.map(({ state }) => state === "tombstoned"),
+        // Nobody ever wrote to it.
+        Effect.catchTag("StreamNotFound", () => Effect.succeed(false)),
+        Effect.orDie
+      )
     )
 
   const visible: Round["visible"] = store =>
