@@ -1,12 +1,13 @@
 /**
  * The Raft transport over `@effect/rpc` sockets: one connection to each peer, shared by all groups.
  *
- * Each peer has an outbox of Raft messages, bounded by count and bytes. One request carries all that waits, up to a frame's size, and a few requests may be
- * unanswered at once: the slower the peer, the larger the frames. What does not fit is dropped; Raft sends it again.
+ * Each peer has an outbox of Raft messages, bounded by count and bytes. One frame carries all that waits, up to its size, and the next one follows when the socket has
+ * taken it: the slower the peer, the larger the frames. What does not fit is dropped; Raft sends it again.
  *
  * @since 0.1.0
  */
 import { RpcClientError } from "@effect/rpc/RpcClientError"
+import type { Message } from "@reckon/raft/Message"
 import {
   type ChangeError,
   ChangeUnknown,
@@ -22,6 +23,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { Deliveries } from "./Deliveries.js"
 import { makeOutbox, type Outbox } from "./internal/outbox.js"
 import { connectPeer, type PeerClient } from "./internal/peerClient.js"
 import { makeProposing, type Proposing } from "./internal/proposing.js"
@@ -84,10 +86,10 @@ export const make: Effect.Effect<
     { readonly client: PeerClient; readonly outbox: Outbox; readonly proposing: Proposing }
   >()
   for (const peer of members.peers) {
-    const client = yield* connectPeer(peer)
+    const { client, send } = yield* connectPeer(peer)
     peers.set(peer.name, {
       client,
-      outbox: yield* makeOutbox(client),
+      outbox: yield* makeOutbox(send),
       proposing: yield* makeProposing(peer.name, client)
     })
   }
@@ -148,24 +150,38 @@ export const make: Effect.Effect<
 export const layer: Layer.Layer<RaftTransport, never, Members | Receivers> = Layer.scoped(RaftTransport, make)
 
 /**
- * Serves the peers' requests to the groups that listen here. Messages that claim to come from a stranger or go to somebody else are dropped.
+ * Hands the messages of peers to the groups that listen here. Those that claim to come from a stranger or go to somebody else are dropped.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerHandlers = PeerRpcs.toLayer(
+export const layerDeliveries: Layer.Layer<Deliveries, never, Members | Receivers> = Layer.effect(
+  Deliveries,
   Effect.gen(function* () {
     const members = yield* Members
     const receivers = yield* Receivers
     const peerNames = new Set(members.peers.map(peer => peer.name))
+    return messages => {
+      const byGroup = new Map<string, Array<Message>>()
+      for (const { group, message } of messages) {
+        if (message.to !== members.self.name || !peerNames.has(message.from)) continue
+        const before = byGroup.get(group)
+        if (before === undefined) byGroup.set(group, [message])
+        else before.push(message)
+      }
+      for (const [group, received] of byGroup) receivers.get(group)?.receive(received)
+    }
+  })
+)
+
+const layerRequests = PeerRpcs.toLayer(
+  Effect.gen(function* () {
+    const members = yield* Members
+    const receivers = yield* Receivers
+    const deliver = yield* Deliveries
+    const peerNames = new Set(members.peers.map(peer => peer.name))
     return PeerRpcs.of({
-      PeerDeliver: ({ messages }) =>
-        Effect.sync(() => {
-          for (const { group, message } of messages) {
-            if (message.to !== members.self.name || !peerNames.has(message.from)) continue
-            receivers.get(group)?.receive([message])
-          }
-        }),
+      PeerDeliver: ({ messages }) => Effect.sync(() => deliver(messages)),
       PeerPropose: ({ group, payloads }) =>
         Effect.forEach(
           payloads,
@@ -188,3 +204,11 @@ export const layerHandlers = PeerRpcs.toLayer(
     })
   })
 )
+
+/**
+ * Serves what peers say and ask to the groups that listen here.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerHandlers = Layer.provideMerge(layerRequests, layerDeliveries)

@@ -1,6 +1,7 @@
 /**
  * @since 0.1.0
  */
+export * as Deliveries from "./Deliveries.js"
 export * as Members from "./Members.js"
 export * as NodeServer from "./NodeServer.js"
 export * as PeerRpcs from "./PeerRpcs.js"

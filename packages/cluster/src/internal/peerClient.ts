@@ -8,19 +8,27 @@ import * as RpcClient from "@effect/rpc/RpcClient"
 import type { RpcClientError } from "@effect/rpc/RpcClientError"
 import type * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as Wire from "@reckon/client/Wire"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as Deliveries from "../Deliveries.js"
 import type { Member } from "../Members.js"
 import { PeerRpcs } from "../PeerRpcs.js"
 
 export type PeerClient = RpcClient.RpcClient<RpcGroup.Rpcs<typeof PeerRpcs>, RpcClientError>
 
+export interface Peer {
+  readonly client: PeerClient
+  /** Sends Raft messages, see `Deliveries.makeSend`. */
+  readonly send: (messages: ReadonlyArray<Deliveries.Delivery>) => Effect.Effect<void, RpcClientError>
+}
+
 const reconnectMillis = 200
 const openMillis = 2_000
 
-export const connectPeer = (peer: Member): Effect.Effect<PeerClient, never, Scope.Scope> =>
+export const connectPeer = (peer: Member): Effect.Effect<Peer, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { host, port } = peer.address
     const socket = Layer.effect(
@@ -33,5 +41,6 @@ export const connectPeer = (peer: Member): Effect.Effect<PeerClient, never, Scop
       RpcClient.makeProtocolSocket({ retrySchedule: Schedule.spaced(reconnectMillis) })
     ).pipe(Layer.provide([socket, Wire.layer]))
     const context = yield* Layer.build(protocol)
-    return yield* RpcClient.make(PeerRpcs, { disableTracing: true }).pipe(Effect.provide(context))
+    const client = yield* RpcClient.make(PeerRpcs, { disableTracing: true }).pipe(Effect.provide(context))
+    return { client, send: Deliveries.makeSend(Context.get(context, RpcClient.Protocol)) }
   })
