@@ -83,6 +83,50 @@ describe("Pool", () => {
     )
   })
 
+  describe("a worker that waits with nothing in its mailbox", () => {
+    it.effect("answers a call before any other fiber gets its turn", () =>
+      Effect.gen(function* () {
+        const pool = yield* Pool.start(keyed())
+        yield* pool.call(zero, "Do", { what: "started" })
+        yield* settle
+        const order: Array<string> = []
+        const other = yield* Effect.fork(Effect.sync(() => order.push("other")))
+        const failure = yield* Effect.flip(pool.call(zero, "Refuse", { why: "no" }))
+        order.push(failure === "no" ? "answered" : "failed")
+        yield* Fiber.join(other)
+        assert.deepStrictEqual(order, ["answered", "other"])
+      }).pipe(provided)
+    )
+
+    it.effect("does so after the casts that came before", () =>
+      Effect.gen(function* () {
+        const journal: Array<string> = []
+        const pool = yield* Pool.start(keyed({ journal }))
+        yield* pool.call(zero, "Do", { what: "1" })
+        yield* settle
+        yield* pool.cast(zero, "Do", { what: "2" })
+        yield* pool.call(zero, "Do", { what: "3" })
+        assert.deepStrictEqual(journal, ["+0", "1", "2", "3"])
+      }).pipe(provided)
+    )
+
+    it.effect("has the time limit of the call for it, as any other", () =>
+      Effect.gen(function* () {
+        const pool = yield* Pool.start(keyed())
+        yield* pool.call(zero, "Do", { what: "started" })
+        yield* settle
+        const call = pool.call(zero, "Do", { what: "slow", millis: 2000 }, { timeout: "1 second" })
+        const slow = yield* Effect.fork(outcome(call))
+        yield* TestClock.adjust("999 millis")
+        assert.isNull(slow.unsafePoll())
+        assert.strictEqual((yield* pool.stats).inFlight, 1)
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(yield* Fiber.join(slow), "CallTimeout")
+        assert.strictEqual((yield* pool.stats).inFlight, 0)
+      }).pipe(provided)
+    )
+  })
+
   describe("start", () => {
     it.effect("no worker runs before the first request; the children are known, and stopped", () =>
       Effect.gen(function* () {

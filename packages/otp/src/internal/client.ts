@@ -57,13 +57,7 @@ const request = (
     else if (call.exit === undefined) process.kernel.timers.arm(call, limitMillis)
     // An interrupted caller's slot settles into nothing when the reply or the time limit comes. Only a call without a limit
     // withdraws its slot itself: an interruption handler on every call would cost three quarters of the throughput.
-    return (
-      call.exit ??
-      Effect.async(resume => {
-        if (call.exit === undefined) call.resume = resume
-        else resume(call.exit)
-      })
-    )
+    return call.awaited
   })
 
 export const clientOf = <Rpcs extends Rpc.Any, Info>(

@@ -130,14 +130,11 @@ export const call = (
   payload: unknown,
   options: CallOptions | undefined
 ): Effect.Effect<unknown, unknown> =>
-  Effect.async<unknown, unknown>(resume => {
+  Effect.withFiberRuntime<unknown, unknown>(caller => {
     const router = resolve()
-    if (router === undefined) {
-      resume(Effect.fail(new NoProcess({ server: label, request: tag })))
-      return
-    }
+    if (router === undefined) return Effect.fail(new NoProcess({ server: label, request: tag }))
     const limit = options?.timeout === undefined ? defaultTimeoutMillis : Duration.toMillis(options.timeout)
-    return router.route(key).call(tag, payload, limit, resume)
+    return router.route(key).call(tag, payload, limit, caller)
   })
 
 export const cast = (resolve: Resolve, key: string | undefined, tag: string, payload: unknown): Effect.Effect<void> =>

@@ -8,8 +8,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
+import type * as Fiber from "effect/Fiber"
 import { type CallError, CallingSelf, MailboxFull, NoProcess } from "../CallError.js"
 import { ChildStartFailed, ChildStateError } from "../ChildError.js"
 import * as ExitReason from "../ExitReason.js"
@@ -29,6 +28,7 @@ export interface Limits {
 }
 
 type Resume = (answer: Effect.Effect<unknown, unknown>) => void
+type Caller = Fiber.RuntimeFiber<unknown, unknown>
 
 class Alarm extends TimerEntry {
   constructor(private readonly ring: () => void) {
@@ -89,23 +89,31 @@ export class Partition {
   // requests
   // ---------------------------------------------------------------------------------------------------------------
 
-  /** Routes a call. What is returned withdraws it, for a call that no time limit would ever settle. */
-  call(tag: string, payload: unknown, limitMillis: number, resume: Resume): Effect.Effect<void> | undefined {
-    const details = { server: this.label, request: tag }
-    const caller = Option.getOrUndefined(Fiber.getCurrentFiber())
+  /** Routes a call: a worker that waits takes it at once, in the step of the caller, as any server does. */
+  call(tag: string, payload: unknown, limitMillis: number, caller: Caller): Effect.Effect<unknown, unknown> {
     // A callback of the worker itself would wait for ever. A fiber it has forked may call.
-    if (caller !== undefined && caller === (this.worker ?? this.leaving)?.fiber) {
-      resume(Effect.fail(new CallingSelf(details)))
-      return undefined
+    if (caller === (this.worker ?? this.leaving)?.fiber) {
+      return Effect.fail(new CallingSelf({ server: this.label, request: tag }))
     }
-    const settled = (exit: Exit.Exit<unknown, unknown>): void => {
+    const call = new Call(tag, payload, this.label, limitMillis, undefined, caller)
+    if (limitMillis === forEver || this.worker?.server?.serve(call) !== true) {
+      return Effect.async(resume => this.enqueue(call, resume))
+    }
+    this.rest()
+    if (call.exit === undefined) this.timers.arm(call, limitMillis)
+    return call.awaited
+  }
+
+  /** What is returned withdraws the call, if no time limit would ever settle it. */
+  private enqueue(call: Call, resume: Resume): Effect.Effect<void> | undefined {
+    const { limitMillis, request, server } = call
+    call.resume = exit => {
       this.line.delete(call)
       resume(exit)
     }
-    const call = new Call(tag, payload, this.label, limitMillis, settled, caller)
     const capacity = this.worker?.mailbox.capacity ?? this.limits.waitingCapacity
     if (!this.take(call)) {
-      resume(Effect.fail(new MailboxFull({ ...details, capacity })))
+      resume(Effect.fail(new MailboxFull({ server, request, capacity })))
       return undefined
     }
     this.timers.arm(call, limitMillis)

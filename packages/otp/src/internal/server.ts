@@ -63,6 +63,17 @@ export class Call extends TimerEntry implements Envelope, Waiting {
     super()
   }
 
+  /** The answer, for the one that waits for it: it may be there already. */
+  get awaited(): Effect.Effect<unknown, unknown> {
+    return (
+      this.exit ??
+      Effect.async(resume => {
+        if (this.exit === undefined) this.resume = resume
+        else resume(this.exit)
+      })
+    )
+  }
+
   /** The first to settle wins; a second reply is ignored. */
   settle(exit: Exit.Exit<unknown, unknown>): void {
     if (this.settled) return

@@ -22,6 +22,8 @@ export const Work = RpcGroup.make(
   Rpc.make("Defer", { payload: { millis: Schema.Number }, success: Schema.String }),
   /** Answers with what asking for something else came to. */
   Rpc.make("Ask", { payload: { key: Schema.String }, success: Schema.String }),
+  /** Fails at once. */
+  Rpc.make("Refuse", { payload: { why: Schema.String }, error: Schema.String }),
   Rpc.make("Crash"),
   Rpc.make("End")
 )
@@ -59,6 +61,7 @@ export const worker = (
           Effect.as(GenServer.noReply(self))
         ),
       Ask: ({ key }, self) => Effect.map(ask(key), answer => GenServer.reply(answer, self)),
+      Refuse: ({ why }, self) => GenServer.fail(why, self),
       Crash: () => Effect.dieMessage("crashed"),
       End: (_, self) => GenServer.stop(ExitReason.normal, self)
     },
