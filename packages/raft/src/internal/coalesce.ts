@@ -1,5 +1,6 @@
 /**
- * Lets callers share runs of an effect: whoever asks while a run is under way joins the next one, which starts after all of them asked.
+ * Lets callers share runs of an effect: who finds none under way begins one, for itself and for those who ask in the same turn, and whoever asks later joins the next one. Each run starts after
+ * all of its callers asked.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -8,24 +9,35 @@ import type * as Scope from "effect/Scope"
 
 export const coalesce = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Effect.Effect<A, E>, never, Scope.Scope> =>
   Effect.map(Effect.scope, scope => {
-    let next: Deferred.Deferred<A, E> | undefined
     let running = false
+    let next: Deferred.Deferred<A, E> | undefined
 
-    const runAll: Effect.Effect<void> = Effect.suspend(() => {
-      if (next === undefined) {
-        running = false
-        return Effect.void
-      }
-      const current = next
+    /** Starts the run of those who wait for one, if anybody does. It is no caller's own: one that gives up must not take the others with it. */
+    const proceed = (): Effect.Effect<unknown> => {
+      const joined = next
       next = undefined
-      return Effect.zipRight(Effect.intoDeferred(effect, current), runAll)
-    })
+      running = joined !== undefined
+      if (joined === undefined) return Effect.void
+      const run = Effect.zipRight(Effect.intoDeferred(effect, joined), Effect.suspend(proceed))
+      return Effect.forkIn(Effect.interruptible(run), scope)
+    }
 
-    return Effect.suspend(() => {
-      next ??= Deferred.unsafeMake<A, E>(FiberId.none)
-      const joined = Deferred.await(next)
-      if (running) return joined
+    return Effect.uninterruptibleMask(restore => {
+      const join = (): Effect.Effect<A, E> => {
+        next ??= Deferred.unsafeMake<A, E>(FiberId.none)
+        return restore(Deferred.await(next))
+      }
+      if (running) return join()
       running = true
-      return Effect.zipRight(Effect.forkIn(runAll, scope), joined)
+      return Effect.matchCauseEffect(restore(Effect.yieldNow()), {
+        onFailure: cause => Effect.zipRight(proceed(), Effect.failCause(cause)),
+        onSuccess: () => {
+          if (next === undefined) {
+            return Effect.flatMap(Effect.exit(restore(effect)), exit => Effect.zipRight(proceed(), exit))
+          }
+          const joined = join()
+          return Effect.zipRight(proceed(), joined)
+        }
+      })
     })
   })
