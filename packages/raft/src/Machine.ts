@@ -28,6 +28,7 @@ import * as Either from "effect/Either"
 import type * as Schema from "effect/Schema"
 import * as Codec from "./internal/machine/codec.js"
 import * as Instance from "./internal/machine/instance.js"
+import * as Parts from "./internal/machine/parts.js"
 import type { DownReason, MachineEffect, Subject } from "./MachineEffect.js"
 
 // -----------------------------------------------------------------------------
@@ -125,6 +126,50 @@ export const replyWith = <const Reply, State, Notification>(
 // -----------------------------------------------------------------------------
 
 /**
+ * @since 0.1.0
+ * @category symbols
+ */
+export const InPartsTypeId: unique symbol = Symbol.for("@reckon/raft/Machine/InParts")
+
+/**
+ * How a state of many parts is kept in a snapshot. Opaque, see {@link inParts}.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface InParts<in out State> {
+  readonly [InPartsTypeId]: Parts.Parts<State>
+}
+
+/**
+ * For a large state, in the place of its schema: each of its parts is kept by itself. A member that makes a snapshot gives others their turn, heartbeats among them,
+ * whenever it has written some 64 KiB, and goes on with commands meanwhile; a state with one schema is encoded all in one go.
+ *
+ * The state must be a value in which no transition changes anything, such as Effect's `HashMap`: it is split bit by bit, while newer states take its place. Reading it
+ * begins with `empty` and adds the parts in the order in which `split` has given them.
+ *
+ * ```ts
+ * const balances = Machine.inParts({
+ *   part: Schema.Tuple(Schema.String, Schema.Int),
+ *   split: (balances: HashMap.HashMap<string, number>) => balances,
+ *   empty: HashMap.empty<string, number>(),
+ *   add: (balances, [account, balance]) => HashMap.set(balances, account, balance)
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const inParts = <State, Part, PartI>(options: {
+  readonly part: Schema.Schema<Part, PartI>
+  readonly split: (state: State) => Iterable<NoInfer<Part>>
+  readonly empty: NoInfer<State>
+  readonly add: (state: NoInfer<State>, part: NoInfer<Part>) => NoInfer<State>
+}): InParts<State> => ({
+  [InPartsTypeId]: Parts.many<State, Part>({ ...options, codec: Codec.make(options.part) })
+})
+
+/**
  * The rules of one version.
  *
  * @since 0.1.0
@@ -141,7 +186,7 @@ export interface Definition<
 > {
   readonly command: Schema.Schema<Command, CommandI>
   readonly reply: Schema.Schema<Reply, ReplyI>
-  readonly state: Schema.Schema<State, StateI>
+  readonly state: Schema.Schema<State, StateI> | InParts<State>
   readonly apply: (command: Command, state: State, meta: Meta) => Replied<NoInfer<State>, NoInfer<Reply>, Notification>
   /** Without it such news changes nothing. */
   readonly info?: (info: Info, state: State, meta: Meta) => Outcome<NoInfer<State>, Notification>
@@ -159,11 +204,10 @@ export interface Machine<out State, in out Command, in out Reply, out Notificati
   readonly command: Codec.Codec<Command>
   readonly reply: Codec.Codec<Reply>
   readonly initial: Instance.Instance<State, Notification>
-  /** The state in the bytes of a snapshot that was made by this version; or why it cannot be read. */
+  /** Reads the state in a snapshot that was made by this version; or why nobody here can. */
   readonly restore: (
-    version: number,
-    bytes: Uint8Array
-  ) => Either.Either<Instance.Instance<State, Notification>, Codec.Unreadable>
+    version: number
+  ) => Either.Either<Parts.Reader<Instance.Instance<State, Notification>>, Codec.Unreadable>
 }
 
 /**
@@ -184,9 +228,9 @@ export const make = <State, Command, Reply, CommandI, ReplyI, StateI, Notificati
     command: rules.command,
     reply: rules.reply,
     initial: begin(definition.initial),
-    restore: (version, bytes) =>
+    restore: version =>
       version === 1
-        ? Either.map(rules.state.decode(bytes), begin)
+        ? Either.right(Parts.map(rules.state.read(), begin))
         : Either.left({ message: `version ${version} is not known` })
   }
 }
@@ -229,19 +273,19 @@ export const nextVersion = <
     command: rules.command,
     reply: rules.reply,
     initial: outgrow(machine.initial),
-    restore: (written, bytes) =>
+    restore: written =>
       written === version
-        ? Either.map(rules.state.decode(bytes), begin)
-        : Either.map(machine.restore(written, bytes), outgrow)
+        ? Either.right(Parts.map(rules.state.read(), begin))
+        : Either.map(machine.restore(written), reader => Parts.map(reader, outgrow))
   }
 }
 
 const rulesOf = <State, Command, Reply, CommandI, ReplyI, StateI>(definition: {
   readonly command: Schema.Schema<Command, CommandI>
   readonly reply: Schema.Schema<Reply, ReplyI>
-  readonly state: Schema.Schema<State, StateI>
+  readonly state: Schema.Schema<State, StateI> | InParts<State>
 }): Instance.Rules<State, Command, Reply> => ({
   command: Codec.make(definition.command),
   reply: Codec.make(definition.reply),
-  state: Codec.make(definition.state)
+  state: InPartsTypeId in definition.state ? definition.state[InPartsTypeId] : Parts.whole(Codec.make(definition.state))
 })

@@ -1,16 +1,18 @@
 /**
  * One member's copy of a replicated machine: the {@link StateMachine} that its Raft process drives.
  *
- * The state is in memory. A restart goes on from the file, where one was named, and from the log behind it: `persist` writes the whole state, so it costs what the state
- * measures. The state as it is now can be read at any time; after `RaftClient.readBarrier` such a read is linearizable.
+ * The state is in memory. A restart goes on from the file, where one was named, and from the log behind it. `persist` writes the whole state to it, as `snapshot` does to
+ * another, so both cost what the state measures; they take it in slices, between which others get their turn and commands go on, see `Machine.inParts`. The state as it is now can be read at any time; after `RaftClient.readBarrier` such a read is linearizable.
  *
  * It is the server side of `ra_machine`.
  *
  * @since 0.1.0
  */
 import { awaitExit, type ProcessTable, whereis } from "@reckon/otp/Process"
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as FiberHandle from "effect/FiberHandle"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as File from "./internal/machine/file.js"
@@ -71,12 +73,47 @@ export const make = <State, Command, Reply, Notification, R = never>(
         : yield* Image.decode(machine, options.filename, kept)
     let persistedIndex = replicated.index
 
+    /** Writing of the machine's own file, and why that failed. */
+    const writing = yield* FiberHandle.make<void>()
+    const startWriting = yield* FiberHandle.runtime(writing)()
+    let isWriting = false
+    let failure: { readonly cause: unknown } | undefined
+
+    const writingEnds = Effect.sync(() => {
+      isWriting = false
+    })
+
     const persist = () => {
-      if (options.filename !== undefined && persistedIndex < replicated.index) {
-        File.write(options.filename, Image.encode(replicated))
-        persistedIndex = replicated.index
-      }
+      if (failure !== undefined) throw failure.cause
+      if (options.filename === undefined || isWriting || persistedIndex === replicated.index) return persistedIndex
+      isWriting = true
+      const { index } = replicated
+      const written = Effect.matchCause(File.write(options.filename, Image.capture(replicated)), {
+        onSuccess: () => {
+          persistedIndex = index
+        },
+        onFailure: cause => {
+          if (!Cause.isInterruptedOnly(cause)) failure = { cause: Cause.squash(cause) }
+        }
+      })
+      startWriting(Effect.ensuring(written, writingEnds))
       return persistedIndex
+    }
+
+    /** From here on nothing waits, so that no entry comes between. */
+    const replace = (filename: string, installed: Replicated<State, Notification>) => {
+      if (installed.index < replicated.index) {
+        throw new SnapshotError({
+          filename,
+          reason: "outdated",
+          detail: `stands at ${installed.index}, the machine at ${replicated.index}`
+        })
+      }
+      if (options.filename !== undefined) {
+        File.commit(options.filename)
+        persistedIndex = installed.index
+      }
+      replicated = installed
     }
 
     const replica: MachineReplica<State> = {
@@ -98,8 +135,7 @@ export const make = <State, Command, Reply, Notification, R = never>(
       snapshot: filename =>
         Effect.gen(function* () {
           const { index } = replicated
-          const bytes = Image.encode(replicated)
-          yield* tryFile(filename, () => File.write(filename, bytes))
+          yield* Effect.mapError(File.write(filename, Image.capture(replicated)), fileError(filename))
           return { index }
         }),
       install: filename =>
@@ -109,21 +145,13 @@ export const make = <State, Command, Reply, Notification, R = never>(
             return yield* new SnapshotError({ filename, reason: "damaged", detail: "is not there" })
           }
           const installed = yield* Image.decode(machine, filename, bytes)
-          // From here on nothing waits, so that no entry comes between.
-          yield* tryFile(filename, () => {
-            if (installed.index < replicated.index) {
-              throw new SnapshotError({
-                filename,
-                reason: "outdated",
-                detail: `stands at ${installed.index}, the machine at ${replicated.index}`
-              })
-            }
-            if (options.filename !== undefined) {
-              File.write(options.filename, bytes)
-              persistedIndex = installed.index
-            }
-            replicated = installed
-          })
+          // What is being written is of an older state.
+          yield* FiberHandle.clear(writing)
+          isWriting = true
+          yield* Effect.gen(function* () {
+            if (options.filename !== undefined) yield* File.prepare(options.filename, [bytes])
+            yield* Effect.try({ try: () => replace(filename, installed), catch: cause => cause })
+          }).pipe(Effect.mapError(fileError(filename)), Effect.ensuring(writingEnds))
         }),
       version: () => ({
         supported: machine.version,
@@ -138,16 +166,14 @@ export const make = <State, Command, Reply, Notification, R = never>(
     return replica
   })
 
-const tryFile = <A>(filename: string, use: () => A): Effect.Effect<A, SnapshotError> =>
-  Effect.try({
-    try: use,
-    catch: cause =>
-      cause instanceof SnapshotError
-        ? cause
-        : new SnapshotError({ filename, reason: "io", detail: cause instanceof Error ? cause.message : String(cause) })
-  })
+const fileError =
+  (filename: string) =>
+  (cause: unknown): SnapshotError =>
+    cause instanceof SnapshotError
+      ? cause
+      : new SnapshotError({ filename, reason: "io", detail: cause instanceof Error ? cause.message : String(cause) })
 
-const readFile = (filename: string) => tryFile(filename, () => File.read(filename))
+const readFile = (filename: string) => Effect.mapError(File.read(filename), fileError(filename))
 
 /**
  * Watches processes of this node by their names, among those of the table in the environment. Other nodes, and processes there, are lost to it; this node never is.

@@ -29,6 +29,22 @@ import { RaftTransport } from "./RaftTransport.js"
 import type { StateMachine } from "./StateMachine.js"
 
 /**
+ * What a member has for one life of its process.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Opened {
+  readonly log: Context.Tag.Service<RaftLog>
+  readonly machine: Context.Tag.Service<StateMachine>
+  /**
+   * Told where the member stands as its life begins, and of each transition of its core before anything comes of it, in one line each, see `Trace`. It runs
+   * inside the process, so it is quick and does not throw. Without it no line is made. `TraceFile` keeps them.
+   */
+  readonly trace?: ((line: string) => void) | undefined
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -40,12 +56,8 @@ export interface Options<E, R> {
   readonly voters: ReadonlyArray<string>
   /** The name the process registers, by which {@link RaftClient} finds it across restarts. */
   readonly processName: string
-  /** Opens log and state machine anew at each start of the process; its scope closes with the process. */
-  readonly open: Effect.Effect<
-    { readonly log: Context.Tag.Service<RaftLog>; readonly machine: Context.Tag.Service<StateMachine> },
-    E,
-    R | Scope.Scope
-  >
+  /** Opens what the member has anew at each start of the process; its scope closes with the process. */
+  readonly open: Effect.Effect<Opened, E, R | Scope.Scope>
   /** Told of each change of role, term or known leader. */
   readonly onRoleChanged?: (change: RaftCore.RoleChanged) => Effect.Effect<void>
   /** Told of each configuration that comes in force, and may yet be taken back. */
@@ -77,7 +89,7 @@ export const startLink = <E, R>(options: Options<E, R>) =>
       init: (self: GenServer.Self<Driver.DriverInput>) =>
         Effect.gen(function* () {
           const transport = yield* RaftTransport
-          const { log, machine } = yield* options.open
+          const { log, machine, trace } = yield* options.open
           const wake = self.unsafeSend
           const snapshots = yield* Snapshots.make({ ...options, transport, log, machine, wake })
           yield* snapshots.recover
@@ -89,6 +101,7 @@ export const startLink = <E, R>(options: Options<E, R>) =>
             compaction: { ...Compaction.defaults, ...options.compaction },
             onRoleChanged: options.onRoleChanged ?? (() => Effect.void),
             onMembershipChanged: options.onMembershipChanged ?? (() => Effect.void),
+            trace,
             seed: yield* Random.nextIntBetween(1, 2 ** 31),
             clock: yield* Effect.clock,
             tickMillis: Duration.toMillis(options.tick ?? tickDefault),
@@ -99,6 +112,7 @@ export const startLink = <E, R>(options: Options<E, R>) =>
             install: snapshots.install,
             wake
           })
+          yield* Effect.addFinalizer(() => Effect.sync(driver.close))
           const local = yield* localRequests(options.processName)
           yield* transport.listen(options.group, { receive: driver.receive, takeSnapshot: snapshots.take, ...local })
           yield* Effect.sync(driver.tick).pipe(
@@ -109,10 +123,7 @@ export const startLink = <E, R>(options: Options<E, R>) =>
           return driver
         }),
       handlers: {
-        Propose: ({ payload }, driver, from) => {
-          driver.propose(payload, exit => from.settle(exit))
-          return GenServer.noReply(driver)
-        },
+        Intake: (_, driver) => Effect.succeed(GenServer.reply(driver.intake, driver)),
         ReadIndex: (_, driver, from) => {
           driver.readIndex(exit => from.settle(exit))
           return GenServer.noReply(driver)

@@ -6,6 +6,7 @@
 import type { ProcessTable } from "@reckon/otp/Process"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import { coalesce } from "./internal/coalesce.js"
 import { localRequests } from "./internal/localRequests.js"
@@ -66,9 +67,10 @@ export const make = (options: {
      */
     const atLeader = <A, E>(
       here: Effect.Effect<A, E | NotLeader>,
-      there: (leader: string) => Effect.Effect<A, E | NotLeader>
+      there: (leader: string) => Effect.Effect<A, E | NotLeader>,
+      first = here
     ): Effect.Effect<A, E | NotLeader> =>
-      Effect.catchAll(here, error =>
+      Effect.catchAll(first, error =>
         error instanceof NotLeader
           ? Effect.flatMap(Clock.currentTimeMillis, now => elsewhere(here, there, error, now + leaderMillis))
           : Effect.fail(error)
@@ -100,16 +102,32 @@ export const make = (options: {
       )
     )
 
+    const proposeAtLeader = (payload: Uint8Array, first?: Effect.Effect<Uint8Array, ProposeError>) =>
+      atLeader<Uint8Array, ProposeError>(
+        local.propose(payload),
+        leader => transport.propose(options.group, leader, payload),
+        first
+      )
+
+    /** Where this member leads there is nothing between the proposer and its process. */
+    const propose: RaftClient["propose"] = payload =>
+      Effect.async(resume => {
+        const intake = local.intake()
+        if (intake === undefined) resume(proposeAtLeader(payload))
+        else {
+          intake.propose(payload, outcome =>
+            resume(Exit.isSuccess(outcome) ? outcome : proposeAtLeader(payload, outcome))
+          )
+        }
+      })
+
     const changeMembership: RaftClient["changeMembership"] = change =>
       atLeader<number, ChangeError>(local.changeMembership(change), leader =>
         transport.changeMembership(options.group, leader, change)
       )
 
     return {
-      propose: payload =>
-        atLeader<Uint8Array, ProposeError>(local.propose(payload), leader =>
-          transport.propose(options.group, leader, payload)
-        ),
+      propose,
       readBarrier,
       changeMembership,
       replaceMember: replaceMember({ changeMembership, status: local.status }),

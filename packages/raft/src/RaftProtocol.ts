@@ -6,8 +6,9 @@
 import * as Rpc from "@effect/rpc/Rpc"
 import * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as Schema from "effect/Schema"
+import { Intake } from "./internal/driver/intake.js"
 import { Change, MemberId } from "./Membership.js"
-import { ChangeError, ProposeError, ReadError, TransferError } from "./RaftError.js"
+import { ChangeError, ReadError, TransferError } from "./RaftError.js"
 
 /**
  * What a leader knows of another member. `phase`: `probe` looks for where the logs agree, `replicate` streams, `snapshot`
@@ -83,17 +84,14 @@ export interface Status extends Schema.Schema.Type<typeof Status> {}
 
 /**
  * What the process answers. `AwaitApplied`, once this member's state machine has applied the index, and `Status` are for every member; the others are
- * the leader's, and refused by everybody else with `NotLeader`. `ChangeMembership` answers the index at which the change is committed.
+ * the leader's, and refused by everybody else with `NotLeader`. `Intake` is where proposals go, and for those beside the process only.
+ * `ChangeMembership` answers the index at which the change is committed.
  *
  * @since 0.1.0
  * @category protocol
  */
 export class RaftProtocol extends RpcGroup.make(
-  Rpc.make("Propose", {
-    payload: { payload: Schema.Uint8ArrayFromSelf },
-    success: Schema.Uint8ArrayFromSelf,
-    error: ProposeError
-  }),
+  Rpc.make("Intake", { success: Schema.instanceOf(Intake) }),
   Rpc.make("ReadIndex", { success: Schema.NonNegativeInt, error: ReadError }),
   Rpc.make("AwaitApplied", { payload: { index: Schema.NonNegativeInt }, error: ReadError }),
   Rpc.make("ChangeMembership", {

@@ -75,7 +75,10 @@ export class StateMachine extends Context.Tag("@reckon/raft/StateMachine")<
      * with versions stops before an entry of a version that it does not know. Replies to no-ops are not looked at, and a configuration comes as a no-op.
      */
     readonly apply: (entries: ReadonlyArray<LogEntry>) => ReadonlyArray<Uint8Array>
-    /** Makes what is applied survive a loss of power, and tells how far that is: the log may be cut behind it. Throws where that failed. */
+    /**
+     * Makes what is applied survive a loss of power, and tells how far that is: the log may be cut behind it. It may tell of less, and go on with the rest after it has
+     * returned; it is asked again while the log is too long. Throws where that failed.
+     */
     readonly persist?: () => number
     /** Writes a consistent copy to a new file and tells the index it stands at. Does not hold up `apply` for longer than it takes to make the copy in memory. */
     readonly snapshot?: (filename: string) => Effect.Effect<{ readonly index: number }, SnapshotError>

@@ -9,7 +9,7 @@
  * ```
  *
  * (in one line). A place in the log is `index/term`, a run of entries `first..last`, a message `from>to tTERM`, nobody and nothing `-`. A leader adds
- * what it knows of each other member: `n2:replicate match=6 next=9 inflight=2`. The same transition always gives the same line, and no line has a line
+ * what it knows of each other member: `n2:replicate match=6 next=9 inflight=2`. A life of a member begins with the input `Restart`. The same transition always gives the same line, and no line has a line
  * break; a later release may add fields at the end of a part.
  *
  * @since 0.1.0
@@ -174,6 +174,14 @@ export const output = (wanted: Output): string => {
       return words(wanted._tag, ...scalars(wanted))
   }
 }
+
+/**
+ * A member that begins, or begins anew, with what its disk has: the `Restart` of raft.tla. The first line of each of its lives.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const restart = (begun: State): string => [`${begun.id} Restart`, state(begun), "-"].join(separator)
 
 /**
  * A transition: what happened, and what {@link RaftCore.step} made of it.

@@ -29,7 +29,9 @@ export interface Refusal {
 export interface TraceCheck {
   /** The next line; `undefined` where it is allowed. After one that is not, what follows says little. */
   readonly line: (line: string) => Refusal | undefined
-  /** A member began anew, with what its disk has: its next line is taken as it is, but for what it has promised. */
+  /**
+   * A member began anew, with what its disk has: its next line is taken as it is, but for what it has promised. A line with the input `Restart` says so by itself.
+   */
   readonly restarted: (member: string) => void
 }
 
@@ -57,11 +59,21 @@ interface HeldVote {
   readonly candidate: string
 }
 
+/** A term and the vote in it, as the disk has them or is to have them with a write. */
+interface HardState {
+  readonly token: number
+  readonly term: number
+  readonly vote: string | undefined
+}
+
 interface Member {
   seen: Seen | undefined
   /** As a leader: where its term began. */
   termStart: number
   held: ReadonlyArray<HeldVote>
+  /** What is on its way to the disk, in order, and what is known to be there. The last outlives its process. */
+  written: ReadonlyArray<HardState>
+  kept: HardState | undefined
 }
 
 const statePattern =
@@ -110,7 +122,7 @@ export const make = (): TraceCheck => {
   const votes = new Map<number, Map<string, string>>()
 
   const memberOf = (id: string): Member => {
-    const known = members.get(id) ?? { seen: undefined, termStart: 0, held: [] }
+    const known = members.get(id) ?? { seen: undefined, termStart: 0, held: [], written: [], kept: undefined }
     members.set(id, known)
     return known
   }
@@ -284,9 +296,26 @@ export const make = (): TraceCheck => {
           detail: `${id} has applied ${applied}, committed ${commit}, durable ${durable} of ${lastIndex}`
         }
 
+  /** Restart: what its disk has known for sure it still knows. */
+  const checkRestart = ({ kept }: Member, { id, term, vote }: Seen): Refusal | undefined => {
+    const isForgotten =
+      kept !== undefined && (term < kept.term || (term === kept.term && kept.vote !== undefined && vote !== kept.vote))
+    return isForgotten
+      ? {
+          rule: "a restart forgets neither term nor vote (figure 2)",
+          detail: `${id} comes back in ${term} with a vote for ${vote ?? "nobody"}, had ${kept.term} and ${kept.vote ?? "nobody"} on its disk`
+        }
+      : undefined
+  }
+
+  const keepHardState = (member: Member, durable: number, outputs: ReadonlyArray<string>): void => {
+    const written = [...member.written, ...outputs.flatMap(output => hardStateIn(output))]
+    member.kept = written.findLast(({ token }) => token <= durable) ?? member.kept
+    member.written = written.filter(({ token }) => token > durable)
+  }
+
   /** RequestVote, both sides of it: a vote counts when its write is durable. */
-  const checkVotes = (member: Member, { id, input, outputs }: Seen): Refusal | undefined => {
-    const durable = input.startsWith("Persisted ") ? (numberIn(input, / token=(\d+)/) ?? 0) : 0
+  const checkVotes = (member: Member, durable: number, { id, input, outputs }: Seen): Refusal | undefined => {
     const held = [...member.held, ...outputs.flatMap(output => voteIn(output))]
     member.held = held.filter(({ token }) => token > durable)
     for (const { candidate, term, token } of held) {
@@ -299,15 +328,20 @@ export const make = (): TraceCheck => {
     return vote(voter, Number(term), candidate)
   }
 
+  const restarted = (id: string): void =>
+    void members.set(id, { seen: undefined, termStart: 0, held: [], written: [], kept: memberOf(id).kept })
+
   const line: TraceCheck["line"] = text => {
     const after = read(text)
     if (after === undefined) return { rule: "a line of a trace can be read", detail: text }
+    if (after.input === "Restart") restarted(after.id)
     const member = memberOf(after.id)
     const before = member.seen
-    const voted = checkVotes(member, after)
+    const durable = after.input.startsWith("Persisted ") ? (numberIn(after.input, / token=(\d+)/) ?? 0) : 0
+    const voted = checkVotes(member, durable, after)
     const refusal =
       before === undefined
-        ? undefined
+        ? checkRestart(member, after)
         : (checkTerm(before, after) ??
           checkRole(before, after) ??
           checkLog(before, after) ??
@@ -318,14 +352,19 @@ export const make = (): TraceCheck => {
       member.termStart = after.lastIndex
     }
     member.seen = after
+    keepHardState(member, durable, after.outputs)
     if (before?.term !== after.term) forget()
     return voted ?? refusal ?? checkNumbers(after)
   }
 
-  return {
-    line,
-    restarted: id => void members.set(id, { seen: undefined, termStart: 0, held: [] })
-  }
+  return { line, restarted }
+}
+
+const hardStateIn = (output: string): ReadonlyArray<HardState> => {
+  const found = /^(?:Persist|Install) token=(\d+) t(\d+) vote=(\S+)/.exec(output)
+  if (found === null) return []
+  const [, token, term, vote] = found
+  return [{ token: Number(token), term: Number(term), vote: vote === "-" ? undefined : vote }]
 }
 
 /** A vote in an output: given to another, or to itself by asking for those of the others. */

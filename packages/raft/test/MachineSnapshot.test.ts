@@ -7,7 +7,7 @@ import { monitor, processSubject, release, setTimer } from "@reckon/raft/Machine
 import * as MachineReplica from "@reckon/raft/MachineReplica"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { command, feed, makeLog, register, request, tick } from "./helpers/machine.js"
+import { command, feed, makeLog, persisted, register, request, tick } from "./helpers/machine.js"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "machine-"))),
@@ -189,6 +189,7 @@ describe("a replica with a file", () => {
       const log = makeLog()
       const before = yield* MachineReplica.make(journalV1, { filename })
       feed(log, before, command(0, "a"), command(0, "b"))
+      yield* persisted(before)
       assert.strictEqual(before.persist(), 2)
       feed(log, before, command(0, "c"))
 
@@ -219,12 +220,25 @@ describe("a replica with a file", () => {
       const log = makeLog()
       const replica = yield* MachineReplica.make(journalV1, { filename })
       feed(log, replica, command(0, "a"))
-      replica.persist()
+      yield* persisted(replica)
       fs.writeFileSync(`${filename}.new`, "torn")
       const after = yield* MachineReplica.make(journalV1, { filename })
       assert.deepStrictEqual(after.state(), ["a"])
       feed(log, after, command(0, "b"))
-      assert.strictEqual(after.persist(), 2)
+      yield* persisted(after)
+      assert.deepStrictEqual((yield* MachineReplica.make(journalV1, { filename })).state(), ["a", "b"])
+    })
+  )
+
+  it.scoped("that cannot be written is told to who asks next how far it is", () =>
+    Effect.gen(function* () {
+      const blocked = path.join(yield* folder, "blocked")
+      const replica = yield* MachineReplica.make(journalV1, { filename: path.join(blocked, "state") })
+      fs.writeFileSync(blocked, "a file where a folder is to be")
+      feed(makeLog(), replica, command(0, "a"))
+      assert.strictEqual(replica.persist(), 0)
+      const failure = yield* Effect.exit(persisted(replica))
+      assert.include(String(failure), blocked)
     })
   )
 

@@ -3,9 +3,11 @@ import * as Process from "@reckon/otp/Process"
 import * as LogEntry from "@reckon/raft/LogEntry"
 import { NotLeader, ProposalUnknown } from "@reckon/raft/RaftError"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
+import { StateMachine } from "@reckon/raft/StateMachine"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { leaderOf, makeGroup, makeMember, propose, whileTimePasses } from "./helpers/group.js"
+import * as Fiber from "effect/Fiber"
+import { kill, leaderOf, makeGroup, makeMachine, makeMember, propose, whileTimePasses } from "./helpers/group.js"
 
 const names = ["a", "b", "c"]
 
@@ -21,6 +23,31 @@ describe("Raft", () => {
         ["2", "3"]
       )
       assert.deepStrictEqual(only.applied, ["x", "y", "z"])
+    }).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped("those who are answered together and ask again are written and applied together", () =>
+    Effect.gen(function* () {
+      const state = makeMachine()
+      const applied: Array<number> = []
+      const machine = StateMachine.of({
+        ...state.machine,
+        apply: entries => {
+          applied.push(entries.length)
+          return state.machine.apply(entries)
+        }
+      })
+      const { members } = yield* makeGroup(["a"], { state: { ...state, machine } })
+      const only = yield* leaderOf(members)
+      applied.length = 0
+      const thrice = Effect.repeatN(propose(only, "x"), 2)
+      yield* whileTimePasses(
+        Effect.all(
+          Array.from({ length: 8 }, () => thrice),
+          { concurrency: "unbounded" }
+        )
+      )
+      assert.deepStrictEqual(applied, [8, 8, 8])
     }).pipe(Effect.provide(Process.layer))
   )
 
@@ -139,6 +166,32 @@ describe("Raft", () => {
       const failure = yield* whileTimePasses(Effect.flip(propose(leader, "x")))
       assert.instanceOf(failure, ProposalUnknown)
       assert.deepStrictEqual(leader.applied, [])
+    }).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped("a member whose process dies tells those who wait at once; who asks then waits for the next process", () =>
+    Effect.gen(function* () {
+      const group = yield* makeGroup(names)
+      const leader = yield* leaderOf(group.members)
+      const ref = group.refs[group.members.indexOf(leader)]
+      assert(ref !== undefined)
+      yield* whileTimePasses(propose(leader, "before"))
+      for (const member of group.members) {
+        if (member !== leader) yield* group.network.cut(leader.self, member.self)
+      }
+      const waiting = yield* Effect.fork(Effect.flip(propose(leader, "lost")))
+      yield* Effect.repeat(leader.status, { until: status => status.openProposals === 1 })
+      yield* kill(ref)
+      const failure = yield* Fiber.join(waiting)
+      assert(failure instanceof ProposalUnknown)
+      assert.strictEqual(failure.detail, "the member's process stopped")
+
+      for (const member of group.members) yield* group.network.mend(leader.self, member.self)
+      const next = yield* Effect.fork(propose(leader, "after"))
+      yield* leader.start
+      yield* whileTimePasses(Fiber.join(next))
+      assert.strictEqual(leader.applied[0], "before")
+      assert.include(leader.applied, "after")
     }).pipe(Effect.provide(Process.layer))
   )
 })

@@ -150,16 +150,32 @@ describe("TraceCheck", () => {
       `${state("follower", 2, candidate, "0/0", at(0, 0))} | Persist token=1 t2 vote=${candidate}; ${voteFor("n2", candidate, 2)}`
     const durable = (candidate: string): string =>
       `n2 Persisted token=1 lastIndex=0 | ${state("follower", 2, candidate, "0/0", at(0, 0))} | -`
-    const after = (isDurable: boolean): string | undefined => {
+    const after = (isDurable: boolean): ReadonlyArray<string | undefined> => {
       const check = TraceCheck.make()
       check.line(give("n1"))
       if (isDurable) check.line(durable("n1"))
       check.restarted("n2")
-      assert.isUndefined(check.line(give("n3")))
-      return check.line(durable("n3"))?.rule
+      return [give("n3"), durable("n3")].map(line => check.line(line)?.rule)
     }
-    assert.strictEqual(after(true), "one vote a term (§5.2)")
-    assert.isUndefined(after(false))
+    assert.deepStrictEqual(after(true), [
+      "a restart forgets neither term nor vote (figure 2)",
+      "one vote a term (§5.2)"
+    ])
+    assert.deepStrictEqual(after(false), [undefined, undefined])
+  })
+
+  it.each<[string, string, string | undefined]>([
+    ["with an older term", `n1 Restart | ${state("follower", 1, "-", "3/1", at(3, 1))} | -`, "forgets"],
+    ["without its vote", `n1 Restart | ${state("follower", 2, "-", "3/1", at(3, 1))} | -`, "forgets"],
+    ["with another vote", `n1 Restart | ${state("follower", 2, "n3", "3/1", at(3, 1))} | -`, "forgets"],
+    ["as its disk has it", `n1 Restart | ${state("follower", 2, "n1", "3/1", at(3, 1))} | -`, undefined],
+    ["with a later term", `n1 Restart | ${state("follower", 3, "-", "3/1", at(3, 1))} | -`, undefined]
+  ])("a member may not come back from a restart with less than was durable: %s", (_, line, forgets) => {
+    const rule = "a restart forgets neither term nor vote (figure 2)"
+    assert.strictEqual(refusalOf(...elected, line), forgets && rule)
+    // before its vote was durable it may come back without it
+    const [, , asks = ""] = elected
+    assert.isUndefined(refusalOf(asks, line))
   })
 
   it("refuses a leader of a term twice, also where it is the same member", () => {

@@ -11,7 +11,6 @@ import {
   type ChangeError,
   ChangeUnknown,
   NotLeader,
-  ProposalUnknown,
   type ProposeError,
   type ReadError,
   ReadTimeout,
@@ -19,6 +18,7 @@ import {
   TransferFailed
 } from "../RaftError.js"
 import { RaftProtocol, type Status } from "../RaftProtocol.js"
+import type { Intake } from "./driver/intake.js"
 
 const isCallError = Schema.is(CallError.CallError)
 
@@ -36,23 +36,37 @@ const unanswered =
     }
   }
 
-/** How long a proposal waits to be committed before its outcome is declared unknown, and a read for its confirmation. */
+/** How long a read waits for its confirmation, and whoever proposes for the process to take it. */
 const outcomeLimit = Duration.seconds(5)
 /** A change of the membership waits for its commit, a transfer for two election time-outs. */
 const administrationLimit = Duration.seconds(15)
 
+const proposeTo = (intake: Intake, payload: Uint8Array): Effect.Effect<Uint8Array, ProposeError> =>
+  Effect.async(resume => intake.propose(payload, resume))
+
 export const localRequests = (processName: string) =>
-  Effect.map(GenServer.named(RaftProtocol, processName).bind, member => {
+  Effect.gen(function* () {
+    const member = yield* GenServer.named(RaftProtocol, processName).bind
     const nobodyLeads = new NotLeader({ leader: null })
-    const unproposed = unanswered(detail => new ProposalUnknown({ detail }), nobodyLeads)
     const unconfirmed = unanswered(() => new ReadTimeout(), new ReadTimeout())
     const unchanged = unanswered(detail => new ChangeUnknown({ detail }), nobodyLeads)
     const untransferred = unanswered(() => new TransferFailed({ outcome: "lost", leader: null }), nobodyLeads)
 
+    let lent: Intake | undefined
+    /** Where proposals go, as long as that is known. */
+    const intake = (): Intake | undefined => (lent?.isOpen === true ? lent : undefined)
+    // Whoever does not get as far as there has proposed nothing.
+    const ask = Effect.mapError(member.call("Intake", undefined, { timeout: outcomeLimit }), () => nobodyLeads)
     const propose = (payload: Uint8Array): Effect.Effect<Uint8Array, ProposeError> =>
-      Effect.mapError(member.call("Propose", { payload }, { timeout: outcomeLimit }), error =>
-        isCallError(error) ? unproposed(error) : error
-      )
+      Effect.suspend(() => {
+        const known = intake()
+        return known === undefined
+          ? Effect.flatMap(ask, found => {
+              lent = found
+              return proposeTo(found, payload)
+            })
+          : proposeTo(known, payload)
+      })
     const readIndex: Effect.Effect<number, ReadError> = Effect.mapError(
       member.call("ReadIndex", undefined, { timeout: outcomeLimit }),
       error => (isCallError(error) ? unconfirmed(error) : error)
@@ -70,5 +84,5 @@ export const localRequests = (processName: string) =>
         isCallError(error) ? untransferred(error) : error
       )
     const status: Effect.Effect<Status | null> = Effect.orElseSucceed(member.call("Status", undefined), () => null)
-    return { propose, readIndex, awaitApplied, changeMembership, transferLeadership, status }
+    return { intake, propose, readIndex, awaitApplied, changeMembership, transferLeadership, status }
   })

@@ -56,6 +56,7 @@ export interface MemberOptions {
   readonly compaction?: Partial<Compaction.Compaction>
   readonly filename?: string
   readonly state?: ReturnType<typeof makeMachine>
+  readonly trace?: (line: string) => void
 }
 
 export const makeMember = (
@@ -74,7 +75,7 @@ export const makeMember = (
       self,
       voters,
       processName,
-      open: Effect.succeed({ log, machine: state.machine }),
+      open: Effect.succeed({ log, machine: state.machine, trace: options.trace }),
       ...(options.compaction === undefined ? {} : { compaction: options.compaction })
     }).pipe(Effect.provideService(RaftTransport.RaftTransport, transport))
     const client = yield* RaftClient.make({ group, self, processName }).pipe(

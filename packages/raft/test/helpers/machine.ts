@@ -4,6 +4,7 @@
 import * as LogEntry from "@reckon/raft/LogEntry"
 import type { MachineReplica } from "@reckon/raft/MachineReplica"
 import type { Leadership } from "@reckon/raft/StateMachine"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Answer from "../../src/internal/machine/answer.js"
@@ -92,3 +93,19 @@ export const leadership = (
     if (answer !== undefined) reply(Exit.succeed(answer))
   }
 })
+
+/** Lets the event loop go round once. */
+export const nextTurn = Effect.promise(() => new Promise<void>(resolve => setImmediate(resolve)))
+
+/** Asks again until everything that is applied now is durable. */
+export const persisted = (replica: Pick<MachineReplica<unknown>, "appliedIndex" | "persist">) =>
+  Effect.suspend(() => {
+    const index = replica.appliedIndex()
+    return Effect.repeat(
+      Effect.tap(
+        Effect.sync(() => replica.persist()),
+        nextTurn
+      ),
+      { until: durable => durable >= index }
+    )
+  })

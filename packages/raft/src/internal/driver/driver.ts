@@ -25,10 +25,12 @@ import type { Status } from "../../RaftProtocol.js"
 import type { RaftTransport } from "../../RaftTransport.js"
 import type { Snapshot } from "../../Snapshot.js"
 import type { StateMachine } from "../../StateMachine.js"
+import * as Trace from "../../Trace.js"
 import { assertInvariant } from "../core/invariant.js"
 import type { Courier } from "../snapshot/courier.js"
 import * as Administration from "./administration.js"
 import { baseOf } from "./base.js"
+import { Intake } from "./intake.js"
 import * as Proposals from "./proposals.js"
 import * as Reads from "./reads.js"
 import type { Reply } from "./reply.js"
@@ -40,6 +42,7 @@ export type DriverInput =
   | { readonly _tag: "Tick" }
   | { readonly _tag: "Received"; readonly messages: ReadonlyArray<Message> }
   | { readonly _tag: "Gathered" }
+  | { readonly _tag: "Submit" }
   | { readonly _tag: "Flush" }
   | { readonly _tag: "Apply" }
   | InstallSnapshot
@@ -50,6 +53,7 @@ const inputTags: ReadonlySet<string> = new Set([
   "Tick",
   "Received",
   "Gathered",
+  "Submit",
   "Flush",
   "Apply",
   "InstallSnapshot",
@@ -67,6 +71,7 @@ export interface DriverOptions {
   readonly compaction: Compaction
   readonly onRoleChanged: (change: RaftCore.RoleChanged) => Effect.Effect<void>
   readonly onMembershipChanged: (change: RaftCore.MembershipChanged) => Effect.Effect<void>
+  readonly trace: ((line: string) => void) | undefined
   readonly seed: number
   readonly clock: Clock.Clock
   readonly tickMillis: number
@@ -77,20 +82,22 @@ export interface DriverOptions {
   readonly courier: Courier | undefined
   /** Puts a snapshot that is all here in the machine's place. */
   readonly install: (snapshot: Snapshot) => Effect.Effect<void>
-  /** Puts an input at the end of the process's queue. */
-  readonly wake: (input: DriverInput) => void
+  /** Puts an input at the end of the process's queue. False where that is full. */
+  readonly wake: (input: DriverInput) => boolean
 }
 
 export interface Driver {
   readonly receive: (messages: ReadonlyArray<Message>) => void
   readonly tick: () => void
-  readonly propose: (payload: Uint8Array, reply: Reply<Uint8Array, ProposeError>) => void
+  readonly intake: Intake
   readonly readIndex: (reply: Reply<number, ReadError>) => void
   readonly awaitApplied: (index: number, reply: Reply<void, ReadError>) => void
   readonly changeMembership: (change: Membership.Change, reply: Reply<number, ChangeError>) => Effect.Effect<void>
   readonly transferLeadership: (target: Membership.MemberId, reply: Reply<void, TransferError>) => Effect.Effect<void>
   readonly status: () => Status
   readonly handle: (input: DriverInput) => Effect.Effect<void>
+  /** The process ends: whoever has proposed is told so. */
+  readonly close: () => void
 }
 
 /** Messages from peers that may wait in the queue; more are dropped, and Raft sends them again. */
@@ -122,6 +129,7 @@ export const make = (options: DriverOptions): Driver => {
     seed: options.seed,
     options: options.limits
   })
+  options.trace?.(Trace.restart(core))
 
   const view: RaftCore.LogView = {
     get firstIndex() {
@@ -143,7 +151,7 @@ export const make = (options: DriverOptions): Driver => {
     lastId += 1
     return lastId
   }
-  const proposals = Proposals.make(nextId)
+  const proposals = Proposals.make(nextId, options.clock)
   const reads = Reads.make(nextId, machine.appliedIndex)
   const administration = Administration.make(nextId)
   const tail = Tail.make(options.compaction)
@@ -157,17 +165,21 @@ export const make = (options: DriverOptions): Driver => {
   let hasSent = false
   let receivedWaiting = 0
   const scheduled = { Tick: false, Gathered: false, Flush: false, Apply: false }
+  /** What found the queue full, and is to be there as soon as there is room. */
+  const refused = new Set<keyof typeof scheduled>()
 
   /** At most one of each is in the queue: what it stands for is done for everything that has gathered until its turn. */
   const schedule = (tag: keyof typeof scheduled) => {
     if (scheduled[tag]) return
     scheduled[tag] = true
-    wake({ _tag: tag })
+    if (!wake({ _tag: tag })) refused.add(tag)
   }
 
-  const propose: Driver["propose"] = (payload, reply) => {
+  const propose = (payload: Uint8Array, reply: Reply<Uint8Array, ProposeError>) => {
     if (proposals.gather(payload, reply)) schedule("Gathered")
   }
+
+  const intake = new Intake(propose)
 
   // ---------------------------------------------------------------------------
   // core in, outputs out
@@ -176,6 +188,7 @@ export const make = (options: DriverOptions): Driver => {
   const feed = (input: RaftCore.Input): Effect.Effect<void> => {
     const step = RaftCore.step(core, input, view)
     core = step.state
+    options.trace?.(Trace.line(input, step))
     let after: Effect.Effect<void> = Effect.void
     for (const output of step.outputs) {
       switch (output._tag) {
@@ -337,7 +350,10 @@ export const make = (options: DriverOptions): Driver => {
     return Effect.map(Clock.currentTimeMillis, now => {
       const through = Math.min(tail.cut(applied), courier.floor(now))
       if (through <= baseIndex || machine.persist === undefined) return
-      log.compact(Math.min(through, machine.persist()))
+      const durable = Math.min(through, machine.persist())
+      // The machine may still be at it.
+      if (durable <= baseIndex) return
+      log.compact(durable)
       schedule("Flush")
       tail.compacted(log.base().index)
       courier.compacted(log.base().index)
@@ -347,12 +363,15 @@ export const make = (options: DriverOptions): Driver => {
   return {
     receive: messages => {
       if (receivedWaiting + messages.length > receivedMax) return
-      receivedWaiting += messages.length
-      wake({ _tag: "Received", messages })
+      if (wake({ _tag: "Received", messages })) receivedWaiting += messages.length
     },
     // A process that was held up gets one tick for the whole time, or it would count its own silence as its leader's.
-    tick: () => schedule("Tick"),
-    propose,
+    tick: () => {
+      proposals.expire()
+      for (const tag of refused) if (wake({ _tag: tag })) refused.delete(tag)
+      schedule("Tick")
+    },
+    intake,
     readIndex: reply => {
       if (reads.gather(reply)) schedule("Gathered")
     },
@@ -394,6 +413,10 @@ export const make = (options: DriverOptions): Driver => {
         }))
       }
     },
+    close: () => {
+      intake.close()
+      proposals.close()
+    },
     handle: input => {
       switch (input._tag) {
         case "Tick":
@@ -403,6 +426,11 @@ export const make = (options: DriverOptions): Driver => {
           receivedWaiting -= input.messages.length
           return Effect.forEach(input.messages, message => feed({ _tag: "Receive", message }), { discard: true })
         case "Gathered":
+          // Those who were answered together ask again together, and the first of them puts this into the queue before the others are in it.
+          if (wake({ _tag: "Submit" })) return Effect.void
+          scheduled.Gathered = false
+          return submitGathered
+        case "Submit":
           scheduled.Gathered = false
           return submitGathered
         case "Flush":

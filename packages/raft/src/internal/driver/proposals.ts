@@ -4,6 +4,7 @@
  * They are kept by the batch in which they went to the core, not in a table of each: a `Map` that many thousand entries a second go through
  * leaves its outgrown tables to the collector, each of which holds on to the next one and to what was in it, so that none of it dies young.
  */
+import type * as Clock from "effect/Clock"
 import * as Exit from "effect/Exit"
 import type { LogEntry } from "../../LogEntry.js"
 import { NotLeader, Overloaded, ProposalUnknown, type ProposeError } from "../../RaftError.js"
@@ -23,6 +24,8 @@ interface Batch {
   readonly firstIndex: number
   readonly term: number
   readonly proposers: ReadonlyArray<Proposer>
+  /** When the first of them was taken. */
+  readonly sinceMillis: number
   /** How many of the first have their outcome. */
   settled: number
 }
@@ -44,15 +47,24 @@ export interface Proposals {
   ) => void
   /** A snapshot stands for all entries up to its index: whether those of the proposals were among them is not to be seen. */
   readonly covered: (throughIndex: number) => void
+  /** To be called now and then: answers those whose time is up. What is in the log may yet be applied, what was not taken to the core never will. */
+  readonly expire: () => void
+  /** The process ends: answers all of them, and refuses what comes after. */
+  readonly close: () => void
 }
 
 /** Proposals without an outcome, before more are refused. */
 const openMax = 16_384
+/** How long a proposal waits to be applied before its outcome is declared unknown. */
+const outcomeMillis = 5_000
 
-export const make = (nextId: () => number): Proposals => {
+export const make = (nextId: () => number, clock: Pick<Clock.Clock, "unsafeCurrentTimeNanos">): Proposals => {
+  const nowMillis = () => Number(clock.unsafeCurrentTimeNanos()) / 1e6
+  let isClosed = false
   let proposals: Array<Proposal> = []
   /** Of those that have gathered, and of those that were taken. */
   let gathered: Array<Proposer> = []
+  let gatheredMillis = 0
   let taken: ReadonlyArray<Proposer> = []
   /** In the order in which they were appended, so that of two that claim an index the later term comes later. */
   let batches: Array<Batch> = []
@@ -66,6 +78,29 @@ export const make = (nextId: () => number): Proposals => {
       answered: count
     })
     return proposers
+  }
+
+  /** One outcome for all of them, which are no longer kept by now. */
+  const answer = (proposers: ReadonlyArray<Proposer>, error: ProposeError) => {
+    const outcome = Exit.fail(error)
+    open -= proposers.length
+    for (const reply of proposers) reply(outcome)
+  }
+
+  const giveUp = (ended: ReadonlyArray<Batch>, detail: string) => {
+    if (ended.length === 0) return
+    batches = batches.filter(batch => !ended.includes(batch))
+    answer(
+      ended.flatMap(({ proposers, settled }) => proposers.slice(settled)),
+      new ProposalUnknown({ detail })
+    )
+  }
+
+  const dropGathered = (error: ProposeError) => {
+    const dropped = gathered
+    proposals = []
+    gathered = []
+    answer(dropped, error)
   }
 
   /** Gives all up to the index that have none yet their outcome. */
@@ -94,6 +129,12 @@ export const make = (nextId: () => number): Proposals => {
         reply(Exit.fail(new Overloaded()))
         return false
       }
+      if (isClosed) {
+        reply(Exit.fail(new NotLeader({ leader: null })))
+        return false
+      }
+      // The steady clock: one that can be set would end some too soon. Asked once a batch, for it costs more than the rest of this.
+      if (gathered.length === 0) gatheredMillis = nowMillis()
       open++
       proposals.push({ id: nextId(), payload })
       gathered.push(reply)
@@ -109,15 +150,11 @@ export const make = (nextId: () => number): Proposals => {
     appended: output => {
       const [first] = output.proposals
       const proposers = answerTaken(output.proposals.length)
-      if (first !== undefined) batches.push({ firstIndex: first.index, term: first.term, proposers, settled: 0 })
-    },
-    refused: (ids, error) => {
-      const exit = Exit.fail(error)
-      for (const reply of answerTaken(ids.length)) {
-        open--
-        reply(exit)
+      if (first !== undefined) {
+        batches.push({ firstIndex: first.index, term: first.term, proposers, sinceMillis: gatheredMillis, settled: 0 })
       }
     },
+    refused: (ids, error) => answer(answerTaken(ids.length), error),
     applied: (entries, answers, leader) => {
       const [first] = entries
       if (first === undefined || batches.length === 0) return
@@ -134,6 +171,24 @@ export const make = (nextId: () => number): Proposals => {
     covered: throughIndex =>
       settle(throughIndex, () =>
         Exit.fail(new ProposalUnknown({ detail: "a snapshot took the place of the log it was in" }))
+      ),
+    expire: () => {
+      if (open === 0) return
+      const isLate = (sinceMillis: number) => nowMillis() - sinceMillis >= outcomeMillis
+      giveUp(
+        batches.filter(batch => isLate(batch.sinceMillis)),
+        `it was not applied within ${outcomeMillis} ms`
       )
+      if (gathered.length > 0 && isLate(gatheredMillis)) dropGathered(new Overloaded())
+    },
+    close: () => {
+      isClosed = true
+      const detail = "the member's process stopped"
+      const inCore = taken
+      taken = []
+      answer(inCore, new ProposalUnknown({ detail }))
+      giveUp(batches, detail)
+      dropGathered(new NotLeader({ leader: null }))
+    }
   }
 }

@@ -7,8 +7,9 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value
 })
 
-export const crc32 = (bytes: Uint8Array): number => {
-  let value = 0xffffffff
+/** Of the bytes behind those that have the checksum `before`. */
+export const crc32 = (bytes: Uint8Array, before = 0): number => {
+  let value = before ^ 0xffffffff
   for (const byte of bytes) value = (value >>> 8) ^ (table[(value ^ byte) & 0xff] ?? 0)
   return (value ^ 0xffffffff) >>> 0
 }

@@ -3,34 +3,54 @@
  */
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import { nextTurn } from "./nextTurn.js"
 
-export const read = (filename: string): Uint8Array | undefined => {
+const unfinished = (filename: string): string => `${filename}.new`
+
+const attempt = <A>(use: () => Promise<A>): Effect.Effect<A, unknown> =>
+  Effect.tryPromise({ try: use, catch: cause => cause })
+
+/** `undefined`: there is none. */
+export const read = (filename: string): Effect.Effect<Uint8Array | undefined, unknown> =>
+  Effect.catchAll(
+    attempt<Uint8Array | undefined>(() => fs.promises.readFile(filename)),
+    cause =>
+      cause instanceof Error && "code" in cause && cause.code === "ENOENT"
+        ? Effect.succeed(undefined)
+        : Effect.fail(cause)
+  )
+
+/** Puts the bytes on the disk, and not yet under the name: {@link commit} does. Others get their turn after each slice. What is broken off leaves nothing. */
+export const prepare = (filename: string, slices: Iterable<Uint8Array>): Effect.Effect<void, unknown> =>
+  Effect.acquireUseRelease(
+    attempt(async () => {
+      await fs.promises.mkdir(path.dirname(filename), { recursive: true })
+      return fs.promises.open(unfinished(filename), "w")
+    }),
+    handle =>
+      Effect.gen(function* () {
+        for (const slice of slices) {
+          yield* attempt(() => handle.writeFile(slice))
+          yield* nextTurn
+        }
+        yield* attempt(() => handle.sync())
+      }),
+    handle => Effect.promise(() => handle.close())
+  ).pipe(Effect.onError(() => Effect.sync(() => discard(filename))))
+
+/** Puts what was prepared in the place of what has the name. When it returns a loss of power does not undo it. */
+export const commit = (filename: string): void => {
+  fs.renameSync(unfinished(filename), filename)
+  const folder = fs.openSync(path.dirname(filename), "r")
   try {
-    return fs.readFileSync(filename)
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined
-    throw cause
-  }
-}
-
-/** The bytes are on the disk before the name is, and the name before this returns. */
-export const write = (filename: string, bytes: Uint8Array): void => {
-  const folder = path.dirname(filename)
-  fs.mkdirSync(folder, { recursive: true })
-  const unfinished = `${filename}.new`
-  withHandle(unfinished, "w", handle => {
-    fs.writeFileSync(handle, bytes)
-    fs.fsyncSync(handle)
-  })
-  fs.renameSync(unfinished, filename)
-  withHandle(folder, "r", handle => fs.fsyncSync(handle))
-}
-
-const withHandle = (filename: string, flags: string, use: (handle: number) => void): void => {
-  const handle = fs.openSync(filename, flags)
-  try {
-    use(handle)
+    fs.fsyncSync(folder)
   } finally {
-    fs.closeSync(handle)
+    fs.closeSync(folder)
   }
 }
+
+export const discard = (filename: string): void => fs.rmSync(unfinished(filename), { force: true })
+
+export const write = (filename: string, slices: Iterable<Uint8Array>): Effect.Effect<void, unknown> =>
+  Effect.zipRight(prepare(filename, slices), Effect.try({ try: () => commit(filename), catch: cause => cause }))

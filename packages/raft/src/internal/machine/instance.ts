@@ -6,7 +6,8 @@ import * as Either from "effect/Either"
 import type { Definition, Info, Meta } from "../../Machine.js"
 import type { MachineEffect } from "../../MachineEffect.js"
 import { broken } from "../core/invariant.js"
-import * as Codec from "./codec.js"
+import type * as Codec from "./codec.js"
+import type * as Parts from "./parts.js"
 
 export interface Step<out State, out Notification> {
   readonly instance: Instance<State, Notification>
@@ -26,14 +27,15 @@ export interface Instance<out State, out Notification> {
   readonly info: (info: Info, meta: Meta) => Step<State, Notification>
   /** The same under the rules of the next version; none where this is the newest. */
   readonly upgraded: () => Instance<State, Notification> | undefined
-  readonly encode: () => Uint8Array
+  /** The parts of the state as it is now, encoded when they are asked for. */
+  readonly encode: () => Iterable<Uint8Array>
 }
 
 /** What a version's code has that makes instances of it. */
 export interface Rules<State, Command, Reply> {
   readonly command: Codec.Codec<Command>
   readonly reply: Codec.Codec<Reply>
-  readonly state: Codec.Codec<State>
+  readonly state: Parts.Parts<State>
 }
 
 const orBroken = <A>(what: string, version: number, encoded: Either.Either<A, { readonly message: string }>): A =>
@@ -62,7 +64,9 @@ export const make = <State, Command, Reply, Notification>(
         : { instance: next(outcome.state), effects: outcome.effects }
     },
     upgraded: () => undefined,
-    encode: () => orBroken("the state", version, rules.state.encode(state))
+    encode: function* () {
+      for (const part of rules.state.encode(state)) yield orBroken("the state", version, part)
+    }
   }
 }
 

@@ -1,0 +1,97 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Compaction from "@reckon/raft/Compaction"
+import * as RaftLog from "@reckon/raft/RaftLog"
+import * as RaftTransport from "@reckon/raft/RaftTransport"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as TestClock from "effect/TestClock"
+import * as Driver from "../src/internal/driver/driver.js"
+import { decode, encode, makeMachine } from "./helpers/group.js"
+
+/** The driver of a group's only member, in front of a queue that the test reads, and that has no room when it says so. */
+const makeMember = Effect.gen(function* () {
+  const queue: Array<Driver.DriverInput> = []
+  const room = { isFull: false }
+  const network = yield* RaftTransport.makeNetwork
+  const driver = Driver.make({
+    group: "g",
+    self: "a",
+    voters: ["a"],
+    limits: undefined,
+    compaction: Compaction.defaults,
+    onRoleChanged: () => Effect.void,
+    onMembershipChanged: () => Effect.void,
+    trace: undefined,
+    seed: 1,
+    clock: yield* Effect.clock,
+    tickMillis: 100,
+    transport: network.transport("a"),
+    log: yield* RaftLog.make({ filename: ":memory:" }),
+    machine: makeMachine().machine,
+    courier: undefined,
+    install: () => Effect.void,
+    wake: input => {
+      if (!room.isFull) queue.push(input)
+      return !room.isFull
+    }
+  })
+  const work = Effect.gen(function* () {
+    for (let input = queue.shift(); input !== undefined; input = queue.shift()) yield* driver.handle(input)
+  })
+  const tick = Effect.zipRight(
+    TestClock.adjust(100),
+    Effect.sync(() => driver.tick())
+  )
+  const lead = Effect.repeat(Effect.zipRight(tick, work), { until: () => driver.status().role === "leader" })
+  return { driver, queue, room, work, tick, lead }
+})
+
+describe("the queue of a member that is full", () => {
+  it.scoped("takes what it refused when there is room again, each once", () =>
+    Effect.gen(function* () {
+      const { driver, lead, queue, room, tick, work } = yield* makeMember
+      yield* lead
+      const told: Array<Exit.Exit<Uint8Array, unknown>> = []
+      room.isFull = true
+      driver.intake.propose(encode("x"), outcome => told.push(outcome))
+      yield* tick
+      assert.deepStrictEqual(queue, [])
+      room.isFull = false
+      yield* tick
+      assert.deepStrictEqual(queue.map(({ _tag }) => _tag).sort(), ["Gathered", "Tick"])
+      yield* work
+      const [outcome] = told
+      assert.lengthOf(told, 1)
+      assert.strictEqual(outcome?._tag === "Success" ? decode(outcome.value) : outcome, "1")
+    })
+  )
+
+  it.scoped("submits what has gathered at once where it cannot wait for more", () =>
+    Effect.gen(function* () {
+      const { driver, lead, queue, room, work } = yield* makeMember
+      yield* lead
+      const told: Array<string> = []
+      driver.intake.propose(encode("x"), outcome => told.push(outcome._tag))
+      const gathered = queue.shift()
+      assert.strictEqual(gathered?._tag, "Gathered")
+      room.isFull = true
+      if (gathered !== undefined) yield* driver.handle(gathered)
+      room.isFull = false
+      driver.tick()
+      yield* work
+      assert.deepStrictEqual(told, ["Success"])
+    })
+  )
+
+  it.scoped("counts no message as waiting that it did not take", () =>
+    Effect.gen(function* () {
+      const { driver, queue, room } = yield* makeMember
+      const heartbeat = { _tag: "Heartbeat", from: "b", to: "a", term: 1, commit: 0, round: 0 } as const
+      room.isFull = true
+      for (let count = 0; count < 5_000; count++) driver.receive([heartbeat])
+      room.isFull = false
+      driver.receive([heartbeat])
+      assert.lengthOf(queue, 1)
+    })
+  )
+})
