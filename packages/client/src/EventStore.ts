@@ -251,6 +251,12 @@ export interface Service {
     options?: ReadConsistency & { readonly version?: number | undefined }
   ) => Effect.Effect<Snapshot, ReadFailure | SnapshotNotFound>
 
+  /** Whether the stream has a snapshot, or with `version` one of exactly that version. Its contents are not read. */
+  readonly hasSnapshot: (
+    streamId: string,
+    options?: ReadConsistency & { readonly version?: number | undefined }
+  ) => Effect.Effect<boolean, ReadFailure>
+
   /** The stream's snapshots without their contents, by rising version. */
   readonly listSnapshots: (streamId: string, options?: ReadConsistency) => Stream.Stream<SnapshotInfo, ReadFailure>
 

@@ -2,6 +2,7 @@
  * @since 0.1.0
  */
 export * as Aggregate from "./Aggregate.js"
+export * as Causation from "./Causation.js"
 export * as Client from "./Client.js"
 export * as Decider from "./Decider.js"
 export * as DecisionModel from "./DecisionModel.js"

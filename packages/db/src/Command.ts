@@ -36,6 +36,17 @@ import { packWriteError, readWriteError } from "./internal/codec/writeError.js"
 import { assertNamedOnce } from "./internal/sqlite/invariant.js"
 
 /**
+ * The condition of an append in the log. Up to the position `checkedThrough` no event breaks it: who proposed the append has seen to that (-1: nothing was looked at), so that
+ * only what lies behind is left to be judged when it is applied.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Condition extends AppendCondition {
+  readonly checkedThrough: number
+}
+
+/**
  * One thing that is done to the store, whole or not at all.
  *
  * - `Append`: events for one stream, or for several that are each named once, under a condition if there is one;
@@ -48,7 +59,7 @@ import { assertNamedOnce } from "./internal/sqlite/invariant.js"
  * @category models
  */
 export type Operation = Data.TaggedEnum<{
-  Append: { readonly appends: ReadonlyArray<Append>; readonly condition: AppendCondition | null }
+  Append: { readonly appends: ReadonlyArray<Append>; readonly condition: Condition | null }
   DeleteStream: {
     readonly streamId: string
     readonly expectedVersion: ExpectedVersion
@@ -142,7 +153,8 @@ const kinds = {
   DeleteStream: 2,
   SetStreamMetadata: 3,
   SaveSnapshot: 4,
-  DeleteSnapshots: 5
+  DeleteSnapshots: 5,
+  AppendUnderCheckedCondition: 6
 } as const
 
 const packOperation = (operation: Operation): ReadonlyArray<unknown> => {
@@ -152,9 +164,11 @@ const packOperation = (operation: Operation): ReadonlyArray<unknown> => {
       // Here it is the defect of the one who asked. Found when the command is applied, it would stop every replica, again and again.
       assertNamedOnce(operation.appends.map(({ streamId }) => Parts.wellFormed(streamId)))
       const appends = operation.appends.map(Parts.packAppend)
-      return condition === null
-        ? [kinds.Append, appends]
-        : [kinds.AppendUnderCondition, appends, Parts.packCondition(condition)]
+      if (condition === null) return [kinds.Append, appends]
+      const packed = Parts.packCondition(condition)
+      return condition.checkedThrough < 0
+        ? [kinds.AppendUnderCondition, appends, packed]
+        : [kinds.AppendUnderCheckedCondition, appends, packed, condition.checkedThrough]
     }
     case "DeleteStream":
       return [
@@ -215,7 +229,17 @@ const readOperation: Read<Operation> = (value, what) => {
       const [, appends, condition] = readTuple(value, 3, what)
       return Operation.Append({
         appends: Parts.readAppends(appends, "the appends"),
-        condition: Parts.readCondition(condition, "the condition")
+        condition: { ...Parts.readCondition(condition, "the condition"), checkedThrough: -1 }
+      })
+    }
+    case kinds.AppendUnderCheckedCondition: {
+      const [, appends, condition, checkedThrough] = readTuple(value, 4, what)
+      return Operation.Append({
+        appends: Parts.readAppends(appends, "the appends"),
+        condition: {
+          ...Parts.readCondition(condition, "the condition"),
+          checkedThrough: readNatural(checkedThrough, "the position up to which the condition was checked")
+        }
       })
     }
     case kinds.DeleteStream:

@@ -14,6 +14,7 @@ import * as ServiceHandle from "@reckon/otp/ServiceHandle"
 import * as RaftClient from "@reckon/raft/RaftClient"
 import * as Effect from "effect/Effect"
 import * as CommitSignal from "./CommitSignal.js"
+import * as ConditionCheck from "./internal/processes/conditionCheck.js"
 import * as Observed from "./internal/processes/observed.js"
 import { inFolder, inMemory, type Storage } from "./internal/processes/storage.js"
 import * as LeaderTracker from "./LeaderTracker.js"
@@ -69,7 +70,7 @@ export const make = (config: StoreConfig, options: { readonly memory?: boolean |
     const telemetry = yield* Telemetry.ambient
     const { id } = config
     const node = members.self.name
-    const storage = options.memory === true ? yield* inMemory : inFolder(config.dataDir)
+    const storage = options.memory === true ? yield* inMemory : inFolder(config.dataDir, config.traceBytesMax)
     const engine = yield* ServiceHandle.make<Engine>(`engine of store ${id}`)
     const signal = CommitSignal.make()
     const raft = yield* RaftClient.make({ group: raftGroup(id), self: node, processName: StoreNames.store(id) })
@@ -102,9 +103,11 @@ export const make = (config: StoreConfig, options: { readonly memory?: boolean |
       healthy: member !== null && member.leader !== null
     }))
 
+    const reader = StoreReader.make({ store: id, readers: reading, raft, engine, signal })
+    const check = ConditionCheck.make({ engine, query: reader.query })
     const backend: StoreBackend = {
-      ...StoreReader.make({ store: id, readers: reading, raft, engine, signal }),
-      ...StoreWriter.make(id, writing),
+      ...reader,
+      ...StoreWriter.make({ store: id, writers: writing, check }),
       status
     }
     const lastVersion = (streamId: string): number => engine.current()?.streamDetails(streamId)?.lastVersion ?? -1

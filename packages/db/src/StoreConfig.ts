@@ -93,7 +93,11 @@ const Plain = Schema.Struct({
   /** How often the store's file is made durable, so that a restart has less of the log to apply again. */
   persistenceInterval: Values.wait(1),
   /** How often subscriptions are checked against the processes that feed them. */
-  subscriptionHealthInterval: Values.wait(1)
+  subscriptionHealthInterval: Values.wait(1),
+  /** Whether a leader answers reads without asking the others. It rests on all nodes' clocks, and is the same on all of them: see `leaseTicks` of `RaftOptions`. */
+  leaseReads: Values.flag,
+  /** Bytes that the trace of the store's Raft member may have on disk, see `TraceFile`; 0: there is none. */
+  traceBytesMax: Values.bytes(0)
 })
 
 /**
@@ -220,6 +224,8 @@ export const defaults: Omit<ReckonConfig, "stores"> = {
     readerIdleTimeout: Duration.minutes(1),
     persistenceInterval: Duration.minutes(1),
     subscriptionHealthInterval: Duration.minutes(1),
+    leaseReads: false,
+    traceBytesMax: 0,
     log: Compaction.defaults
   },
   health: {

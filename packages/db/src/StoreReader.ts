@@ -50,7 +50,7 @@ import type * as ServiceHandle from "@reckon/otp/ServiceHandle"
 import type { RaftClient } from "@reckon/raft/RaftClient"
 import * as Chunk from "effect/Chunk"
 import type * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -261,7 +261,7 @@ export interface StoreReader
     | "subscribe"
   > {}
 
-const inTime = { timeout: "10 seconds" } as const
+const inTime = { timeout: Duration.seconds(10) } as const
 
 /** How a reader can fail to answer at all. */
 type Unserved = CallError.CallError | ChildStartFailed
@@ -316,11 +316,13 @@ export const make = (options: {
     }
   }
 
+  const refused = <E>(error: E | Unserved): Effect.Effect<never, E | NoQuorum | Overloaded> =>
+    Effect.fail(isUnserved(error) ? refusal(error) : error)
+
   const served = <A, E>(call: Effect.Effect<A, E | Unserved>): Effect.Effect<A, E | NoQuorum | Overloaded> =>
-    Effect.mapError(
+    Effect.catchAll(call, error =>
       // A reader answers before it ends over a query, so a query that it left unanswered is not to blame and may try the next one.
-      Effect.catchAll(call, error => (isUnserved(error) && error._tag === "ServerExited" ? call : Effect.fail(error))),
-      error => (isUnserved(error) ? refusal(error) : error)
+      isUnserved(error) && error._tag === "ServerExited" ? Effect.catchAll(call, refused) : refused(error)
     )
 
   // ── following ──

@@ -9,7 +9,8 @@
  * **What order is promised.** With one writer, which is the default: operations that have a stream in common take effect in the order in which they were made, whatever
  * other streams they have. With several: those of one stream each, and those of several streams that begin with the same one; on its other streams an operation of several
  * follows what was answered before it was made. Operations without a common stream may change places while they are under way, and a condition is judged by what has taken effect
- * when it is its turn: whoever wants one thing behind another waits for the answer to the first.
+ * when it is its turn: whoever wants one thing behind another waits for the answer to the first. An append whose condition has much to look through takes its place in the order when most
+ * of that is done (`internal/processes/conditionCheck.ts`): what is written meanwhile does not wait for it.
  *
  * A writer that crashes takes with it what it had in hand, and nothing of the other partitions. One that is stopped refuses what has not left, and waits for the answers to
  * what has.
@@ -46,6 +47,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Schema from "effect/Schema"
 import * as Command from "./Command.js"
+import type { ConditionCheck } from "./internal/processes/conditionCheck.js"
 import { bytesOf, Operation, streamsOf } from "./internal/processes/operation.js"
 import { assertInvariant } from "./internal/sqlite/invariant.js"
 import * as StoreNames from "./StoreNames.js"
@@ -328,7 +330,14 @@ const keyOf = (store: string, streamId: string): string => `${store}/${streamId}
  * @since 0.1.0
  * @category requests
  */
-export const make = (store: string, writers: Writers): StoreWriter => {
+export const make = (options: {
+  readonly store: string
+  readonly writers: Writers
+  /** Looks through what a condition has behind it, as far as that can be done before the append is proposed. */
+  readonly check: ConditionCheck
+}): StoreWriter => {
+  const { check, store, writers } = options
+
   const notTaken = (detail: string) => () => Effect.fail(new NoQuorum({ store, detail }))
   const unknown = (detail: string) => () => Effect.fail(new OutcomeUnknown({ detail }))
   /** What the writer itself cannot tell. Only a request that it never got surely had no effect. */
@@ -409,7 +418,10 @@ export const make = (store: string, writers: Writers): StoreWriter => {
     appendBatch: ({ appends, condition }) => {
       const [first] = appends
       if (first === undefined) return Effect.succeed([])
-      return writeOne(first.streamId, Command.Operation.Append({ appends, condition }), isAppendError)
+      const checked = condition === null ? Effect.succeed(null) : check(condition)
+      return Effect.flatMap(checked, condition =>
+        writeOne(first.streamId, Command.Operation.Append({ appends, condition }), isAppendError)
+      )
     },
     deleteStream: ({ expectedVersion, streamId, tombstone }) => {
       const operation = Command.Operation.DeleteStream({ streamId, expectedVersion, tombstone })

@@ -116,6 +116,9 @@ const replies: fc.Arbitrary<Command.Reply> = fc.array(
   )
 )
 
+const checkedAppend = (condition: Command.Condition) =>
+  Command.Operation.Append({ appends: [append("a", "any")], condition })
+
 /** One of each kind, with everything in it that it can have. */
 const everything: Command.Command = {
   at: 1_700_000_000_000_000,
@@ -142,6 +145,8 @@ const everything: Command.Command = {
       append("a", "any", event(2))
     ),
     appendIf({ items: [] }, 12, append("a", "any")),
+    checkedAppend({ query: { items: [] }, after: -1, checkedThrough: 0 }),
+    checkedAppend({ query: { items: [] }, after: 3, checkedThrough: Number.MAX_SAFE_INTEGER }),
     deleteStream("a", 3),
     tombstone("a"),
     setMetadata("a", { maxAgeUs: 5, maxCount: 6, truncateBefore: 0 }),
@@ -187,7 +192,8 @@ describe("Command", () => {
         deleteStream("a", 3),
         setMetadata("a", { maxCount: 6 }),
         saveSnapshot(snapshot("a", 2, { data: bytes("x") }), 3),
-        deleteSnapshots("a", 4)
+        deleteSnapshots("a", 4),
+        checkedAppend({ query: { items: [] }, after: -1, checkedThrough: 9 })
       ]
     })
     const expected = [
@@ -198,7 +204,8 @@ describe("Command", () => {
         [2, "a", 3, false],
         [3, "a", null, 6, null],
         [4, ["a", 2, Buffer.from("x"), 0, null, 0], 3],
-        [5, "a", 4]
+        [5, "a", 4],
+        [6, [["a", -2, []]], [-1, []], 9]
       ]
     ]
     assert.strictEqual(Buffer.from(written).toString("hex"), Buffer.from(versioned(expected, 2)).toString("hex"))
@@ -342,7 +349,7 @@ describe("Command", () => {
         [versioned([1.5, []]), "the time"],
         [versioned([1, {}]), "the operations"],
         [versioned([1, [1]]), "an operation is not an array"],
-        [operation(6, "a"), "an operation is of no known kind"],
+        [operation(7, "a"), "an operation is of no known kind"],
         [operation(), "an operation is of no known kind"]
       ]))
 
@@ -375,6 +382,9 @@ describe("Command", () => {
         [operation(1, []), "2 fields instead of 3"],
         [operation(1, [], [-2, []]), "the position of the condition"],
         [operation(1, [], [0, "q"]), "the query"],
+        [operation(6, [], [0, []]), "3 fields instead of 4"],
+        [operation(6, [], [0, []], -1), "the position up to which the condition was checked"],
+        [operation(6, [], [0, []], null), "the position up to which the condition was checked"],
         [withItem([[], [], []]), "3 fields instead of 4"],
         [withItem([[1], [], [], null]), "an event type"],
         [withItem([[], [""], [], null]), "a tag"],

@@ -82,7 +82,7 @@ describe("the file", () => {
     Effect.gen(function* () {
       const filename = yield* tempFile
       yield* using(filename, engine => {
-        const size = 1_000_000
+        const size = 3_000_000
         applyNext(engine, append("a", "any", event(1, { data: new Uint8Array(size) })))
         assert.isAbove(fs.statSync(`${filename}-wal`).size, size)
         assert.isBelow(fs.statSync(filename).size, size)

@@ -101,7 +101,10 @@ describe("a query, compared with a test of each event", () => {
                 const matching = history.matching(query, { asOf: null, nowUs })
                 const breach = matching.find(({ position }) => position > after)
                 const probe = { streamId: "probe", expectedVersion: "any", events: [event(1_000_000 + n)] } as const
-                const operation = Operation.Append({ appends: [probe], condition: { query, after } })
+                const operation = Operation.Append({
+                  appends: [probe],
+                  condition: { query, after, checkedThrough: -1 }
+                })
                 const [reply] = applyAt(engine, 0, operation)
                 const error = reply?.[0]?._tag === "Left" ? reply[0].left : null
                 assert.strictEqual(

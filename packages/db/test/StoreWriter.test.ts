@@ -19,7 +19,7 @@ import * as StoreNames from "../src/StoreNames.js"
 import * as StoreWriter from "../src/StoreWriter.js"
 import { append, event, eventsOf, read, readAll, versions } from "./helpers/events.js"
 import { failed, isRunning, kill, provided, settle } from "./helpers/processes.js"
-import { applied, type Fate, lost, makeRaft, never, notLeader, overloaded } from "./helpers/raft.js"
+import { applied, type Fate, lost, makeRaft, never, notLeader, overloaded, unchecked } from "./helpers/raft.js"
 
 const store = "orders"
 const workerName = (partition: number) => `${StoreNames.streamsWriter(store)}/${partition}`
@@ -32,7 +32,7 @@ const makeWriters = (options: { readonly size?: number } = {}) =>
     const { proposals, raft } = makeRaft(engine, plan)
     const definition = StoreWriter.pool({ store, raft, size: options.size ?? 4, idleStop: "1 minute" })
     const pool = yield* Pool.start(definition, { name: StoreNames.streamsWriter(store) })
-    const writer = StoreWriter.make(store, pool)
+    const writer = StoreWriter.make({ store, writers: pool, check: unchecked })
     const write = writer.append
     const streams = new Map<number, Array<string>>()
     for (let n = 0; n < 64; n++) {

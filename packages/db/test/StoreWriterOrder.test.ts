@@ -10,7 +10,7 @@ import * as StoreNames from "../src/StoreNames.js"
 import * as StoreWriter from "../src/StoreWriter.js"
 import { append, event, read } from "./helpers/events.js"
 import { provided, settle } from "./helpers/processes.js"
-import { makeRaft } from "./helpers/raft.js"
+import { makeRaft, unchecked } from "./helpers/raft.js"
 
 const streams = ["a", "b", "c", "d"] as const
 
@@ -34,7 +34,7 @@ const outcome = (history: {
     const pool = yield* Pool.start(StoreWriter.pool({ store: "orders", raft, size: 1, idleStop: "1 minute" }), {
       name: StoreNames.streamsWriter("orders")
     })
-    const writer = StoreWriter.make("orders", pool)
+    const writer = StoreWriter.make({ store: "orders", writers: pool, check: unchecked })
     const answers = []
     for (const [n, { to, turn }] of history.made.entries()) {
       const appends = to.map(stream => append(stream, "any", event(n)))

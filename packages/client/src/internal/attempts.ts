@@ -7,7 +7,6 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Random from "effect/Random"
 import { NoQuorum, OutcomeUnknown, Overloaded, Unreachable } from "../StoreError.js"
 import { Lost } from "./lost.js"
@@ -33,6 +32,8 @@ export const history = (): History => ({
   answerMillis: 0,
   lost: undefined
 })
+
+const untroubled = history()
 
 export type Verdict = NoQuorum | Overloaded | OutcomeUnknown | Unreachable
 
@@ -98,7 +99,7 @@ export const make = (options: {
   const { attemptTimeoutMillis, peers, timeoutMillis } = options
 
   /** What requests met lately, for those whose time is up before they have met anything themselves. */
-  let lately: History = history()
+  let lately: History = untroubled
 
   const verdict: Attempts["verdict"] = book => {
     if (book.uncertain !== undefined) return new OutcomeUnknown({ detail: book.uncertain })
@@ -112,26 +113,42 @@ export const make = (options: {
     )
   }
 
-  const until: Attempts["until"] = Effect.fnUntraced(function* <A, E extends Failure>(
-    call: Call<A, E>,
-    { deadline, history: book, kind }: { readonly deadline: number; readonly history: History; readonly kind: Kind }
-  ) {
-    while (true) {
-      const began = yield* Clock.currentTimeMillis
+  const until: Attempts["until"] = (call, options) =>
+    Effect.clockWith(clock => {
+      const { deadline, history: book, kind } = options
+      const began = clock.unsafeCurrentTimeMillis()
       const left = deadline - began
       if (left <= 0 || book.defects >= defectsMax || (kind !== "read" && wouldBlur(book, left))) {
-        return yield* Effect.fail(verdict(book))
+        return Effect.fail(verdict(book))
       }
       const index = peers.preferred()
-      const outcome = yield* Effect.either(peers.ask(index, call, Math.min(left, attemptTimeoutMillis)))
-      if (Either.isRight(outcome)) {
-        lately = history()
-        return outcome.right
-      }
-      const error = outcome.left
-      if (error instanceof NoQuorum || error instanceof Overloaded) {
-        book.answerMillis = (yield* Clock.currentTimeMillis) - began
-      }
+      return Effect.matchEffect(peers.ask(index, call, Math.min(left, attemptTimeoutMillis)), {
+        onSuccess: answer => {
+          lately = untroubled
+          return Effect.succeed(answer)
+        },
+        onFailure: error =>
+          Effect.zipRight(
+            failed(error, { ...options, index, tookMillis: clock.unsafeCurrentTimeMillis() - began }),
+            until(call, options)
+          )
+      })
+    })
+
+  /** Enters what became of an attempt and waits until it is time for another one; fails where there is none. */
+  const failed = <E extends Failure>(
+    error: E | Lost,
+    attempt: {
+      readonly deadline: number
+      readonly history: History
+      readonly kind: Kind
+      readonly index: number
+      readonly tookMillis: number
+    }
+  ): Effect.Effect<void, E | Verdict> =>
+    Effect.gen(function* () {
+      const { deadline, history: book, index, kind, tookMillis } = attempt
+      if (error instanceof NoQuorum || error instanceof Overloaded) book.answerMillis = tookMillis
       if (!note(book, error, kind) && !(error instanceof Lost)) {
         // That this attempt had no effect says nothing of an earlier one whose answer was lost.
         return yield* Effect.fail(book.uncertain === undefined ? error : verdict(book))
@@ -142,16 +159,15 @@ export const make = (options: {
       if (kind === "write" && book.uncertain !== undefined) return yield* Effect.fail(verdict(book))
       const pause = yield* pauseMillis(book.tries)
       yield* Effect.sleep(Math.max(0, Math.min(pause, deadline - (yield* Clock.currentTimeMillis))))
-    }
-  })
+    })
 
   return {
     ...options,
     until,
     verdict,
     now: (call, kind, book = history()) =>
-      Effect.flatMap(Clock.currentTimeMillis, now =>
-        until(call, { deadline: now + timeoutMillis, history: book, kind })
+      Effect.clockWith(clock =>
+        until(call, { deadline: clock.unsafeCurrentTimeMillis() + timeoutMillis, history: book, kind })
       )
   }
 }

@@ -8,7 +8,7 @@ import type { Requests } from "../EventStore.js"
 import * as Limits from "../Limits.js"
 import { AppendError, type Unreachable } from "../StoreError.js"
 import * as Rpcs from "../StoreRpcs.js"
-import { type Attempts, history, type Kind } from "./attempts.js"
+import { type Attempts, history, type Kind, type Verdict } from "./attempts.js"
 import { checked } from "./checked.js"
 import { conclude } from "./conclude.js"
 import type { Call, Failure } from "./peers.js"
@@ -27,11 +27,11 @@ export const make = (attempts: Attempts, limits: Limits.Limits): Calls => {
       check: (payload: P) => Either.Either<unknown, Limits.Refusal> = Either.right
     ) => {
       const valid = checked(schema)
-      return Effect.fnUntraced(function* (payload: P) {
-        const request = yield* valid(payload)
-        yield* check(request)
-        return yield* attempts.now(send(request), kind)
-      })
+      return (payload: P) =>
+        Effect.suspend((): Effect.Effect<A, E | Limits.Refusal | Verdict> => {
+          const admitted = Either.flatMap(valid(payload), request => Either.map(check(request), () => request))
+          return Either.isLeft(admitted) ? Effect.fail(admitted.left) : attempts.now(send(admitted.right), kind)
+        })
     }
   const read = call("read")
   const write = call("write")

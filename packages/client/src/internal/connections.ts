@@ -37,6 +37,11 @@ export interface Connections {
   readonly avoid: (index: number) => void
   /** The connection to an endpoint, which may still be opening, for as long as the scope lasts. */
   readonly acquire: (endpoint: Endpoint.Endpoint) => Effect.Effect<Connection, never, Scope.Scope>
+  /** The same for as long as it is used. */
+  readonly use: <A, E>(
+    endpoint: Endpoint.Endpoint,
+    use: (connection: Connection) => Effect.Effect<A, E>
+  ) => Effect.Effect<A, E>
   readonly at: (index: number) => Endpoint.Endpoint
   /** Takes no further requests to the connection; it closes when those it has have ended. */
   readonly retire: (connection: Connection) => Effect.Effect<void>
@@ -122,20 +127,22 @@ export const make = Effect.fnUntraced(function* (options: {
 
   const opening = Effect.unsafeMakeSemaphore(1)
 
-  /** One at a time, so that two first requests do not open two connections. */
-  const enter = (endpoint: Endpoint.Endpoint): Effect.Effect<Entry> =>
-    Effect.suspend(() => {
-      const entry = entries.get(Endpoint.format(endpoint))
-      if (entry === undefined) return open(endpoint)
-      return entry.broken() ? Effect.zipRight(retireEntry(entry), open(endpoint)) : Effect.succeed(entry)
-    }).pipe(
-      Effect.tap(entry =>
-        Effect.sync(() => {
-          entry.users++
-        })
-      ),
-      opening.withPermits(1)
-    )
+  const entered = (entry: Entry): Entry => {
+    entry.users++
+    return entry
+  }
+
+  /** The connection there is, or a new one in the place of none or of one that broke. */
+  const enter = (endpoint: Endpoint.Endpoint): Effect.Effect<Entry> => {
+    const find = (otherwise: Effect.Effect<Entry>): Effect.Effect<Entry> =>
+      Effect.suspend(() => {
+        const entry = entries.get(Endpoint.format(endpoint))
+        if (entry === undefined) return otherwise
+        return entry.broken() ? Effect.zipRight(retireEntry(entry), otherwise) : Effect.succeed(entered(entry))
+      })
+    // One at a time, so that two first requests do not open two connections.
+    return find(opening.withPermits(1)(find(Effect.map(open(endpoint), entered))))
+  }
 
   const leave = (entry: Entry) =>
     Effect.suspend(() => {
@@ -154,6 +161,7 @@ export const make = Effect.fnUntraced(function* (options: {
       if (preferred === index % options.endpoints.length) preferred = (index + 1) % options.endpoints.length
     },
     acquire: endpoint => Effect.acquireRelease(enter(endpoint), leave),
+    use: (endpoint, use) => Effect.acquireUseRelease(enter(endpoint), use, leave),
     retire: connection =>
       Effect.suspend(() => {
         const entry = entries.get(connection.endpoint)

@@ -1,6 +1,7 @@
 /**
  * Lists that are longer than a page, as streams that ask for a page when they are pulled.
  */
+import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -52,24 +53,22 @@ export const events = <E>(
     { from: span.from ?? start(direction), left: span.count ?? Number.POSITIVE_INFINITY },
     ({ from, left }) =>
       // A span holds at most one event a place.
-      read({ from, count: Math.min(left, pageEventsMax, Math.abs(to - from) + 1), direction }).pipe(
-        Effect.filterOrElse(
-          page => page.isEnd || left === 0 || ahead(page.next, from) > 0,
-          page => stuck(page, from)
-        ),
-        Effect.map(page => {
-          const inside = page.events.filter(event => ahead(placeOf(event), to) <= 0 && event.epochUs >= sinceUs)
-          const rest = left - inside.length
-          return [
-            Chunk.unsafeFromArray(inside),
-            page.isEnd || rest <= 0 || ahead(page.next, to) > 0
-              ? Option.none()
-              : Option.some({ from: page.next, left: rest })
-          ]
-        })
-      )
+      Effect.flatMap(read({ from, count: Math.min(left, pageEventsMax, Math.abs(to - from) + 1), direction }), page => {
+        if (!page.isEnd && left > 0 && ahead(page.next, from) <= 0) return stuck(page, from)
+        const inside = page.events.filter(event => ahead(placeOf(event), to) <= 0 && event.epochUs >= sinceUs)
+        const rest = left - inside.length
+        const isLast = page.isEnd || rest <= 0 || ahead(page.next, to) > 0
+        return Effect.succeed([
+          Chunk.unsafeFromArray(inside),
+          isLast ? Option.none() : Option.some({ from: page.next, left: rest })
+        ])
+      })
   )
 }
+
+/** `Stream.unwrap` for a stream that is the only one: that one makes a `flatMap` of it, which costs more than to read a short stream. */
+export const unwrap = <A, E, E2>(stream: Effect.Effect<Stream.Stream<A, E>, E2>): Stream.Stream<A, E | E2> =>
+  Stream.fromChannel(Channel.unwrap(Effect.map(stream, Stream.toChannel)))
 
 /** All items, page after page; `next` says where the one behind this page starts, null that there is none. */
 export const all = <Cursor, Page, A, E>(

@@ -69,28 +69,26 @@ export const askAt = <A, E extends Failure>(
   call: (rpc: StoreClient) => Effect.Effect<A, E | RpcClientError>,
   timeoutMillis: number
 ): Effect.Effect<A, E | Lost> =>
-  Effect.scoped(
-    Effect.flatMap(connections.acquire(endpoint), connection => {
-      const silent = Effect.suspend(
-        () =>
-          new Lost({
-            endpoint: connection.endpoint,
-            detail: `${connection.endpoint} gave no answer within ${Math.round(timeoutMillis)} ms`,
-            sent: connection.opened(),
-            defect: false,
-            silent: true
-          })
-      )
-      return call(connection.rpc).pipe(
-        // Disconnected, for telling a silent node that its answer is no longer wanted can take a second.
-        Effect.disconnect,
-        Effect.catchAllCause(cause => explain(connection, cause)),
-        Effect.timeoutTo({ duration: timeoutMillis, onSuccess: Effect.succeed, onTimeout: () => silent }),
-        Effect.flatten,
-        Effect.tapError(error => (error instanceof Lost ? connections.retire(connection) : Effect.void))
-      )
-    })
-  )
+  connections.use(endpoint, connection => {
+    const silent = Effect.suspend(
+      () =>
+        new Lost({
+          endpoint: connection.endpoint,
+          detail: `${connection.endpoint} gave no answer within ${Math.round(timeoutMillis)} ms`,
+          sent: connection.opened(),
+          defect: false,
+          silent: true
+        })
+    )
+    return call(connection.rpc).pipe(
+      // Disconnected, for telling a silent node that its answer is no longer wanted can take a second.
+      Effect.disconnect,
+      Effect.catchAllCause(cause => explain(connection, cause)),
+      Effect.timeoutTo({ duration: timeoutMillis, onSuccess: Effect.succeed, onTimeout: () => silent }),
+      Effect.flatten,
+      Effect.tapError(error => (error instanceof Lost ? connections.retire(connection) : Effect.void))
+    )
+  })
 
 export const nodes = (connections: Connections, store: string): Peers => ({
   names: connections.endpoints,

@@ -58,7 +58,7 @@ const during = <E>(
   events: (span: Pages.Span, last: number) => Stream.Stream<RecordedEvent, E>
 ): Stream.Stream<RecordedEvent, E> => {
   if (fromUs > toUs) return Stream.empty
-  return Stream.unwrap(
+  return Pages.unwrap(
     Effect.gen(function* () {
       const last = yield* placeAt(toUs)
       const before = yield* placeAt(fromUs - 1)
@@ -167,6 +167,13 @@ export const make = (options: {
     saveSnapshot: (snapshot, options) => calls.SaveSnapshot({ store, snapshot, keep: options?.keep ?? null }),
     loadSnapshot: (streamId, options) =>
       calls.LoadSnapshot({ store, streamId, version: options?.version ?? null, ...consistencyOf(options) }),
+    hasSnapshot: (streamId, options) => {
+      const version = options?.version
+      return Effect.map(
+        calls.ListSnapshots({ store, streamId, from: version ?? 0, count: 1, ...consistencyOf(options) }),
+        ({ snapshots: [first] }) => first !== undefined && (version === undefined || first.version === version)
+      )
+    },
     listSnapshots: (streamId, options) =>
       Pages.all(
         0,
@@ -183,7 +190,7 @@ export const make = (options: {
     versionAt,
     positionAt,
     readUntil: (streamId, epochUs, options) =>
-      Stream.unwrap(
+      Pages.unwrap(
         Effect.map(versionAt(streamId, epochUs, options), last =>
           last < 0 ? Stream.empty : streamEvents(streamId, between(0, last, options), options)
         )

@@ -179,7 +179,18 @@ export class Memory {
       readAll: () => other,
       readAllStream: () => other,
       query: () => other,
-      queryStream: query => Stream.fromIterableEffect(Effect.map(this.request("query"), () => this.visible(query))),
+      queryStream: (query, options = {}) =>
+        Stream.fromIterableEffect(
+          Effect.map(this.request("query"), () => {
+            const { count, direction, from } = options
+            const found = this.visible(query)
+            const ahead =
+              direction === "backward"
+                ? found.filter(({ position }) => position <= (from ?? position)).toReversed()
+                : found.filter(({ position }) => position >= (from ?? 0))
+            return ahead.slice(0, count)
+          })
+        ),
       getVersion: streamId => Effect.sync(() => this.versionOf(streamId)),
       exists: () => other,
       hasEvents: () => other,
@@ -208,6 +219,7 @@ export class Memory {
             ? new StoreError.SnapshotNotFound({ streamId, version })
             : Effect.succeed({ ...latest, epochUs: 0 })
         }),
+      hasSnapshot: () => other,
       listSnapshots: streamId =>
         Stream.suspend(() =>
           Stream.fromIterable(

@@ -6,6 +6,7 @@
 import * as Supervisor from "@reckon/otp/Supervisor"
 import * as Raft from "@reckon/raft/Raft"
 import type { RaftLog } from "@reckon/raft/RaftLog"
+import * as RaftOptions from "@reckon/raft/RaftOptions"
 import { RaftTransport } from "@reckon/raft/RaftTransport"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,16 +16,23 @@ import * as StoreNames from "../StoreNames.js"
 import * as StoreStateMachine from "../StoreStateMachine.js"
 import { streamsSup } from "./StreamsSup.js"
 
+/**
+ * The longest lease there can be, where reads are by lease. A store that is on one node alone asks nobody anyway, and with a lease would wait after each start until none
+ * that came before it can run.
+ */
+const leaseTicks = ({ config }: Store): number =>
+  config.leaseReads && config.mode === "cluster" ? RaftOptions.leaseTicksMax(RaftOptions.defaults.electionTicks) : 0
+
 /** The store's member of its Raft group. */
 const member = (store: Store) =>
   Effect.gen(function* () {
     const transport = yield* RaftTransport
     let opened: Context.Tag.Service<RaftLog> | undefined
     const open = Effect.gen(function* () {
-      const { engine, log } = yield* store.storage.open
+      const { engine, log, trace } = yield* store.storage.open
       yield* store.engine.provide(engine)
       opened = log
-      return { log, machine: StoreStateMachine.make(engine, store.signal) }
+      return { log, machine: StoreStateMachine.make(engine, store.signal), trace }
     })
     const alone = store.voters.length === 1
     return yield* Raft.startLink({
@@ -34,7 +42,8 @@ const member = (store: Store) =>
       processName: StoreNames.store(store.id),
       open,
       onRoleChanged: store.leadership.onRoleChanged,
-      compaction: store.config.log
+      compaction: store.config.log,
+      limits: { leaseTicks: leaseTicks(store) }
     }).pipe(
       Effect.provideService(RaftTransport, alone ? leadingAtOnce(transport, store.node, () => opened) : transport)
     )

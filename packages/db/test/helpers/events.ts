@@ -33,7 +33,7 @@ export const append = (
 export const batch = (...appends: ReadonlyArray<Append>): Operation => Operation.Append({ appends, condition: null })
 
 export const appendIf = (query: Query.Query, after: number, ...appends: ReadonlyArray<Append>): Operation =>
-  Operation.Append({ appends, condition: { query, after } })
+  Operation.Append({ appends, condition: { query, after, checkedThrough: -1 } })
 
 export const deleteStream = (streamId: string, expectedVersion: Append["expectedVersion"] = "any"): Operation =>
   Operation.DeleteStream({ streamId, expectedVersion, tombstone: false })
@@ -185,7 +185,11 @@ export const operationArbitrary = (options: {
     expectedVersion: expectedArbitrary,
     events: fc.array(events, { maxLength: 4 })
   })
-  const condition = fc.record({ query: queryArbitrary(streams), after: fc.integer({ min: -1, max: 20 }) })
+  const condition = fc.record({
+    query: queryArbitrary(streams),
+    after: fc.integer({ min: -1, max: 20 }),
+    checkedThrough: fc.constant(-1)
+  })
   const appends = fc.uniqueArray(append, { selector: ({ streamId }) => streamId, maxLength: 3 })
   const least = fc.integer({ min: 1, max: 4 })
   return fc.oneof(

@@ -5,6 +5,7 @@ import * as RaftError from "@reckon/raft/RaftError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Command from "../../src/Command.js"
+import type { ConditionCheck } from "../../src/internal/processes/conditionCheck.js"
 import type { Service } from "../../src/StoreEngine.js"
 import { applyAt } from "./events.js"
 
@@ -19,6 +20,9 @@ export const notLeader: Fate = () => Effect.fail(new RaftError.NotLeader({ leade
 export const overloaded: Fate = () => Effect.fail(new RaftError.Overloaded())
 export const lost: Fate = () => Effect.fail(new RaftError.ProposalUnknown({ detail: "the way to the leader broke" }))
 export const never: Fate = () => Effect.never
+
+/** Leaves a condition to be judged as a whole when its append is applied. */
+export const unchecked: ConditionCheck = condition => Effect.succeed({ ...condition, checkedThrough: -1 })
 
 const streamsOf = (operation: Command.Operation): ReadonlyArray<string> => {
   switch (operation._tag) {

@@ -14,6 +14,8 @@ const ofStore: Readonly<Record<string, Path>> = {
   READER_IDLE_TIMEOUT: ["readerIdleTimeout"],
   PERSISTENCE_INTERVAL: ["persistenceInterval"],
   SUBSCRIPTION_HEALTH_INTERVAL: ["subscriptionHealthInterval"],
+  LEASE_READS: ["leaseReads"],
+  TRACE_BYTES_MAX: ["traceBytesMax"],
   LOG_ENTRIES_MAX: ["log", "entriesMax"],
   LOG_BYTES_MAX: ["log", "bytesMax"],
   LOG_TAIL_ENTRIES: ["log", "tailEntries"],

@@ -104,6 +104,20 @@ export const wait = (minMillis: number): Schema.Schema<Duration.Duration, number
 export const oneOf = <const Words extends readonly [string, ...ReadonlyArray<string>]>(...words: Words) =>
   Schema.Literal(...words).annotations(says(words.map(word => `"${word}"`).join(" or ")))
 
+/** `true` or `false`. */
+export const flag: Schema.Schema<boolean, boolean | string> = readFrom(
+  Schema.Boolean,
+  Schema.Union(Schema.Boolean, Schema.String),
+  "true or false",
+  written =>
+    typeof written === "boolean"
+      ? Option.some(written)
+      : written === "true" || written === "false"
+        ? Option.some(written === "true")
+        : Option.none(),
+  value => value
+)
+
 /** Some of a few words, each once: a list of them, a text with commas between them, or the text `none`. */
 export const someOf = <const Words extends readonly [string, ...ReadonlyArray<string>]>(...words: Words) => {
   const Chosen = Schema.Array(Schema.Literal(...words)).pipe(

@@ -179,24 +179,26 @@ export const service = (service: Service, telemetry: Telemetry["Type"]): Service
     events: Stream.Stream<RecordedEvent, E>,
     execute: (measured: { readonly duration: number; readonly event_count: number }) => void
   ): Stream.Stream<RecordedEvent, E> =>
-    Stream.unwrap(
-      Effect.map(Effect.clock, clock => {
-        if (!telemetry.isObserved(event)) return events
-        const begun = clock.unsafeCurrentTimeNanos()
-        let event_count = 0
-        return events.pipe(
-          Stream.mapChunks(chunk => {
-            event_count += chunk.length
-            return chunk
-          }),
-          Stream.ensuringWith(exit =>
-            Effect.sync(() => {
-              if (Exit.isSuccess(exit)) execute({ duration: nanosSince(clock, begun), event_count })
-            })
+    Stream.suspend(() => {
+      if (!telemetry.isObserved(event)) return events
+      return Stream.unwrap(
+        Effect.map(Effect.clock, clock => {
+          const begun = clock.unsafeCurrentTimeNanos()
+          let event_count = 0
+          return events.pipe(
+            Stream.mapChunks(chunk => {
+              event_count += chunk.length
+              return chunk
+            }),
+            Stream.ensuringWith(exit =>
+              Effect.sync(() => {
+                if (Exit.isSuccess(exit)) execute({ duration: nanosSince(clock, begun), event_count })
+              })
+            )
           )
-        )
-      })
-    )
+        })
+      )
+    })
 
   return {
     ...service,

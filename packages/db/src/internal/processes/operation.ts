@@ -8,9 +8,11 @@ import { StreamMetadata } from "@reckon/client/StreamMetadata"
 import * as Schema from "effect/Schema"
 import type * as Command from "../../Command.js"
 
+const Condition = Schema.Struct({ ...AppendCondition.fields, checkedThrough: Schema.Int })
+
 /** An operation as a schema. Between processes of one node it travels as it is. */
 export const Operation = Schema.Union(
-  Schema.TaggedStruct("Append", { appends: Schema.Array(Append), condition: Schema.NullOr(AppendCondition) }),
+  Schema.TaggedStruct("Append", { appends: Schema.Array(Append), condition: Schema.NullOr(Condition) }),
   Schema.TaggedStruct("DeleteStream", {
     streamId: StreamId,
     expectedVersion: ExpectedVersion,

@@ -3,6 +3,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import type { RaftLogError } from "@reckon/raft/RaftError"
 import * as RaftLog from "@reckon/raft/RaftLog"
+import * as TraceFile from "@reckon/raft/TraceFile"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -12,6 +13,8 @@ import { type Service as Engine, StoreFileRefused } from "../../StoreEngine.js"
 interface Opened {
   readonly log: Context.Tag.Service<RaftLog.RaftLog>
   readonly engine: Engine
+  /** Told what the store's member of its Raft group does, a line each. */
+  readonly trace: ((line: string) => void) | undefined
 }
 
 export interface Storage {
@@ -44,8 +47,10 @@ const makeFolder = (folder: string): void => {
  * Two files in a folder, because only the log has to be synced: it replays what a crash takes from the events.
  *
  * The events are opened first: their lock says whose the folder is, before anything of the log is looked at.
+ *
+ * A trace of the log's member lies beside them, in `traceBytesMax` bytes; where they are 0 there is none.
  */
-export const inFolder = (place: string): Storage => {
+export const inFolder = (place: string, traceBytesMax: number): Storage => {
   const folder = path.resolve(place)
   const filename = path.join(folder, "events.sqlite")
   const inaccessible = (cause: unknown) =>
@@ -69,7 +74,11 @@ export const inFolder = (place: string): Storage => {
       yield* Effect.try({ try: () => makeFolder(folder), catch: inaccessible })
       const engine = yield* SqliteStoreEngine.make({ filename })
       const log = yield* RaftLog.make({ filename: path.join(folder, "raft.sqlite") })
-      return { log, engine }
+      const trace =
+        traceBytesMax === 0
+          ? undefined
+          : yield* TraceFile.make({ filename: path.join(folder, "raft.trace"), bytesMax: traceBytesMax })
+      return { log, engine, trace }
     })
   }
 }
@@ -81,5 +90,5 @@ export const inFolder = (place: string): Storage => {
 export const inMemory: Effect.Effect<Storage, never, Scope.Scope> = Effect.gen(function* () {
   const engine = yield* SqliteStoreEngine.make({ filename: ":memory:" })
   const log = yield* RaftLog.make({ filename: ":memory:" })
-  return { place: "memory", open: Effect.succeed({ log, engine }) }
+  return { place: "memory", open: Effect.succeed({ log, engine, trace: undefined }) }
 }).pipe(Effect.orDie)

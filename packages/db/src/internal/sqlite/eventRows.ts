@@ -24,8 +24,8 @@ export interface Twin extends Place {
 
 /** The rows of events, as those who write need them. `stream` is the number of a stream. */
 export interface EventRows {
-  /** Writes an event, with what it is found by. */
-  readonly insert: (fresh: Fresh, stream: number, epochUs: number) => void
+  /** Writes an event, with what it is found by. False where the stream has one with its id already: then nothing is written. */
+  readonly insert: (fresh: Fresh, stream: number, epochUs: number) => boolean
   /** The event of the stream with this one's id. */
   readonly twin: (event: NewEvent, idBytes: Uint8Array, stream: number) => Twin | null
   /** The bytes (`Event.byteLength`) of the stream's events from one version on and before another. */
@@ -49,7 +49,7 @@ export const idBytesOf = ({ eventId }: NewEvent): Uint8Array => {
 export const make = (db: Connection, catalog: Catalog): EventRows => {
   const insertEvent = db.prepare<
     [number, number, number, number, number, Uint8Array, string | null, Uint8Array | null, Uint8Array]
-  >("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+  >("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stream, event_id) DO NOTHING")
   const insertTagged = db.prepare<[number, number]>("INSERT INTO tagged (tag, position) VALUES (?, ?)")
   const insertField = db.prepare<[number, number]>("INSERT INTO fields (term, position) VALUES (?, ?)")
   const selectTwin = db
@@ -61,9 +61,12 @@ export const make = (db: Connection, catalog: Catalog): EventRows => {
     insert: ({ event, idBytes, position, version }, stream, epochUs) => {
       const { data, metadata, tags } = event
       const kind = catalog.kindId(event)
-      insertEvent.run(position, stream, version, kind, epochUs, idBytes, tagsToColumn(tags), metadata, data)
+      const columns = tagsToColumn(tags)
+      const { changes } = insertEvent.run(position, stream, version, kind, epochUs, idBytes, columns, metadata, data)
+      if (changes === 0) return false
       if (tags.length > 0) for (const tag of new Set(tags)) insertTagged.run(catalog.makeTagId(tag), position)
       if (metadata !== null) for (const term of termsOf(event)) insertField.run(term, position)
+      return true
     },
 
     twin: (event, idBytes, stream) => {

@@ -1,26 +1,30 @@
-/** A map that holds at most `max` entries and forgets the one unused for longest. */
+/**
+ * A map that keeps the `max` entries that were used last, and never more than twice as many. It has two generations: when the newer one is full it becomes the older one, and
+ * what was not used since the last time is forgotten. So what is in use all the time is found where it is, where a list in the order of use would have to move it.
+ */
 export class Lru<K, V> {
-  readonly #entries = new Map<K, V>()
+  #newer = new Map<K, V>()
+  #older = new Map<K, V>()
 
   constructor(readonly max: number) {}
 
   get(key: K): V | undefined {
-    const value = this.#entries.get(key)
-    if (value === undefined) return undefined
-    this.#entries.delete(key)
-    this.#entries.set(key, value)
-    return value
+    const value = this.#newer.get(key)
+    if (value !== undefined) return value
+    const older = this.#older.get(key)
+    if (older !== undefined) this.set(key, older)
+    return older
   }
 
   set(key: K, value: V): void {
-    this.#entries.delete(key)
-    this.#entries.set(key, value)
-    if (this.#entries.size <= this.max) return
-    const oldest = this.#entries.keys().next()
-    if (!oldest.done) this.#entries.delete(oldest.value)
+    this.#newer.set(key, value)
+    if (this.#newer.size < this.max) return
+    this.#older = this.#newer
+    this.#newer = new Map()
   }
 
   clear(): void {
-    this.#entries.clear()
+    this.#newer.clear()
+    this.#older.clear()
   }
 }

@@ -69,11 +69,12 @@ export interface Queries {
    * row with which it is spent says that it is the last.
    */
   readonly search: (options: Search) => Iterable<Found>
-  /** The position of the first visible event behind `after` that matches; `null` where there is none. */
+  /** The position of the first visible event behind `after` that matches; `null` where there is none, or the budget is spent before it is found. */
   readonly firstMatch: (options: {
     readonly query: Query.Query
     readonly after: number
     readonly nowUs: number
+    readonly budget: Postings.Budget
   }) => number | null
 }
 
@@ -142,11 +143,12 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
       Postings.leaf(order, (position, limit) => statements[direction].all(id, position, limit), wanted)
 
     /** The events that a stream keeps. What is asked for never goes back, so that only the rest of the stream has to be searched for it. */
-    const ofKept = ({ firstVersion, id, version }: StreamNames.Keeping): Postings.Postings => {
+    const ofKept = ({ firstVersion, id, position: end, version }: StreamNames.Keeping): Postings.Postings => {
       let first = firstVersion
       let last = version
       return Postings.leaf(order, (position, limit) => {
         if (direction === "forward") {
+          if (end < position) return []
           first = lastBelow(id, first, last, position) + 1
           return ofStream.forward.all(id, first, last, limit)
         }
@@ -261,9 +263,7 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
 
   return {
     search,
-    firstMatch: ({ after, nowUs, query }) => {
-      // A condition must be judged, however long it takes.
-      const budget = { left: Number.POSITIVE_INFINITY }
+    firstMatch: ({ after, budget, nowUs, query }) => {
       for (const { event, place } of search({
         query,
         from: after + 1,

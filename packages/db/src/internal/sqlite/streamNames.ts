@@ -3,11 +3,12 @@ import * as StreamPattern from "@reckon/client/StreamPattern"
 import type { ListStreams } from "../../StoreEngine.js"
 import type { Connection } from "./database.js"
 
-type NameRow = [id: number, name: string, version: number, state: number, firstVersion: number]
+type NameRow = [id: number, name: string, version: number, state: number, firstVersion: number, position: number]
 
 /** The one query, by name, so that a test can ask SQLite how it would go about it. */
 export const queries = {
-  names: "SELECT id, name, version, state, first_version FROM streams WHERE name >= ? AND name < ? ORDER BY name"
+  names:
+    "SELECT id, name, version, state, first_version, position FROM streams WHERE name >= ? AND name < ? ORDER BY name"
 } as const
 
 /** SQLite orders every blob behind every text, so that this one is behind every name. */
@@ -47,10 +48,11 @@ export interface StreamNames {
   ) => ReadonlyArray<Keeping> | null
 }
 
-/** A stream that keeps the events from one version to another. */
+/** A stream that keeps the events from one version to another; `position` is that of the last one. */
 export interface Keeping {
   readonly id: number
   readonly version: number
+  readonly position: number
   readonly firstVersion: number
 }
 
@@ -89,12 +91,12 @@ export const make = (db: Connection): StreamNames => {
       const matches = StreamPattern.matcher(pattern)
       const streams: Array<Keeping> = []
       let lookedAt = 0
-      for (const [id, name, version, , firstVersion] of from(StreamPattern.literalPrefix(pattern), pattern)) {
+      for (const [id, name, version, , firstVersion, position] of from(StreamPattern.literalPrefix(pattern), pattern)) {
         lookedAt += costOf(name)
         if (lookedAt > max.lookedAt) return null
         if (version < firstVersion || !matches(name)) continue
         if (streams.length >= max.count) return null
-        streams.push({ id, version, firstVersion })
+        streams.push({ id, version, position, firstVersion })
       }
       return streams
     }

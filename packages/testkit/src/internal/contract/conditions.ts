@@ -110,6 +110,40 @@ export const conditions: ReadonlyArray<Definition> = [
       })
   },
   {
+    name: "a condition with a long past behind it is judged by all of that, and by what has come since",
+    test: ({ stream, tag }) =>
+      Effect.gen(function* () {
+        const store = yield* EventStore
+        const tagged = (word: string) => Effect.map(event({}, { tags: [tag(word)] }), one => [one])
+        const seat = { query: Query.allTags(tag("seat")), after: -1 }
+        const taken = yield* store.append(stream("early"), "any", yield* tagged("early"))
+        yield* seed(stream("past"), 400)
+        yield* seed(stream("past"), 400)
+        const first = yield* tagged("seat")
+        const written = yield* store.append(stream("a"), "no_stream", first, { condition: seat })
+        yield* seed(stream("past"), 400)
+        yield* seed(stream("past"), 400)
+        yield* equal(yield* store.append(stream("a"), "no_stream", first, { condition: seat }), {
+          ...written,
+          alreadyPresent: 1
+        })
+        for (const [word, { position }] of [
+          ["seat", written],
+          ["early", taken]
+        ] as const) {
+          const condition = { query: Query.allTags(tag(word)), after: -1 }
+          yield* failsWith(store.append(stream("b"), "any", yield* tagged("other"), { condition }), {
+            _tag: "AppendConditionFailed",
+            after: -1,
+            position
+          })
+        }
+        yield* store.deleteStream(stream("early"))
+        const condition = { query: Query.allTags(tag("early")), after: -1 }
+        yield* equal((yield* store.append(stream("b"), "any", yield* tagged("other"), { condition })).version, 0)
+      })
+  },
+  {
     name: "events of a deleted stream break no condition",
     test: ({ stream, tag }) =>
       Effect.gen(function* () {

@@ -1,6 +1,11 @@
+import * as Causation from "@reckon/client/Causation"
+import * as EventMetadata from "@reckon/client/EventMetadata"
 import { EventStore } from "@reckon/client/EventStore"
+import * as EventType from "@reckon/client/EventType"
 import * as Query from "@reckon/client/Query"
+import * as StreamDefinition from "@reckon/client/StreamDefinition"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type { Definition } from "./names.js"
 import { collect, equal, event, numbers, seed, upTo } from "./steps.js"
 
@@ -93,6 +98,50 @@ export const querying: ReadonlyArray<Definition> = [
         yield* equal(yield* numbers(page.events), [5, 2])
         const rest = yield* store.query(Query.causedBy(root), { from: page.next, direction: "backward" })
         yield* equal({ numbers: yield* numbers(rest.events), isEnd: rest.isEnd }, { numbers: [1], isEnd: true })
+      })
+  },
+  {
+    name: "from an event back to what it all began with, and from there to all that came of it",
+    test: ({ stream, tag, type }) =>
+      Effect.gen(function* () {
+        const Happened = EventType.make(type("Happened"), Schema.Struct({ number: Schema.Int }))
+        const streams = StreamDefinition.make({ name: stream, events: [Happened] })
+        /** Appends an event, to one of three streams, and answers it as it is read. */
+        const happen = (number: number) =>
+          Effect.gen(function* () {
+            const store = yield* EventStore
+            const name = `s${number % 3}`
+            const { version } = yield* Effect.catchTag(
+              streams.append(name, "any", [Happened.make({ number })]),
+              "EventNotEncodable",
+              Effect.die
+            )
+            const { events } = yield* store.read(stream(name), { from: version, count: 1 })
+            return yield* Effect.orDie(Effect.fromNullable(events[0]))
+          })
+        const root = yield* happen(0)
+        const first = yield* happen(1).pipe(EventMetadata.causedBy(root))
+        const second = yield* happen(2).pipe(EventMetadata.causedBy(root))
+        yield* happen(3)
+        const last = yield* happen(4).pipe(EventMetadata.causedBy(second))
+        const strange = yield* happen(5).pipe(EventMetadata.annotate({ causation_id: tag("command") }))
+
+        const chain = yield* Causation.chain(last)
+        yield* equal({ ...chain, events: yield* numbers(chain.events) }, { events: [0, 2, 4], end: "root" })
+        yield* equal((yield* Causation.chain(strange)).end, "unknown_cause")
+        const edges = [
+          { cause: root.eventId, effect: first.eventId },
+          { cause: root.eventId, effect: second.eventId },
+          { cause: second.eventId, effect: last.eventId }
+        ]
+        for (const graph of [yield* Causation.graph(first), yield* Causation.conversation(root.eventId)]) {
+          yield* equal(
+            { ...graph, nodes: yield* numbers(graph.nodes) },
+            { nodes: [0, 1, 2, 4], edges, roots: [root.eventId], isComplete: true }
+          )
+        }
+        const { isComplete, nodes } = yield* Causation.descendants(root.eventId, { limit: 2 })
+        yield* equal({ isComplete, nodes: yield* numbers(nodes) }, { isComplete: false, nodes: [1, 2] })
       })
   },
   {

@@ -32,6 +32,26 @@ export const snapshots: ReadonlyArray<Definition> = [
       })
   },
   {
+    name: "whether there is a snapshot, of any version or of one",
+    test: ({ stream }) =>
+      Effect.gen(function* () {
+        const store = yield* EventStore
+        const streamId = stream("a")
+        yield* equal(yield* store.hasSnapshot(streamId), false)
+        yield* seed(streamId, 10)
+        yield* equal(yield* store.hasSnapshot(streamId), false)
+        for (const version of [2, 5]) yield* save(streamId, version)
+        yield* equal(yield* store.hasSnapshot(streamId), true)
+        const versions = [0, 2, 3, 5, 6]
+        const found = yield* Effect.filter(versions, version => store.hasSnapshot(streamId, { version }))
+        yield* equal(found, [2, 5])
+        yield* store.deleteSnapshots(streamId, { version: 2 })
+        yield* equal(yield* store.hasSnapshot(streamId, { version: 2 }), false)
+        yield* store.deleteSnapshots(streamId)
+        yield* equal(yield* store.hasSnapshot(streamId), false)
+      })
+  },
+  {
     name: "a snapshot comes back as it was saved, and one of the same version takes its place",
     test: ({ stream }) =>
       Effect.gen(function* () {
