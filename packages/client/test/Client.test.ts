@@ -325,7 +325,7 @@ describe("repeating", () => {
     Effect.gen(function* () {
       const store = new Gateway.MemoryStore()
       const dead = yield* deadEndpoint
-      const quick = { timeout: "300 millis" } as const
+      const quick = { timeout: "1500 millis" } as const
 
       const nobody = yield* Client.make({ ...quick, endpoints: [dead] })
       const unreachable = yield* Effect.flip(nobody.append("s", "any", [yield* event("A")]))
@@ -336,7 +336,8 @@ describe("repeating", () => {
       const gateway = yield* Gateway.make(store)
       gateway.before = () => new StoreError.NoQuorum({ store: "default", detail: "alone" })
       const minority = yield* Client.make({ ...quick, endpoints: [dead, gateway.endpoint] })
-      assert.strictEqual((yield* Effect.flip(minority.append("s", "any", [yield* event("A")])))._tag, "NoQuorum")
+      // Of a write whose last attempt was not answered in time nobody knows more than that; `Attempts.test.ts` has those.
+      assert.strictEqual((yield* Effect.flip(minority.read("s")))._tag, "NoQuorum")
 
       const lossy = yield* Gateway.make(store)
       lossy.after = () => Effect.sync(() => lossy.cut())
