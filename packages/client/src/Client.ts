@@ -18,6 +18,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Endpoint from "./Endpoint.js"
@@ -26,6 +27,7 @@ import * as AppendQueue from "./internal/appendQueue.js"
 import * as Attempts from "./internal/attempts.js"
 import { checked } from "./internal/checked.js"
 import * as Connections from "./internal/connections.js"
+import * as Leading from "./internal/leading.js"
 import * as Peers from "./internal/peers.js"
 import * as Assembled from "./internal/service.js"
 import * as Limits from "./Limits.js"
@@ -56,6 +58,11 @@ export interface Batching {
 export interface Options {
   /** The nodes of the cluster as `HOST:PORT`, in order of preference until one has served. */
   readonly endpoints: ReadonlyArray<string>
+  /**
+   * Who is asked while all serve. `leader`, the default: the node that leads the store, which the client finds out, and again when that changes. `first`: the first of `endpoints`, until it
+   * fails, for those who want reads of consistency `local` from the node next to them; it hands on what only the leader can do.
+   */
+  readonly nodePreference?: "leader" | "first" | undefined
   /** The store, default `default`. */
   readonly store?: string | undefined
   /** What a request may take in all, waiting and repetitions included. Default 10 seconds. */
@@ -97,6 +104,9 @@ export const batchingDefaults: Batching = {
   queueBytesMax: 64 * 1024 * 1024
 }
 
+/** How long a node may take to say whether it leads. */
+const lookTimeoutMillis = 1_000
+
 const validStatus = checked(StatusRpc.payloadSchema)
 
 /**
@@ -128,7 +138,23 @@ export const make: (options: Options) => Effect.Effect<Service, InvalidRequest, 
       endpoints,
       connectTimeout: options.connectTimeout ?? Duration.millis(1500)
     })
-    const attempts = Attempts.make({ peers: Peers.nodes(connections, store), timeoutMillis, attemptTimeoutMillis })
+    const looks = yield* FiberSet.make<void>()
+    const runLook = yield* FiberSet.runtime(looks)<never>()
+    const leading = Leading.make({
+      count: endpoints.length,
+      preferred: connections.preferred,
+      prefer: connections.prefer,
+      status: index =>
+        Peers.askAt(connections, connections.at(index), rpc => rpc.Status({ store }), lookTimeoutMillis).pipe(
+          // Of a node that does not answer nothing is known, and nothing is needed.
+          Effect.orElseSucceed(() => null)
+        ),
+      clock: yield* Effect.clock,
+      run: runLook
+    })
+    const onServed = options.nodePreference === "first" ? () => undefined : leading.served
+    const peers = Peers.nodes(connections, store, onServed)
+    const attempts = Attempts.make({ peers, timeoutMillis, attemptTimeoutMillis })
     const appends = yield* AppendQueue.make({
       attempts,
       store,

@@ -35,6 +35,8 @@ const rawServer = (onConnection: (socket: Net.Socket) => void) =>
     ({ server }) => Effect.sync(() => server.close().emit("close"))
   ).pipe(Effect.map(({ endpoint }) => endpoint))
 
+const appendsAt = ({ tags }: Gateway.Gateway) => tags.filter(tag => tag === "Append").length
+
 /** The address of a port nobody listens on any more. */
 const deadEndpoint = Effect.scoped(rawServer(() => {}))
 
@@ -232,8 +234,31 @@ describe("repeating", () => {
       const client = yield* Client.make({ endpoints: [yield* deadEndpoint, first.endpoint, second.endpoint] })
       yield* client.append("s", "any", [yield* event("A")])
       yield* client.append("s", "any", [yield* event("B")])
-      assert.strictEqual(first.tags.length, 1)
-      assert.strictEqual(second.tags.length, 2)
+      assert.strictEqual(appendsAt(first), 1)
+      assert.strictEqual(appendsAt(second), 2)
+    })
+  )
+
+  it.scopedLive("goes to the node that leads, and with `first` stays with the first that serves", () =>
+    Effect.gen(function* () {
+      const store = new Gateway.MemoryStore()
+      const follower = yield* Gateway.make(store, { node: "node-2", role: "follower" })
+      const leader = yield* Gateway.make(store)
+      const endpoints = [follower.endpoint, leader.endpoint]
+      const append = (client: Client.Service) => Effect.flatMap(event("A"), one => client.append("s", "any", [one]))
+
+      const following = yield* Client.make({ endpoints })
+      yield* Effect.repeat(append(following), { until: () => appendsAt(leader) > 0 })
+      const before = appendsAt(follower)
+      assert.isAtLeast(before, 1)
+      yield* append(following)
+      assert.strictEqual(appendsAt(follower), before)
+
+      const staying = yield* Client.make({ endpoints, nodePreference: "first" })
+      const asked = leader.tags.length
+      yield* Effect.repeatN(append(staying), 5)
+      assert.strictEqual(appendsAt(follower), before + 6)
+      assert.strictEqual(leader.tags.length, asked)
     })
   )
 

@@ -21,6 +21,7 @@ import { RaftTransport, type Receiver } from "@reckon/raft/RaftTransport"
 import { SnapshotRefused } from "@reckon/raft/SnapshotChunk"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { Deliveries } from "./Deliveries.js"
@@ -183,11 +184,9 @@ const layerRequests = PeerRpcs.toLayer(
     return PeerRpcs.of({
       PeerDeliver: ({ messages }) => Effect.sync(() => deliver(messages)),
       PeerPropose: ({ group, payloads }) =>
-        Effect.forEach(
-          payloads,
-          payload =>
-            Effect.either(Effect.suspend(() => receivers.get(group)?.propose(payload) ?? Effect.fail(nobodyLeads))),
-          { concurrency: "unbounded" }
+        Effect.suspend(
+          () =>
+            receivers.get(group)?.proposeAll(payloads) ?? Effect.succeed(payloads.map(() => Either.left(nobodyLeads)))
         ),
       PeerReadIndex: ({ group }) => Effect.suspend(() => receivers.get(group)?.readIndex ?? Effect.fail(nobodyLeads)),
       PeerChangeMembership: ({ change, group }) =>

@@ -131,7 +131,7 @@ describe("deliveries", () => {
 
 const none: Receiver = {
   receive: () => undefined,
-  propose: () => Effect.never,
+  proposeAll: () => Effect.never,
   readIndex: Effect.succeed(42),
   changeMembership: () => Effect.never,
   transferLeadership: () => Effect.never,

@@ -8,6 +8,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import type * as Membership from "./Membership.js"
 import type { Message } from "./Message.js"
@@ -22,7 +23,10 @@ import { type Receipt, type SnapshotChunk, SnapshotRefused } from "./SnapshotChu
  */
 export interface Receiver {
   readonly receive: (messages: ReadonlyArray<Message>) => void
-  readonly propose: (payload: Uint8Array) => Effect.Effect<Uint8Array, ProposeError>
+  /** Proposes all of them, in their order; each has an outcome of its own. */
+  readonly proposeAll: (
+    payloads: ReadonlyArray<Uint8Array>
+  ) => Effect.Effect<ReadonlyArray<Either.Either<Uint8Array, ProposeError>>>
   readonly readIndex: Effect.Effect<number, ReadError>
   readonly changeMembership: (change: Membership.Change) => Effect.Effect<number, ChangeError>
   readonly transferLeadership: (target: Membership.MemberId) => Effect.Effect<void, TransferError>
@@ -102,7 +106,13 @@ export const makeNetwork: Effect.Effect<Network> = Effect.sync(() => {
     },
     departed: Effect.void,
     propose: (group, to, payload) =>
-      Effect.suspend(() => reach(self, group, to)?.propose(payload) ?? Effect.fail(new NotLeader({ leader: null }))),
+      Effect.suspend(() => {
+        const receiver = reach(self, group, to)
+        const nobodyLeads = Effect.fail(new NotLeader({ leader: null }))
+        return receiver === undefined
+          ? nobodyLeads
+          : Effect.flatMap(receiver.proposeAll([payload]), ([outcome]) => outcome ?? nobodyLeads)
+      }),
     readIndex: (group, to) =>
       Effect.suspend(() => reach(self, group, to)?.readIndex ?? Effect.fail(new NotLeader({ leader: null }))),
     changeMembership: (group, to, change) =>

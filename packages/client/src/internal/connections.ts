@@ -30,7 +30,7 @@ export interface Connection {
 
 export interface Connections {
   readonly endpoints: ReadonlyArray<string>
-  /** The place in `endpoints` of the one to ask first: the one that served last. A leader hint from a node would be put here. */
+  /** The place in `endpoints` of the one to ask first: the one that served last, or that leads. */
   readonly preferred: () => number
   readonly prefer: (index: number) => void
   /** Says that an endpoint failed, so that requests that begin now try the one behind it first. */

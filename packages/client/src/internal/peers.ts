@@ -90,11 +90,15 @@ export const askAt = <A, E extends Failure>(
     )
   })
 
-export const nodes = (connections: Connections, store: string): Peers => ({
+export const nodes = (connections: Connections, store: string, onServed: () => void): Peers => ({
   names: connections.endpoints,
   preferred: connections.preferred,
   avoid: connections.avoid,
-  ask: (index, call, timeoutMillis) => askAt(connections, connections.at(index), call, timeoutMillis),
+  ask: (index, call, timeoutMillis) =>
+    Effect.map(askAt(connections, connections.at(index), call, timeoutMillis), answer => {
+      onServed()
+      return answer
+    }),
   follow: Effect.fnUntraced(function* (index, request, timeoutMillis) {
     const endpoint = connections.at(index)
     // A node with nothing to deliver is silent; asking for its status first tells it from one that does not answer.

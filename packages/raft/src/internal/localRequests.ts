@@ -5,6 +5,8 @@ import * as CallError from "@reckon/otp/CallError"
 import * as GenServer from "@reckon/otp/GenServer"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type { Change, MemberId } from "../Membership.js"
 import {
@@ -44,6 +46,24 @@ const administrationLimit = Duration.seconds(15)
 const proposeTo = (intake: Intake, payload: Uint8Array): Effect.Effect<Uint8Array, ProposeError> =>
   Effect.async(resume => intake.propose(payload, resume))
 
+/** One wait for all of them: a fiber for each would cost more than the proposals do. */
+const proposeAllTo = (
+  intake: Intake,
+  payloads: ReadonlyArray<Uint8Array>
+): Effect.Effect<ReadonlyArray<Either.Either<Uint8Array, ProposeError>>> =>
+  Effect.async(resume => {
+    const outcomes: Array<Exit.Exit<Uint8Array, ProposeError>> = []
+    let open = payloads.length
+    if (open === 0) resume(Effect.succeed([]))
+    for (const [at, payload] of payloads.entries()) {
+      intake.propose(payload, outcome => {
+        outcomes[at] = outcome
+        open -= 1
+        if (open === 0) resume(Effect.forEach(outcomes, Effect.either))
+      })
+    }
+  })
+
 export const localRequests = (processName: string) =>
   Effect.gen(function* () {
     const member = yield* GenServer.named(RaftProtocol, processName).bind
@@ -56,16 +76,25 @@ export const localRequests = (processName: string) =>
     /** Where proposals go, as long as that is known. */
     const intake = (): Intake | undefined => (lent?.isOpen === true ? lent : undefined)
     // Whoever does not get as far as there has proposed nothing.
-    const ask = Effect.mapError(member.call("Intake", undefined, { timeout: outcomeLimit }), () => nobodyLeads)
+    const ask = Effect.mapBoth(member.call("Intake", undefined, { timeout: outcomeLimit }), {
+      onFailure: () => nobodyLeads,
+      onSuccess: asked => {
+        lent = asked
+        return asked
+      }
+    })
+    const found = Effect.suspend(() => {
+      const known = intake()
+      return known === undefined ? ask : Effect.succeed(known)
+    })
     const propose = (payload: Uint8Array): Effect.Effect<Uint8Array, ProposeError> =>
-      Effect.suspend(() => {
-        const known = intake()
-        return known === undefined
-          ? Effect.flatMap(ask, found => {
-              lent = found
-              return proposeTo(found, payload)
-            })
-          : proposeTo(known, payload)
+      Effect.flatMap(found, to => proposeTo(to, payload))
+    const proposeAll = (
+      payloads: ReadonlyArray<Uint8Array>
+    ): Effect.Effect<ReadonlyArray<Either.Either<Uint8Array, ProposeError>>> =>
+      Effect.matchEffect(found, {
+        onFailure: error => Effect.succeed(payloads.map(() => Either.left(error))),
+        onSuccess: to => proposeAllTo(to, payloads)
       })
     const readIndex: Effect.Effect<number, ReadError> = Effect.mapError(
       member.call("ReadIndex", undefined, { timeout: outcomeLimit }),
@@ -84,5 +113,5 @@ export const localRequests = (processName: string) =>
         isCallError(error) ? untransferred(error) : error
       )
     const status: Effect.Effect<Status | null> = Effect.orElseSucceed(member.call("Status", undefined), () => null)
-    return { intake, propose, readIndex, awaitApplied, changeMembership, transferLeadership, status }
+    return { intake, propose, proposeAll, readIndex, awaitApplied, changeMembership, transferLeadership, status }
   })
