@@ -5,6 +5,7 @@
  */
 import * as Rpc from "@effect/rpc/Rpc"
 import * as RpcGroup from "@effect/rpc/RpcGroup"
+import { Claim } from "@reckon/raft/Incarnation"
 import { Change, MemberId } from "@reckon/raft/Membership"
 import { Message } from "@reckon/raft/Message"
 import { ChangeError, ProposeError, ReadError, TransferError } from "@reckon/raft/RaftError"
@@ -18,6 +19,9 @@ import * as Schema from "effect/Schema"
  * @category schemas
  */
 export const GroupName = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256))
+
+/** Who asks, and what it says of its group's incarnation. One that says nothing is answered. */
+const asker = { from: Schema.optional(MemberId), ...Claim.fields }
 
 /**
  * Raft messages in the order they were sent, several to a request because a request is what costs.
@@ -36,7 +40,11 @@ export const DeliverRpc = Rpc.make("PeerDeliver", {
  * @category requests
  */
 export const ProposeRpc = Rpc.make("PeerPropose", {
-  payload: { group: GroupName, payloads: Schema.Array(Schema.Uint8ArrayFromSelf).pipe(Schema.maxItems(1_024)) },
+  payload: {
+    ...asker,
+    group: GroupName,
+    payloads: Schema.Array(Schema.Uint8ArrayFromSelf).pipe(Schema.maxItems(1_024))
+  },
   success: Schema.Array(Schema.Either({ left: ProposeError, right: Schema.Uint8ArrayFromSelf }))
 })
 
@@ -47,7 +55,7 @@ export const ProposeRpc = Rpc.make("PeerPropose", {
  * @category requests
  */
 export const ReadIndexRpc = Rpc.make("PeerReadIndex", {
-  payload: { group: GroupName },
+  payload: { ...asker, group: GroupName },
   success: Schema.NonNegativeInt,
   error: ReadError
 })
@@ -59,7 +67,7 @@ export const ReadIndexRpc = Rpc.make("PeerReadIndex", {
  * @category requests
  */
 export const ChangeMembershipRpc = Rpc.make("PeerChangeMembership", {
-  payload: { group: GroupName, change: Change },
+  payload: { ...asker, group: GroupName, change: Change },
   success: Schema.NonNegativeInt,
   error: ChangeError
 })
@@ -71,7 +79,7 @@ export const ChangeMembershipRpc = Rpc.make("PeerChangeMembership", {
  * @category requests
  */
 export const TransferLeadershipRpc = Rpc.make("PeerTransferLeadership", {
-  payload: { group: GroupName, target: MemberId },
+  payload: { ...asker, group: GroupName, target: MemberId },
   error: TransferError
 })
 

@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import { RpcClientError } from "@effect/rpc/RpcClientError"
+import type { Claim } from "@reckon/raft/Incarnation"
 import type { Message } from "@reckon/raft/Message"
 import {
   type ChangeError,
@@ -17,7 +18,7 @@ import {
   type TransferError,
   TransferFailed
 } from "@reckon/raft/RaftError"
-import { RaftTransport, type Receiver } from "@reckon/raft/RaftTransport"
+import { type Asker, askAs, RaftTransport, type Receiver } from "@reckon/raft/RaftTransport"
 import { SnapshotRefused } from "@reckon/raft/SnapshotChunk"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -86,12 +87,13 @@ export const make: Effect.Effect<
     string,
     { readonly client: PeerClient; readonly outbox: Outbox; readonly proposing: Proposing }
   >()
+  const askerFor = (group: string): Asker => ({ from: members.self.name, ...receivers.get(group)?.claim() })
   for (const peer of members.peers) {
     const { client, send } = yield* connectPeer(peer)
     peers.set(peer.name, {
       client,
       outbox: yield* makeOutbox(send),
-      proposing: yield* makeProposing(peer.name, client)
+      proposing: yield* makeProposing(peer.name, client, askerFor)
     })
   }
 
@@ -121,19 +123,19 @@ export const make: Effect.Effect<
       Effect.suspend(() => peers.get(to)?.proposing.propose(group, payload) ?? Effect.fail(nobodyLeads)),
     readIndex: (group, to) =>
       asking<number, ReadError>(to, nobodyLeads, ({ PeerReadIndex }) =>
-        PeerReadIndex({ group }).pipe(
+        PeerReadIndex({ ...askerFor(group), group }).pipe(
           answered(requestTimeoutMillis, (_, isLate) => (isLate ? new ReadTimeout() : nobodyLeads))
         )
       ),
     changeMembership: (group, to, change) =>
       asking<number, ChangeError>(to, nobodyLeads, ({ PeerChangeMembership }) =>
-        PeerChangeMembership({ group, change }).pipe(
+        PeerChangeMembership({ ...askerFor(group), group, change }).pipe(
           answered(administrationTimeoutMillis, lost => new ChangeUnknown({ detail: `${to} ${lost}` }))
         )
       ),
     transferLeadership: (group, to, target) =>
       asking<void, TransferError>(to, nobodyLeads, ({ PeerTransferLeadership }) =>
-        PeerTransferLeadership({ group, target }).pipe(
+        PeerTransferLeadership({ ...askerFor(group), group, target }).pipe(
           answered(administrationTimeoutMillis, () => new TransferFailed({ outcome: "lost", leader: null }))
         )
       ),
@@ -181,18 +183,35 @@ const layerRequests = PeerRpcs.toLayer(
     const receivers = yield* Receivers
     const deliver = yield* Deliveries
     const peerNames = new Set(members.peers.map(peer => peer.name))
+
+    /** Asks the group that listens here, in the name of a peer; `someone` is one that does not tell its name. */
+    const asking = <A, E>(
+      {
+        from = "someone",
+        group,
+        incarnation,
+        isTentative
+      }: Claim & { readonly from?: string | undefined; readonly group: string },
+      ask: (receiver: Receiver) => Effect.Effect<A, E>
+    ): Effect.Effect<A, E | NotLeader> =>
+      Effect.suspend(() => {
+        const receiver = receivers.get(group)
+        return receiver === undefined
+          ? Effect.fail(nobodyLeads)
+          : askAs(receiver, { from, incarnation, isTentative }, ask)
+      })
+
     return PeerRpcs.of({
       PeerDeliver: ({ messages }) => Effect.sync(() => deliver(messages)),
-      PeerPropose: ({ group, payloads }) =>
-        Effect.suspend(
-          () =>
-            receivers.get(group)?.proposeAll(payloads) ?? Effect.succeed(payloads.map(() => Either.left(nobodyLeads)))
+      PeerPropose: ({ payloads, ...asker }) =>
+        Effect.catchAll(
+          asking(asker, ({ proposeAll }) => proposeAll(payloads)),
+          error => Effect.succeed(payloads.map(() => Either.left(error)))
         ),
-      PeerReadIndex: ({ group }) => Effect.suspend(() => receivers.get(group)?.readIndex ?? Effect.fail(nobodyLeads)),
-      PeerChangeMembership: ({ change, group }) =>
-        Effect.suspend(() => receivers.get(group)?.changeMembership(change) ?? Effect.fail(nobodyLeads)),
-      PeerTransferLeadership: ({ group, target }) =>
-        Effect.suspend(() => receivers.get(group)?.transferLeadership(target) ?? Effect.fail(nobodyLeads)),
+      PeerReadIndex: asker => asking(asker, ({ readIndex }) => readIndex),
+      PeerChangeMembership: ({ change, ...asker }) => asking(asker, ({ changeMembership }) => changeMembership(change)),
+      PeerTransferLeadership: ({ target, ...asker }) =>
+        asking(asker, ({ transferLeadership }) => transferLeadership(target)),
       PeerSnapshot: ({ chunk, group }) =>
         Effect.suspend(() => {
           const receiver = receivers.get(group)

@@ -130,6 +130,8 @@ describe("deliveries", () => {
 })
 
 const none: Receiver = {
+  claim: () => ({}),
+  admits: () => Effect.succeed(true),
   receive: () => undefined,
   proposeAll: () => Effect.never,
   readIndex: Effect.succeed(42),

@@ -10,9 +10,9 @@ import * as Schema from "effect/Schema"
 import * as Membership from "./Membership.js"
 
 /**
- * What an entry is for. A `noop` is the first entry of every leader's term: it carries nothing, and committing it
+ * What an entry is for. A `noop` is the first entry of a leader's term: it carries nothing, and committing it
  * is what commits everything before it. A `command` goes to the state machine. A `configuration` says who is a member from
- * here on, see {@link Membership}.
+ * here on, see {@link Membership}; the one that gives a group its incarnation opens a term as well.
  *
  * @since 0.1.0
  * @category schemas

@@ -20,6 +20,7 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { Incarnation } from "./Incarnation.js"
 import { assertInvariant, broken } from "./internal/core/invariant.js"
 
 /**
@@ -55,7 +56,7 @@ export const removedMax = 4_096
 
 /**
  * `voters` elect and commit, `learners` only receive, `removed` were one or the other once and are so never again.
- * No name stands in it twice.
+ * No name stands in it twice. `incarnation` is the group's, the same in all configurations from the first that has one.
  *
  * @since 0.1.0
  * @category schemas
@@ -63,7 +64,8 @@ export const removedMax = 4_096
 export const Configuration = Schema.Struct({
   voters: Schema.Array(MemberId).pipe(Schema.maxItems(membersMax)),
   learners: Schema.Array(MemberId).pipe(Schema.maxItems(membersMax)),
-  removed: Schema.Array(MemberId).pipe(Schema.maxItems(removedMax))
+  removed: Schema.Array(MemberId).pipe(Schema.maxItems(removedMax)),
+  incarnation: Schema.optional(Incarnation)
 })
   .pipe(
     Schema.filter(({ learners, removed, voters }) => {
@@ -156,6 +158,7 @@ const remove = (configuration: Configuration, member: MemberId): Either.Either<C
   if (voters.length === 1 && voters.includes(member)) return Either.left("last_voter")
   if (removed.length >= removedMax) return Either.left("full")
   return Either.right({
+    ...configuration,
     voters: voters.filter(voter => voter !== member),
     learners: learners.filter(learner => learner !== member),
     removed: [...removed, member]
@@ -168,9 +171,10 @@ const remove = (configuration: Configuration, member: MemberId): Either.Either<C
  * @since 0.1.0
  * @category arithmetic
  */
-export const promote = ({ learners, removed, voters }: Configuration, learner: MemberId): Configuration => {
+export const promote = (configuration: Configuration, learner: MemberId): Configuration => {
+  const { learners, voters } = configuration
   assertInvariant(learners.includes(learner), "only a learner is promoted", { learner, learners: learners.join(",") })
-  return { voters: [...voters, learner], learners: learners.filter(other => other !== learner), removed }
+  return { ...configuration, voters: [...voters, learner], learners: learners.filter(other => other !== learner) }
 }
 
 // -----------------------------------------------------------------------------
@@ -252,7 +256,8 @@ export const fromLog = (
 }
 
 /**
- * Adds an entry that was appended. An entry that is no configuration is a defect: whoever let it in did not decode it.
+ * Adds an entry that was appended. An entry that is no configuration is a defect: whoever let it in did not decode it. So is one of another
+ * incarnation; one without inherits it.
  *
  * @since 0.1.0
  * @category history
@@ -264,7 +269,14 @@ export const record = (
   const [newest] = history
   assertInvariant(index > newest.index, "configurations follow each other", { index, newest: newest.index })
   const configuration = Option.getOrElse(decode(payload), () => broken("a configuration can be read", { index }))
-  return [{ index, configuration }, ...history]
+  const { incarnation } = newest.configuration
+  if (incarnation === undefined) return [{ index, configuration }, ...history]
+  assertInvariant((configuration.incarnation ?? incarnation) === incarnation, "a log is of one incarnation", {
+    index,
+    incarnation,
+    other: configuration.incarnation
+  })
+  return [{ index, configuration: { ...configuration, incarnation } }, ...history]
 }
 
 /**
@@ -311,6 +323,15 @@ export const at = (history: History, index: number): Placed =>
  */
 export const committed = (history: History, commitIndex: number): Configuration =>
   at(history, commitIndex).configuration
+
+/**
+ * Whether the incarnation that stands in the log may yet be replaced by another, as far as is known.
+ *
+ * @since 0.1.0
+ * @category history
+ */
+export const isTentative = (history: History, commitIndex: number): boolean =>
+  history[0].configuration.incarnation !== undefined && committed(history, commitIndex).incarnation === undefined
 
 /**
  * Whether a member may lead: a voter may, and so may one that is leaving until it knows that its removal is committed.

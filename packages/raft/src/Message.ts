@@ -8,10 +8,14 @@
  * `round` numbers the leader's read rounds. An answer repeats the round of the message it answers, so that a
  * confirmation can never be taken for one of a later question.
  *
+ * What the sender says of its group's {@link Claim incarnation} is written on a message as it leaves, and held against the receiver's before anything else
+ * of it is looked at. The core knows nothing of it.
+ *
  * @since 0.1.0
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { Claim } from "./Incarnation.js"
 import { EntryBatch } from "./internal/entryBatch.js"
 import { Index, Term } from "./LogEntry.js"
 import * as Membership from "./Membership.js"
@@ -25,7 +29,7 @@ import { Snapshot } from "./Snapshot.js"
  */
 export const Round = Schema.Int.pipe(Schema.nonNegative())
 
-const envelope = { from: Membership.MemberId, to: Membership.MemberId, term: Term }
+const envelope = { from: Membership.MemberId, to: Membership.MemberId, term: Term, ...Claim.fields }
 
 const ballot = { ...envelope, askedTerm: Term, lastIndex: Index, lastTerm: Term }
 

@@ -8,6 +8,8 @@
  * What is applied, and durably so, is cut from the log but for a tail; a member that needs more is sent a snapshot of the machine, piece by piece, beside
  * the queue.
  *
+ * With everything that leaves goes the group's {@link Incarnation}, and what comes from another is dropped before the core hears of it.
+ *
  * Messages to followers leave before the leader's own flush; votes and acknowledgements leave after it, because they promise durability.
  *
  * @since 0.1.0
@@ -19,6 +21,8 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Compaction from "./Compaction.js"
+import * as Incarnation from "./Incarnation.js"
+import * as Admission from "./internal/driver/admission.js"
 import * as Driver from "./internal/driver/driver.js"
 import { localRequests } from "./internal/localRequests.js"
 import * as Snapshots from "./internal/snapshot/snapshots.js"
@@ -91,7 +95,8 @@ export const startLink = <E, R>(options: Options<E, R>) =>
           const transport = yield* RaftTransport
           const { log, machine, trace } = yield* options.open
           const wake = self.unsafeSend
-          const snapshots = yield* Snapshots.make({ ...options, transport, log, machine, wake })
+          const admission = Admission.make(options)
+          const snapshots = yield* Snapshots.make({ ...options, transport, log, machine, admission, wake })
           yield* snapshots.recover
           const driver = Driver.make({
             group: options.group,
@@ -102,7 +107,9 @@ export const startLink = <E, R>(options: Options<E, R>) =>
             onRoleChanged: options.onRoleChanged ?? (() => Effect.void),
             onMembershipChanged: options.onMembershipChanged ?? (() => Effect.void),
             trace,
+            admission,
             seed: yield* Random.nextIntBetween(1, 2 ** 31),
+            newIncarnation: yield* Incarnation.draw,
             clock: yield* Effect.clock,
             tickMillis: Duration.toMillis(options.tick ?? tickDefault),
             transport,
@@ -114,7 +121,13 @@ export const startLink = <E, R>(options: Options<E, R>) =>
           })
           yield* Effect.addFinalizer(() => Effect.sync(driver.close))
           const local = yield* localRequests(options.processName)
-          yield* transport.listen(options.group, { receive: driver.receive, takeSnapshot: snapshots.take, ...local })
+          yield* transport.listen(options.group, {
+            ...local,
+            receive: driver.receive,
+            takeSnapshot: snapshots.take,
+            claim: admission.claim,
+            admits: admission.admitsRequest
+          })
           yield* Effect.sync(driver.tick).pipe(
             Effect.delay(options.tick ?? tickDefault),
             Effect.forever,

@@ -23,6 +23,7 @@
  *
  * @since 0.1.0
  */
+import type { Incarnation } from "./Incarnation.js"
 import { assertInvariant } from "./internal/core/invariant.js"
 import * as jitter from "./internal/core/jitter.js"
 import * as core from "./internal/core/step.js"
@@ -59,8 +60,8 @@ export const configuration = (state: State): Membership.Configuration => state.c
  * all of their kind that it has, to its end: a member that forgot one it had appended could leave the group without a
  * majority that agrees who belongs to it. `lastIndex` and `lastTerm` are its end, or the base where it is empty.
  * `appliedIndex` is how far the state machine durably is: applied entries were committed, so it is where the commit index
- * starts. A machine from before the base could never catch up, and is a defect. `seed` must differ between members and
- * restarts, or they ask for elections in lock-step.
+ * starts, unless more is known to be committed. A machine from before the base could never catch up, and is a defect. `seed` must differ between members and
+ * restarts, or they ask for elections in lock-step; `newIncarnation` from all that were ever drawn. Without it the member names no group.
  *
  * @since 0.1.0
  * @category constructors
@@ -73,6 +74,8 @@ export const make = (init: {
   readonly lastIndex: number
   readonly lastTerm: number
   readonly appliedIndex: number
+  readonly committedIndex?: number | undefined
+  readonly newIncarnation?: Incarnation | undefined
   readonly seed: number
   readonly options?: Partial<Options> | undefined
 }): State => {
@@ -94,9 +97,11 @@ export const make = (init: {
     baseIndex: base.index,
     appliedIndex
   })
-  assertInvariant(appliedIndex <= lastIndex, "applied entries are in the log", {
+  const commitIndex = Math.max(appliedIndex, init.committedIndex ?? 0)
+  assertInvariant(commitIndex <= lastIndex, "applied entries are in the log", {
     id: init.id,
     appliedIndex,
+    commitIndex,
     lastIndex
   })
   assertInvariant(init.lastTerm <= init.hardState.term, "the log is not of a later term than the member", {
@@ -108,15 +113,16 @@ export const make = (init: {
   return {
     id: init.id,
     options,
-    configurations: Membership.settle(configurations, appliedIndex),
-    removed: Membership.committed(configurations, appliedIndex).removed.includes(init.id),
+    newIncarnation: init.newIncarnation,
+    configurations: Membership.settle(configurations, commitIndex),
+    removed: Membership.committed(configurations, commitIndex).removed.includes(init.id),
     role: "follower",
     term: init.hardState.term,
     votedFor: init.hardState.votedFor,
     leader: undefined,
     lastIndex,
     lastTerm: init.lastTerm,
-    commitIndex: appliedIndex,
+    commitIndex,
     applyIndex: appliedIndex,
     durableIndex: lastIndex,
     issuedToken: 0,

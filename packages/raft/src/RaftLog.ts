@@ -26,8 +26,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
+import * as Incarnation from "./Incarnation.js"
 import { assertInvariant, broken } from "./internal/core/invariant.js"
 import { type Change, openLogDatabase } from "./internal/log/database.js"
 import { makeTailCache } from "./internal/log/tailCache.js"
@@ -92,7 +92,7 @@ export class RaftLog extends Context.Tag("@reckon/raft/RaftLog")<
   RaftLog,
   {
     readonly filename: string
-    /** What tells this log from every other one, also from an earlier one of the same member. */
+    /** What tells this log from every other one, also from an earlier one of the same member. That of its group stands in the configuration. */
     readonly incarnation: string
     /** Term and vote as last staged. */
     readonly hardState: () => HardState
@@ -146,7 +146,7 @@ export const make = (options: {
     const clock = yield* Effect.clock
     const database = yield* openLogDatabase({
       filename,
-      incarnation: options.incarnation ?? (yield* drawIncarnation),
+      incarnation: options.incarnation ?? (yield* Incarnation.draw),
       isExpected: options.incarnation !== undefined
     })
     const runs = yield* Effect.try({ try: () => makeTermRuns(database), catch: database.fromCause })
@@ -286,10 +286,6 @@ export const make = (options: {
       })
     })
   })
-
-const drawIncarnation = Effect.map(Effect.replicateEffect(Random.nextIntBetween(0, 2 ** 32), 4), (words): string =>
-  words.map(word => word.toString(16).padStart(8, "0")).join("")
-)
 
 const placed = ({ index, payload }: { readonly index: number; readonly payload: Uint8Array }): Membership.Placed => ({
   index,

@@ -161,7 +161,8 @@ export interface ProposalsAppended {
 }
 
 /**
- * The proposals are in nobody's log and never will be. `transferring`: this leader hands over, ask again soon.
+ * The proposals are in nobody's log and never will be. `transferring`: this leader hands over, ask again soon. `founding`: the group's
+ * incarnation is not committed yet, ask again soon.
  *
  * @since 0.1.0
  * @category outputs
@@ -169,7 +170,7 @@ export interface ProposalsAppended {
 export interface ProposalsRefused {
   readonly _tag: "ProposalsRefused"
   readonly ids: ReadonlyArray<number>
-  readonly reason: "not_leader" | "overloaded" | "transferring"
+  readonly reason: "not_leader" | "overloaded" | "transferring" | "founding"
   readonly leader: MemberId | undefined
 }
 

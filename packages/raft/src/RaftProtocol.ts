@@ -6,6 +6,7 @@
 import * as Rpc from "@effect/rpc/Rpc"
 import * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as Schema from "effect/Schema"
+import { Incarnation } from "./Incarnation.js"
 import { Intake } from "./internal/driver/intake.js"
 import { Change, MemberId } from "./Membership.js"
 import { ChangeError, ReadError, TransferError } from "./RaftError.js"
@@ -58,6 +59,8 @@ export const Status = Schema.Struct({
   learners: Schema.Array(MemberId),
   /** Whether this member knows that it was removed. */
   removed: Schema.Boolean,
+  /** The group's, the same on all members; `null` until it is known here to be settled. */
+  incarnation: Schema.NullOr(Incarnation),
   /** Proposals taken here that have no outcome yet. */
   openProposals: Schema.NonNegativeInt,
   uncommittedBytes: Schema.NonNegativeInt,

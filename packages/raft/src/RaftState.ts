@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Incarnation } from "./Incarnation.js"
 import type { LogEntry } from "./LogEntry.js"
 import type * as Membership from "./Membership.js"
 import type { MemberId } from "./Membership.js"
@@ -157,6 +158,8 @@ export interface LeasePromise {
 export interface State {
   readonly id: MemberId
   readonly options: Options
+  /** What this member calls the incarnation of a group that has none, should it be the one that leads it first. */
+  readonly newIncarnation: Incarnation | undefined
 
   /** The configuration in force, and before it those that a cut of the log can bring back. */
   readonly configurations: Membership.History

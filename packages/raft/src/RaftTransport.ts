@@ -10,10 +10,21 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
+import type { Claim } from "./Incarnation.js"
 import type * as Membership from "./Membership.js"
 import type { Message } from "./Message.js"
 import { type ChangeError, NotLeader, type ProposeError, type ReadError, type TransferError } from "./RaftError.js"
 import { type Receipt, type SnapshotChunk, SnapshotRefused } from "./SnapshotChunk.js"
+
+/**
+ * A member that asks another one, with what it says of its group.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Asker extends Claim {
+  readonly from: Membership.MemberId
+}
 
 /**
  * What a member offers to the others of its group.
@@ -22,6 +33,10 @@ import { type Receipt, type SnapshotChunk, SnapshotRefused } from "./SnapshotChu
  * @category models
  */
 export interface Receiver {
+  /** What this member says of its group's incarnation: it goes with all that is asked of others in its name. */
+  readonly claim: () => Claim
+  /** Whether what a member asks may be answered here: proposals, reads, changes and transfers. Messages and snapshots are looked at where they are taken. */
+  readonly admits: (asker: Asker) => Effect.Effect<boolean>
   readonly receive: (messages: ReadonlyArray<Message>) => void
   /** Proposes all of them, in their order; each has an outcome of its own. */
   readonly proposeAll: (
@@ -32,6 +47,24 @@ export interface Receiver {
   readonly transferLeadership: (target: Membership.MemberId) => Effect.Effect<void, TransferError>
   readonly takeSnapshot: (chunk: SnapshotChunk) => Effect.Effect<Receipt, SnapshotRefused>
 }
+
+const nobodyLeads = new NotLeader({ leader: null })
+
+/**
+ * Asks a member, if it admits the asker; one that does not leads nobody of the asker's.
+ *
+ * @since 0.1.0
+ * @category requests
+ */
+export const askAs = <A, E>(
+  receiver: Receiver,
+  asker: Asker,
+  ask: (receiver: Receiver) => Effect.Effect<A, E>
+): Effect.Effect<A, E | NotLeader> =>
+  Effect.flatMap(
+    receiver.admits(asker),
+    (isAdmitted): Effect.Effect<A, E | NotLeader> => (isAdmitted ? ask(receiver) : Effect.fail(nobodyLeads))
+  )
 
 /**
  * @since 0.1.0
@@ -93,6 +126,18 @@ export const makeNetwork: Effect.Effect<Network> = Effect.sync(() => {
   const reach = (self: string, group: string, to: string): Receiver | undefined =>
     cutLinks.has(link(self, to)) || cutLinks.has(link(to, self)) ? undefined : receivers.get(address(group, to))
 
+  const asking = <A, E>(
+    self: string,
+    group: string,
+    to: string,
+    ask: (receiver: Receiver) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E | NotLeader> =>
+    Effect.suspend(() => {
+      const receiver = reach(self, group, to)
+      const claim = receivers.get(address(group, self))?.claim()
+      return receiver === undefined ? Effect.fail(nobodyLeads) : askAs(receiver, { from: self, ...claim }, ask)
+    })
+
   const transport = (self: string): Context.Tag.Service<RaftTransport> => ({
     listen: (group, receiver) =>
       Effect.acquireRelease(
@@ -106,23 +151,14 @@ export const makeNetwork: Effect.Effect<Network> = Effect.sync(() => {
     },
     departed: Effect.void,
     propose: (group, to, payload) =>
-      Effect.suspend(() => {
-        const receiver = reach(self, group, to)
-        const nobodyLeads = Effect.fail(new NotLeader({ leader: null }))
-        return receiver === undefined
-          ? nobodyLeads
-          : Effect.flatMap(receiver.proposeAll([payload]), ([outcome]) => outcome ?? nobodyLeads)
-      }),
-    readIndex: (group, to) =>
-      Effect.suspend(() => reach(self, group, to)?.readIndex ?? Effect.fail(new NotLeader({ leader: null }))),
+      asking(self, group, to, ({ proposeAll }) =>
+        Effect.flatMap(proposeAll([payload]), ([outcome]) => outcome ?? Effect.fail(nobodyLeads))
+      ),
+    readIndex: (group, to) => asking(self, group, to, ({ readIndex }) => readIndex),
     changeMembership: (group, to, change) =>
-      Effect.suspend(
-        () => reach(self, group, to)?.changeMembership(change) ?? Effect.fail(new NotLeader({ leader: null }))
-      ),
+      asking(self, group, to, ({ changeMembership }) => changeMembership(change)),
     transferLeadership: (group, to, target) =>
-      Effect.suspend(
-        () => reach(self, group, to)?.transferLeadership(target) ?? Effect.fail(new NotLeader({ leader: null }))
-      ),
+      asking(self, group, to, ({ transferLeadership }) => transferLeadership(target)),
     sendSnapshot: (group, chunk) =>
       Effect.suspend(
         () =>

@@ -13,6 +13,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { Incarnation } from "./Incarnation.js"
 import * as LogEntry from "./LogEntry.js"
 import * as Membership from "./Membership.js"
 import { RaftLogError } from "./RaftError.js"
@@ -31,7 +32,10 @@ import * as RaftLog from "./RaftLog.js"
  */
 export interface Inspection {
   readonly filename: string
+  /** What tells this file from every other one. */
   readonly incarnation: string
+  /** That of the group, committed or not; `undefined` where no leader has written one yet. */
+  readonly groupIncarnation: Incarnation | undefined
   readonly term: number
   readonly votedFor: Membership.MemberId | undefined
   /** The log begins after this entry. */
@@ -40,8 +44,8 @@ export interface Inspection {
   readonly lastIndex: number
   readonly lastTerm: number
   /**
-   * The configuration in force, committed or not; `undefined` while it is the founding one, which is in no log: a member is
-   * told it when it starts.
+   * The configuration in force, committed or not; `undefined` where the log has none, since no leader has given its group an
+   * incarnation yet: then it is the one that a member is told when it starts.
    */
   readonly configuration: Membership.Placed | undefined
 }
@@ -73,6 +77,7 @@ const examine = (log: Log): Inspection => {
   return {
     filename: log.filename,
     incarnation: log.incarnation,
+    groupIncarnation: newest.configuration.incarnation,
     term: log.hardState().term,
     votedFor: log.hardState().votedFor,
     baseIndex: index,
@@ -128,8 +133,7 @@ export interface Shrunk {
 const refusals = {
   no_log: "there is no such file",
   not_confirmed: "it was not confirmed, word for word, that acknowledged writes may be lost",
-  founders_unknown:
-    "the membership was never changed, so that its log does not say who is a member: name all that the group was founded with",
+  founders_unknown: "its log does not say who is a member: name all that the group was founded with",
   not_a_member: "its group has no such member",
   was_removed: "that member was removed from its group, and a name is never given again",
   alone: "that member is alone already",
@@ -173,10 +177,11 @@ const termsLeftOut = 1_000
  * new members can be added. It does not matter that the node is still started with the old members' names: what the log says
  * goes before it.
  *
- * One of the removed that comes back is told so, and falls silent.
+ * One of the removed that comes back is told so, and falls silent. It still hears it: the group keeps its incarnation, since what it goes on with is its own
+ * history. A new one would leave a majority that comes back to serve its clients a history of its own.
  *
  * Read {@link consequences} first: `confirmation` must be what {@link confirmationFor} says. `founders` are the members with
- * which the group was founded, and matter only while its membership was never changed. Fails with `RaftLogError` where the
+ * which the group was founded, and matter only where its log has no configuration. Fails with `RaftLogError` where the
  * log is in use, which is where its member still runs. It is durable when this returns; whatever interrupts it, all of it is
  * done or nothing.
  *
@@ -206,7 +211,7 @@ export const forceShrink = (options: {
       const removed = [...before.removed, ...givenUp]
       if (removed.length > Membership.removedMax) return yield* refuse("full")
 
-      const configuration: Membership.Configuration = { voters: [self], learners: [], removed }
+      const configuration: Membership.Configuration = { ...before, voters: [self], learners: [], removed }
       const index = found.lastIndex + 1
       const term = found.term + termsLeftOut
       // As if it had been elected in that term: then nobody else can be.

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { Claim } from "./Incarnation.js"
 import { Term } from "./LogEntry.js"
 import { MemberId } from "./Membership.js"
 import { Snapshot } from "./Snapshot.js"
@@ -32,6 +33,7 @@ export const SnapshotChunk = Schema.Struct({
   from: MemberId,
   to: MemberId,
   term: Term,
+  ...Claim.fields,
   snapshot: Snapshot,
   size: Schema.NonNegativeInt,
   offset: Schema.NonNegativeInt,
@@ -72,6 +74,7 @@ export interface Receipt extends Schema.Schema.Type<typeof Receipt> {}
  * The member does not take the snapshot, or not now.
  *
  * - `unreachable`: nobody answered;
+ * - `foreign`: it is of another incarnation of the group;
  * - `superseded`: a newer one is on its way to it, or it knows of a newer term;
  * - `unreadable`: its program is too old to read it, or its machine takes none;
  * - `damaged`: what arrived is not what was sent. What was kept of the snapshot has been thrown away;
@@ -82,11 +85,14 @@ export interface Receipt extends Schema.Schema.Type<typeof Receipt> {}
  */
 export class SnapshotRefused extends Schema.TaggedError<SnapshotRefused>("@reckon/raft/SnapshotRefused")(
   "SnapshotRefused",
-  { reason: Schema.Literal("unreachable", "superseded", "unreadable", "damaged", "storage"), detail: Schema.String }
+  {
+    reason: Schema.Literal("unreachable", "foreign", "superseded", "unreadable", "damaged", "storage"),
+    detail: Schema.String
+  }
 ) {
-  /** All but a program that is too old pass by themselves. */
+  /** All but a program that is too old and a foreign member pass by themselves. */
   get retryable(): boolean {
-    return this.reason !== "unreadable"
+    return this.reason !== "unreadable" && this.reason !== "foreign"
   }
   override get message() {
     return `the snapshot was not taken (${this.reason}): ${this.detail}`

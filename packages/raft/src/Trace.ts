@@ -70,7 +70,7 @@ const about = (message: Message | InstallSnapshot): string => {
     case "InstallSnapshot":
       return base(message.snapshot)
     default: {
-      const { _tag, from, term, to, ...rest } = message
+      const { _tag, from, incarnation, isTentative, term, to, ...rest } = message
       return words(...scalars(rest))
     }
   }

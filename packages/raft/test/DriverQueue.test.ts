@@ -5,6 +5,7 @@ import * as RaftTransport from "@reckon/raft/RaftTransport"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as TestClock from "effect/TestClock"
+import * as Admission from "../src/internal/driver/admission.js"
 import * as Driver from "../src/internal/driver/driver.js"
 import { decode, encode, makeMachine } from "./helpers/group.js"
 
@@ -22,6 +23,8 @@ const makeMember = Effect.gen(function* () {
     onRoleChanged: () => Effect.void,
     onMembershipChanged: () => Effect.void,
     trace: undefined,
+    admission: Admission.make({ group: "g", self: "a" }),
+    newIncarnation: "0".repeat(32),
     seed: 1,
     clock: yield* Effect.clock,
     tickMillis: 100,

@@ -117,7 +117,8 @@ describe("Repair.inspect", () => {
         log.stage({ hardState: hardState(1), entries: row(1, 3, 1) })
         log.flush()
       })
-      assert.isUndefined((yield* Repair.inspect(filename)).configuration)
+      const unnamed = yield* Repair.inspect(filename)
+      assert.deepStrictEqual([unnamed.configuration, unnamed.groupIncarnation], [undefined, undefined])
       const placed = { index: 2, configuration: Membership.founding(["a", "x"]) }
       yield* use(filename, log => {
         log.stage({ snapshot: { index: 9, term: 1, configuration: placed }, entries: [] })
@@ -147,8 +148,15 @@ describe("Repair.forceShrink", () => {
         givenUp: ["b", "c"],
         index: before.lastIndex + 1,
         term: shrunk.term,
-        configuration: { voters: ["a"], learners: [], removed: ["b", "c"] }
+        configuration: {
+          voters: ["a"],
+          learners: [],
+          removed: ["b", "c"],
+          incarnation: before.groupIncarnation
+        }
       })
+      assert.match(before.groupIncarnation ?? "none", /^[0-9a-f]{32}$/)
+      assert.strictEqual((yield* Repair.inspect(file("a"))).groupIncarnation, before.groupIncarnation)
       assert.isAbove(shrunk.term, before.term)
       yield* running(first, ["a"], ([a]) =>
         Effect.gen(function* () {

@@ -35,6 +35,7 @@ const open = (onPiece: (chunk: SnapshotChunk, file: string) => Effect.Effect<Rec
           fs.writeFileSync(file, "the machine as it was")
           return { index: 9 }
         }),
+      claim: () => ({}),
       appliedIndex: () => 9,
       machineVersion: () => 0,
       describe: () => ({ term: 2, configuration: { index: 0, configuration: Membership.founding(["a", "b"]) } }),

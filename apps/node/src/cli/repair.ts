@@ -34,6 +34,7 @@ const describe = (found: Repair.Inspection): ReadonlyArray<string> => {
       : [`voters    ${list(voters)}`, `learners  ${list(learners)}`, `removed   ${list(removed)}`]
   return [
     `log       ${plain(found.filename)}`,
+    `group     ${found.groupIncarnation === undefined ? "of no incarnation yet" : `incarnation ${found.groupIncarnation}`}`,
     `term      ${found.term}, voted for ${found.votedFor === undefined ? "nobody" : plain(found.votedFor)}`,
     `entries   ${found.baseIndex + 1} to ${found.lastIndex}, the last of term ${found.lastTerm}`,
     ...members
@@ -56,7 +57,14 @@ const inspect = Command.make("inspect", { dataDir, store, name: Options.optional
     if (options.json) {
       const configuration = found.configuration ?? null
       const votedFor = found.votedFor ?? null
-      return yield* printJson({ ...found, votedFor, configuration, ...Option.getOrUndefined(standing) })
+      const groupIncarnation = found.groupIncarnation ?? null
+      return yield* printJson({
+        ...found,
+        groupIncarnation,
+        votedFor,
+        configuration,
+        ...Option.getOrUndefined(standing)
+      })
     }
     yield* Effect.forEach(describe(found), printLine, { discard: true })
     if (Option.isSome(standing)) yield* printLine(`${plain(standing.value.node)}: ${standing.value.standing}`)
@@ -81,7 +89,9 @@ const confirmed = Options.text(phrase).pipe(
 
 const founders = repeated("member").pipe(
   Options.withPseudoName("NAME"),
-  Options.withDescription("a node the cluster was founded with, repeatable; needed where its members never changed")
+  Options.withDescription(
+    "a node the cluster was founded with, repeatable; needed where its log does not say who its members are"
+  )
 )
 
 /** What would be given up, as far as that can be known. */

@@ -2,6 +2,7 @@
  * Proposals on their way to one peer: a request is what costs, so those that wait at the same time share one.
  */
 import { NotLeader, Overloaded, ProposalUnknown, type ProposeError } from "@reckon/raft/RaftError"
+import type { Asker } from "@reckon/raft/RaftTransport"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FiberSet from "effect/FiberSet"
@@ -29,7 +30,11 @@ const requestsMax = 8
 /** How long a request may take, beyond which the outcome of what it carries is unknown. */
 const timeoutMillis = 5_000
 
-export const makeProposing = (peer: string, client: PeerClient): Effect.Effect<Proposing, never, Scope.Scope> =>
+export const makeProposing = (
+  peer: string,
+  client: PeerClient,
+  askerFor: (group: string) => Asker
+): Effect.Effect<Proposing, never, Scope.Scope> =>
   Effect.gen(function* () {
     const run = yield* FiberSet.makeRuntime<never>()
     let waiting: Array<Waiting> = []
@@ -40,7 +45,7 @@ export const makeProposing = (peer: string, client: PeerClient): Effect.Effect<P
     const unknown = (detail: string) => Either.left(new ProposalUnknown({ detail: `${peer} ${detail}` }))
 
     const send = (group: string, batch: ReadonlyArray<Waiting>) =>
-      client.PeerPropose({ group, payloads: batch.map(({ payload }) => payload) }).pipe(
+      client.PeerPropose({ ...askerFor(group), group, payloads: batch.map(({ payload }) => payload) }).pipe(
         Effect.timeoutFail({ duration: timeoutMillis, onTimeout: () => "did not answer in time" }),
         Effect.match({
           onSuccess: results => {

@@ -10,7 +10,7 @@ import * as RaftOptions from "@reckon/raft/RaftOptions"
 import { RaftTransport } from "@reckon/raft/RaftTransport"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { leadingAtOnce } from "../internal/processes/soleMember.js"
+import { leadingAtOnce, takeName } from "../internal/processes/soleMember.js"
 import { raftGroup, type Store } from "../Store.js"
 import * as StoreNames from "../StoreNames.js"
 import * as StoreStateMachine from "../StoreStateMachine.js"
@@ -28,13 +28,14 @@ const member = (store: Store) =>
   Effect.gen(function* () {
     const transport = yield* RaftTransport
     let opened: Context.Tag.Service<RaftLog> | undefined
+    const alone = store.voters.length === 1
     const open = Effect.gen(function* () {
       const { engine, log, trace } = yield* store.storage.open
       yield* store.engine.provide(engine)
       opened = log
+      if (alone) takeName(log, store.node)
       return { log, machine: StoreStateMachine.make(engine, store.signal), trace }
     })
-    const alone = store.voters.length === 1
     return yield* Raft.startLink({
       group: raftGroup(store.id),
       self: store.node,

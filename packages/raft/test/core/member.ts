@@ -55,9 +55,14 @@ export const show = (output: RaftCore.Output): string => {
   }
 }
 
-/** Voters, then learners, then removed: `a b +c -d`. */
-const showConfiguration = ({ learners, removed, voters }: Membership.Configuration): string =>
-  [...voters, ...learners.map(id => `+${id}`), ...removed.map(id => `-${id}`)].join(" ")
+/** Voters, then learners, then removed, then how the incarnation begins: `a b +c -d #1234`. */
+const showConfiguration = ({ incarnation, learners, removed, voters }: Membership.Configuration): string =>
+  [
+    ...voters,
+    ...learners.map(id => `+${id}`),
+    ...removed.map(id => `-${id}`),
+    ...(incarnation === undefined ? [] : [`#${incarnation.slice(0, 4)}`])
+  ].join(" ")
 
 const showEntry = ({ index, kind, payload, term }: LogEntry.LogEntry): string =>
   kind === "configuration"
@@ -115,6 +120,8 @@ export class Member {
       /** What the log begins after, where that is a snapshot. */
       readonly base?: Snapshot.Base
       readonly applied?: number
+      readonly committed?: number
+      readonly newIncarnation?: string
       readonly options?: Partial<RaftCore.Options>
       readonly seed?: number
     } = {}
@@ -130,6 +137,8 @@ export class Member {
       lastIndex: this.base.index + this.log.length,
       lastTerm,
       appliedIndex: init.applied ?? this.base.index,
+      committedIndex: init.committed,
+      newIncarnation: init.newIncarnation,
       seed: init.seed ?? 1,
       options: init.options
     })

@@ -1,4 +1,6 @@
-/** The first election of a member that is alone. */
+/** A member that is alone: its name and its first election. */
+import * as LogEntry from "@reckon/raft/LogEntry"
+import * as Membership from "@reckon/raft/Membership"
 import type { RaftLog } from "@reckon/raft/RaftLog"
 import type { RaftTransport } from "@reckon/raft/RaftTransport"
 import type * as Context from "effect/Context"
@@ -7,8 +9,32 @@ import * as Effect from "effect/Effect"
 type Log = Context.Tag.Service<RaftLog>
 type Transport = Context.Tag.Service<RaftTransport>
 
-/** Whether the group has had no member but this one, ever. */
-const isAlone = (log: Log): boolean => log.base().configuration === undefined && log.configurations().length === 0
+/** The configuration in force, as far as the log has one. */
+const configurationOf = (log: Log): Membership.Configuration => {
+  const beginning = log.base().configuration ?? { index: 0, configuration: Membership.founding([]) }
+  return Membership.fromLog(beginning, log.configurations())[0].configuration
+}
+
+/** Everybody that the group ever had, as far as the log says: one that is gone stands in the newest configuration as removed. */
+const everybody = (configuration: Membership.Configuration): ReadonlyArray<string> => [
+  ...Membership.members(configuration),
+  ...configuration.removed
+]
+
+/**
+ * Lets the node go by another name than it had when the log was last written, as where a folder is embedded at first and a node's own later. A group that has had
+ * one member ever has nobody else who could vote or have been promised anything under the old name.
+ */
+export const takeName = (log: Log, self: string): void => {
+  const configuration = configurationOf(log)
+  const [only, ...others] = everybody(configuration)
+  if (only === undefined || only === self || others.length > 0) return
+  const index = log.lastIndex() + 1
+  const term = log.hardState().term + 1
+  const renamed = LogEntry.configuration(index, term, { ...configuration, voters: [self] })
+  log.stage({ hardState: { term, votedFor: self }, entries: [renamed] })
+  log.flush()
+}
 
 /** Whom the word to lead comes from. No member has an empty name. */
 const nobody = ""
@@ -24,8 +50,9 @@ export const leadingAtOnce = (transport: Transport, self: string, log: () => Log
       transport.listen(group, receiver),
       Effect.sync(() => {
         const opened = log()
-        if (opened === undefined || !isAlone(opened)) return
-        receiver.receive([{ _tag: "TimeoutNow", from: nobody, to: self, term: opened.hardState().term }])
+        if (opened === undefined || !everybody(configurationOf(opened)).every(name => name === self)) return
+        const { term } = opened.hardState()
+        receiver.receive([{ _tag: "TimeoutNow", from: nobody, to: self, term, ...receiver.claim() }])
       })
     )
 })

@@ -1,9 +1,9 @@
-import * as LogEntry from "../../LogEntry.js"
 import type { MemberId } from "../../Membership.js"
 import * as Membership from "../../Membership.js"
 import type { PreVote, PreVoteReply, RequestVote, VoteReply } from "../../Message.js"
 import * as Quorum from "../../Quorum.js"
 import { append, configuration, type Draft, enterTerm, requirePersist, send, voteFor } from "./draft.js"
+import { opening } from "./incarnation.js"
 import { assertInvariant } from "./invariant.js"
 import * as lease from "./lease.js"
 import { isRemoved, sendRemoved } from "./membership.js"
@@ -106,7 +106,7 @@ const settle = (draft: Draft): void => {
   else if (outcome === "lost") becomeFollower(draft, undefined)
 }
 
-/** A term opens with a no-op: until it is committed the leader knows neither what is committed nor what it may serve. */
+/** Until what opens its term is committed the leader knows neither what is committed nor what it may serve. */
 const becomeLeader = (draft: Draft): void => {
   const { state } = draft
   assertInvariant(state.role === "candidate" && state.votedFor === state.id, "only a candidate is elected", {
@@ -123,7 +123,7 @@ const becomeLeader = (draft: Draft): void => {
   lease.begin(draft)
   state.termStartIndex = state.lastIndex + 1
   state.progress = progresses.forMembers(configuration(draft), state.id, [], state.lastIndex)
-  append(draft, [LogEntry.noop(state.termStartIndex, state.term)])
+  append(draft, [opening(draft)])
   broadcastAppend(draft)
 }
 

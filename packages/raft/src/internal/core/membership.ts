@@ -37,11 +37,13 @@ export const onChangeMembership = (draft: Draft, { change, id }: ChangeMembershi
 
 /**
  * In force from here on, for the leader first of all. One that no longer belongs is sent nothing more; where a voter
- * goes, those that stay may be the majority that an entry or a read still waited for.
+ * goes, those that stay may be the majority that an entry or a read still waited for. A group that has no incarnation
+ * yet, because this was in the way when its leader was elected, gets one with it.
  */
-const appendConfiguration = (draft: Draft, next: Membership.Configuration): void => {
+const appendConfiguration = (draft: Draft, changed: Membership.Configuration): void => {
   const { state } = draft
-  const { lastIndex } = state
+  const { lastIndex, newIncarnation } = state
+  const next = changed.incarnation === undefined ? { ...changed, incarnation: newIncarnation } : changed
   append(draft, [LogEntry.configuration(lastIndex + 1, state.term, next)])
   state.progress = progresses.forMembers(next, state.id, state.progress, lastIndex)
   lease.renew(draft)

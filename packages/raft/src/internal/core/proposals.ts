@@ -2,6 +2,7 @@ import * as LogEntry from "../../LogEntry.js"
 import type { Propose } from "../../RaftInput.js"
 import type { ProposalsRefused } from "../../RaftOutput.js"
 import { append, type Draft } from "./draft.js"
+import { isFounding } from "./incarnation.js"
 import { broadcastAppend } from "./replication.js"
 
 const refuse = (draft: Draft, { proposals }: Propose, reason: ProposalsRefused["reason"]): void => {
@@ -26,6 +27,10 @@ export const onPropose = (draft: Draft, input: Propose): void => {
   }
   if (state.transfer !== undefined) {
     refuse(draft, input, "transferring")
+    return
+  }
+  if (isFounding(draft)) {
+    refuse(draft, input, "founding")
     return
   }
   let bytes = 0

@@ -8,6 +8,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Compaction } from "../../Compaction.js"
+import type { Incarnation } from "../../Incarnation.js"
 import * as LogEntry from "../../LogEntry.js"
 import * as Membership from "../../Membership.js"
 import type { InstallSnapshot, Message } from "../../Message.js"
@@ -26,9 +27,11 @@ import type { RaftTransport } from "../../RaftTransport.js"
 import type { Snapshot } from "../../Snapshot.js"
 import type { StateMachine } from "../../StateMachine.js"
 import * as Trace from "../../Trace.js"
+import { committedIndexOf } from "../core/incarnation.js"
 import { assertInvariant } from "../core/invariant.js"
 import type { Courier } from "../snapshot/courier.js"
 import * as Administration from "./administration.js"
+import type { Admission } from "./admission.js"
 import { baseOf } from "./base.js"
 import { Intake } from "./intake.js"
 import * as Proposals from "./proposals.js"
@@ -72,6 +75,8 @@ export interface DriverOptions {
   readonly onRoleChanged: (change: RaftCore.RoleChanged) => Effect.Effect<void>
   readonly onMembershipChanged: (change: RaftCore.MembershipChanged) => Effect.Effect<void>
   readonly trace: ((line: string) => void) | undefined
+  readonly newIncarnation: Incarnation
+  readonly admission: Admission
   readonly seed: number
   readonly clock: Clock.Clock
   readonly tickMillis: number
@@ -117,20 +122,7 @@ const totalBytes = (entries: ReadonlyArray<LogEntry.LogEntry>): number => {
 }
 
 export const make = (options: DriverOptions): Driver => {
-  const { courier, group, log, machine, transport, wake } = options
-  let core = RaftCore.make({
-    id: options.self,
-    base: baseOf(log, options.voters),
-    configurations: log.configurations(),
-    hardState: log.hardState(),
-    lastIndex: log.lastIndex(),
-    lastTerm: log.term(log.lastIndex()),
-    appliedIndex: machine.appliedIndex(),
-    seed: options.seed,
-    options: options.limits
-  })
-  options.trace?.(Trace.restart(core))
-
+  const { admission, courier, group, log, machine, transport, wake } = options
   const view: RaftCore.LogView = {
     get firstIndex() {
       return log.firstIndex()
@@ -141,6 +133,24 @@ export const make = (options: DriverOptions): Driver => {
     term: log.term,
     entries: log.entries
   }
+
+  const base = baseOf(log, options.voters)
+  const configurations = log.configurations()
+  let core = RaftCore.make({
+    id: options.self,
+    base,
+    configurations,
+    hardState: log.hardState(),
+    lastIndex: log.lastIndex(),
+    lastTerm: log.term(log.lastIndex()),
+    appliedIndex: machine.appliedIndex(),
+    committedIndex: committedIndexOf(view, base.configuration, configurations),
+    newIncarnation: options.newIncarnation,
+    seed: options.seed,
+    options: options.limits
+  })
+  admission.follow(core.configurations, core.commitIndex)
+  options.trace?.(Trace.restart(core))
 
   // ---------------------------------------------------------------------------
   // what waits
@@ -188,6 +198,7 @@ export const make = (options: DriverOptions): Driver => {
   const feed = (input: RaftCore.Input): Effect.Effect<void> => {
     const step = RaftCore.step(core, input, view)
     core = step.state
+    admission.follow(core.configurations, core.commitIndex)
     options.trace?.(Trace.line(input, step))
     let after: Effect.Effect<void> = Effect.void
     for (const output of step.outputs) {
@@ -220,11 +231,11 @@ export const make = (options: DriverOptions): Driver => {
           schedule("Apply")
           break
         case "Send":
-          transport.send(group, output.message)
+          transport.send(group, admission.stamp(output.message))
           hasSent = true
           break
         case "SendAfterPersist":
-          if (output.token <= core.persistedToken) transport.send(group, output.message)
+          if (output.token <= core.persistedToken) transport.send(group, admission.stamp(output.message))
           else held.push(output)
           break
         case "SendSnapshot":
@@ -256,13 +267,23 @@ export const make = (options: DriverOptions): Driver => {
   }
 
   const refusal = (refused: {
-    readonly reason: "not_leader" | "overloaded" | "transferring"
+    readonly reason: RaftCore.ProposalsRefused["reason"]
     readonly leader: string | undefined
   }) => {
-    if (refused.reason === "overloaded") return new Overloaded()
-    // One that hands over names no leader: the next is not known yet.
-    return new NotLeader({ leader: refused.reason === "transferring" ? null : (refused.leader ?? null) })
+    switch (refused.reason) {
+      case "overloaded":
+        return new Overloaded()
+      case "transferring":
+      case "founding":
+        // One that hands over names no leader, since the next is not known yet; nor does one that is no more than elected.
+        return new NotLeader({ leader: null })
+      case "not_leader":
+        return new NotLeader({ leader: refused.leader ?? null })
+    }
   }
+
+  const take = (message: Message | InstallSnapshot): Effect.Effect<void> =>
+    admission.admits(message, message._tag) ? feed({ _tag: "Receive", message }) : admission.report(message)
 
   const roleChanged = (change: RaftCore.RoleChanged): Effect.Effect<void> => {
     const leads = change.role === "leader"
@@ -296,7 +317,7 @@ export const make = (options: DriverOptions): Driver => {
       const waiting = held
       held = []
       for (const output of waiting) {
-        if (output.token <= written.token) transport.send(group, output.message)
+        if (output.token <= written.token) transport.send(group, admission.stamp(output.message))
         else held.push(output)
       }
       return after
@@ -397,6 +418,7 @@ export const make = (options: DriverOptions): Driver => {
         voters,
         learners,
         removed: core.removed,
+        incarnation: Membership.committed(core.configurations, core.commitIndex).incarnation ?? null,
         openProposals: proposals.open(),
         uncommittedBytes: core.uncommittedBytes,
         pendingChange: core.change?.index ?? null,
@@ -424,7 +446,7 @@ export const make = (options: DriverOptions): Driver => {
           return feed({ _tag: "Tick", elapsed: ticks.tick() })
         case "Received":
           receivedWaiting -= input.messages.length
-          return Effect.forEach(input.messages, message => feed({ _tag: "Receive", message }), { discard: true })
+          return Effect.forEach(input.messages, take, { discard: true })
         case "Gathered":
           // Those who were answered together ask again together, and the first of them puts this into the queue before the others are in it.
           if (wake({ _tag: "Submit" })) return Effect.void
@@ -443,7 +465,7 @@ export const make = (options: DriverOptions): Driver => {
           scheduled.Apply = false
           return apply
         case "InstallSnapshot":
-          return feed({ _tag: "Receive", message: input })
+          return take(input)
         case "SnapshotDelivered":
         case "SnapshotFailed":
           return feed(input)

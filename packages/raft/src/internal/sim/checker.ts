@@ -204,7 +204,7 @@ export class Checker {
     )
   }
 
-  /** A configuration that its leader makes. */
+  /** A configuration that its leader makes. One that only names the group's incarnation changes nothing, and opens a term. */
   private onConfiguration(node: Node, entry: LogEntry): void {
     const { configurations, core, id } = node
     const [before] = configurations
@@ -213,12 +213,13 @@ export class Checker {
       "one change at a time",
       () => `${id} adds one at ${entry.index} to that of ${before.index}, with ${core.commitIndex} committed`
     )
+    const [{ configuration: next }] = Membership.record(configurations, entry)
+    const named = { index: entry.index, configuration: { ...before.configuration, incarnation: next.incarnation } }
     this.demand(
-      node.log.term(core.commitIndex) === core.term,
+      node.log.term(core.commitIndex) === core.term || Membership.isSame(named, { ...named, configuration: next }),
       "no change before a commit of the own term",
       () => `${id} adds one at ${entry.index} in ${core.term}, with ${core.commitIndex} committed`
     )
-    const [{ configuration: next }] = Membership.record(configurations, entry)
     const { removed, voters } = before.configuration
     const differing =
       voters.filter(voter => !next.voters.includes(voter)).length +
@@ -369,6 +370,11 @@ export class Checker {
       node.machine.index >= base.index,
       "nothing is applied across a hole",
       () => `${node.id} starts at ${node.machine.index}, its log begins after ${base.index}`
+    )
+    this.demand(
+      node.core.commitIndex <= this.committed.length,
+      "a log shows no more to be committed than is",
+      () => `${node.id} starts with ${node.core.commitIndex} committed, of ${this.committed.length}`
     )
     if (node.machine.index > 0) this.onState(node)
   }

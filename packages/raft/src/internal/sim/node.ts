@@ -3,6 +3,7 @@ import type { Message } from "../../Message.js"
 import * as RaftCore from "../../RaftCore.js"
 import type { Workload } from "../../Simulator.js"
 import * as Snapshot from "../../Snapshot.js"
+import { committedIndexOf } from "../core/incarnation.js"
 import type { SnapshotRules } from "../snapshot/rules.js"
 import { Log, viewOf } from "./log.js"
 import * as Machine from "./machine.js"
@@ -112,18 +113,30 @@ export class Damaged extends Error {
   override readonly name = "Damaged"
 }
 
-const boot = (group: Group, id: string, { hardState, log, machine }: Disk, incarnation: number): RaftCore.State =>
-  RaftCore.make({
+const boot = (group: Group, id: string, { hardState, log, machine }: Disk, incarnation: number): RaftCore.State => {
+  const place = [...group.voters, ...group.spares].indexOf(id)
+  const configurations = log.placed()
+  return RaftCore.make({
     id,
     base: log.base,
-    configurations: log.placed(),
+    configurations,
     hardState,
     lastIndex: log.lastIndex,
     lastTerm: log.term(log.lastIndex) ?? 0,
     appliedIndex: machine.index,
-    seed: group.seed * 1009 + [...group.voters, ...group.spares].indexOf(id) * 101 + incarnation,
+    committedIndex: committedIndexOf(
+      viewOf(
+        () => log,
+        () => undefined
+      ),
+      log.base.configuration,
+      configurations
+    ),
+    newIncarnation: `${place}`.padStart(16, "0") + `${incarnation}`.padStart(16, "0"),
+    seed: group.seed * 1009 + place * 101 + incarnation,
     options: group.options
   })
+}
 
 export const make = (group: Group, id: string): Node => {
   const log = new Log(Snapshot.founding(Membership.founding(group.voters)))

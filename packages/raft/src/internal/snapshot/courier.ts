@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type { Claim } from "../../Incarnation.js"
 import type { MemberId } from "../../Membership.js"
 import type { SnapshotDelivered, SnapshotFailed } from "../../RaftInput.js"
 import type { SendSnapshot } from "../../RaftOutput.js"
@@ -54,6 +55,8 @@ export const make = (options: {
   readonly transport: Context.Tag.Service<RaftTransport>
   /** The machine's copy of itself, written to the file. */
   readonly copy: (file: string) => Effect.Effect<{ readonly index: number }, SnapshotError>
+  /** What the member says of its group. */
+  readonly claim: () => Claim
   readonly appliedIndex: () => number
   readonly machineVersion: () => number
   /** What the log knows of an index that is applied. */
@@ -107,6 +110,7 @@ export const make = (options: {
         from: self,
         to: order.to,
         term: order.term,
+        ...options.claim(),
         snapshot,
         size,
         offset,

@@ -16,6 +16,7 @@ import type { RaftTransport } from "../../RaftTransport.js"
 import type { Snapshot } from "../../Snapshot.js"
 import { type Receipt, type SnapshotChunk, SnapshotRefused } from "../../SnapshotChunk.js"
 import type { StateMachine } from "../../StateMachine.js"
+import type { Admission } from "../driver/admission.js"
 import { baseOf } from "../driver/base.js"
 import * as Courier from "./courier.js"
 import * as Inbox from "./inbox.js"
@@ -53,10 +54,11 @@ export const make = (options: {
   readonly transport: Context.Tag.Service<RaftTransport>
   readonly log: Context.Tag.Service<RaftLog>
   readonly machine: Context.Tag.Service<StateMachine>
+  readonly admission: Admission
   readonly wake: (input: InstallSnapshot | SnapshotDelivered | SnapshotFailed) => void
 }): Effect.Effect<Snapshots, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { log, machine, wake } = options
+    const { admission, log, machine, wake } = options
 
     const hole = (detail: string) => {
       const { index } = log.base()
@@ -92,7 +94,8 @@ export const make = (options: {
           ? undefined
           : `it is of version ${machineVersion}, its machine knows those up to ${supported}`
       },
-      whole: ({ from, snapshot, term, to }) => wake({ _tag: "InstallSnapshot", from, to, term, snapshot })
+      whole: ({ from, incarnation, isTentative, snapshot, term, to }) =>
+        wake({ _tag: "InstallSnapshot", from, to, term, incarnation, isTentative, snapshot })
     })
 
     const courier = yield* Courier.make({
@@ -101,6 +104,7 @@ export const make = (options: {
       self: options.self,
       transport: options.transport,
       copy,
+      claim: admission.claim,
       appliedIndex: machine.appliedIndex,
       machineVersion: () => machine.version?.().effective ?? 0,
       describe: index => {
@@ -123,9 +127,20 @@ export const make = (options: {
         )
       })
 
+    const take = (chunk: SnapshotChunk): Effect.Effect<Receipt, SnapshotRefused> =>
+      admission.admits(chunk, "InstallSnapshot")
+        ? inbox.take(chunk)
+        : Effect.zipRight(
+            admission.report(chunk),
+            new SnapshotRefused({
+              reason: "foreign",
+              detail: `${options.self} takes none from outside its incarnation of the group`
+            })
+          )
+
     return {
       courier,
-      take: inbox.take,
+      take,
       install,
       recover: Effect.gen(function* () {
         const base = log.base()

@@ -1,0 +1,86 @@
+/**
+ * Where a member's group is told from others of its name: what it says of its incarnation with all it sends, and what it takes from whom.
+ */
+import * as Effect from "effect/Effect"
+import type { Claim } from "../../Incarnation.js"
+import * as Membership from "../../Membership.js"
+import type { InstallSnapshot, Message } from "../../Message.js"
+
+type Tag = Message["_tag"] | InstallSnapshot["_tag"]
+
+/** What says no more than that its sender lives, or asks: it makes nobody vote, follow, commit or leave. */
+const harmless: ReadonlySet<Tag> = new Set(["AppendReply", "HeartbeatReply", "PreVote", "PreVoteReply", "VoteReply"])
+
+/** A member whose incarnation is not settled has nothing that was acknowledged under one, and takes what comes: it may have everything to learn. */
+const isSettled = ({ incarnation, isTentative }: Claim): boolean => incarnation !== undefined && isTentative !== true
+
+const isForeign = (own: Claim, theirs: Claim): boolean =>
+  isSettled(own) && isSettled(theirs) && own.incarnation !== theirs.incarnation
+
+/**
+ * Whether a member that says `own` of its group takes a message of one that says `theirs`.
+ *
+ * Nothing from one that is settled in another incarnation. From one that has none, or a tentative one, answers and pre-votes: it may have just joined, or missed the
+ * beginning. But whoever leads its group, or can be elected in it, has its incarnation in the log: it follows no leader without, votes for no such
+ * candidate, and learns no term from what they ask.
+ */
+export const admits = (own: Claim, theirs: Claim, tag: Tag): boolean =>
+  !isSettled(own) || own.incarnation === theirs.incarnation || (!isSettled(theirs) && harmless.has(tag))
+
+/** Whether it answers what is asked of it as the leader: who asks means the group that it knows itself. */
+export const admitsRequest = (own: Claim, theirs: Claim): boolean =>
+  !isSettled(theirs) || (isSettled(own) && own.incarnation === theirs.incarnation)
+
+/** What a member hears from another: a message, or a piece of a snapshot. */
+interface Heard extends Claim {
+  readonly from: Membership.MemberId
+}
+
+export interface Admission {
+  /** What the log says now. */
+  readonly follow: (history: Membership.History, commitIndex: number) => void
+  readonly claim: () => Claim
+  /** The message as it leaves. */
+  readonly stamp: (message: Message) => Message
+  /** Whether a message may reach the core, or a piece of a snapshot the disk. */
+  readonly admits: (heard: Heard, tag: Tag) => boolean
+  /** Whether what is asked of it as the leader is answered. Reports who asks the wrong one. */
+  readonly admitsRequest: (asker: Heard) => Effect.Effect<boolean>
+  /** Tells, once for each member, that it is of another incarnation. */
+  readonly report: (heard: Heard) => Effect.Effect<void>
+}
+
+const nothing: Claim = {}
+
+export const make = ({ group, self }: { readonly group: string; readonly self: Membership.MemberId }): Admission => {
+  let own = nothing
+  const reported = new Set<Membership.MemberId>()
+
+  const words = ({ from, incarnation }: Heard): string =>
+    `${from} is of another incarnation of the group "${group}", ${incarnation}, than ${self}, which is of ${own.incarnation}: nothing is taken from it. ` +
+    "One of the two has the data of another group, or of one of this name that was made anew. Stop that one and bring its own data folder back; " +
+    "where there is none, remove the member and add it, with an empty folder, under a new name"
+
+  const report = (heard: Heard): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const isKnown = reported.has(heard.from) || reported.size >= Membership.membersMax
+      if (isKnown || !isForeign(own, heard)) return Effect.void
+      reported.add(heard.from)
+      return Effect.logError(words(heard))
+    })
+
+  return {
+    follow: (history, commitIndex) => {
+      if (isSettled(own)) return
+      const { incarnation } = history[0].configuration
+      if (incarnation === undefined) own = nothing
+      else own = Membership.isTentative(history, commitIndex) ? { incarnation, isTentative: true } : { incarnation }
+    },
+    claim: () => own,
+    stamp: message => (own === nothing ? message : { ...message, ...own }),
+    admits: (heard, tag) => admits(own, heard, tag),
+    admitsRequest: asker =>
+      Effect.suspend(() => (admitsRequest(own, asker) ? Effect.succeed(true) : Effect.as(report(asker), false))),
+    report
+  }
+}
