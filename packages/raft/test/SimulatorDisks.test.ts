@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { RaftCore, Simulator } from "@reckon/raft"
+import { settle } from "../src/internal/sim/settle.js"
 import { World } from "../src/internal/sim/world.js"
 import { rules } from "../src/internal/snapshot/rules.js"
 import { breathe } from "./helpers/breathe.js"
@@ -129,6 +130,29 @@ describe("the simulated disks", () => {
     world.apply({ _tag: "Propose", node: "a", count: 4, bytes: 4 })
     world.apply({ _tag: "Crash", node: "a", writes: 0, torn: 2, forgotten: 0 })
     assert.strictEqual(world.node("a").disk.log.lastIndex, lastIndex + 2)
+  })
+
+  it("are sound at the next start where a snapshot rotted that was on its way in: the member is brought back", () => {
+    const world = group("a", "b", "c")
+    elect(world, "a")
+    kill(world, "b")
+    world.apply({ _tag: "Propose", node: "a", count: 3, bytes: 4 })
+    for (let round = 0; round < 5; round++) {
+      sync(world)
+      deliver(world)
+    }
+    for (const node of ["a", "c"]) world.apply({ _tag: "Compact", node, kept: 0 })
+    restart(world, "b")
+    const isInstalling = (): boolean => world.node("b").writes.some(({ output }) => output._tag === "Install")
+    for (let round = 0; round < 20 && !isInstalling(); round++) {
+      world.apply({ _tag: "Tick", node: "a" })
+      deliver(world)
+    }
+    assert.isTrue(isInstalling())
+    assert.isTrue(world.apply({ _tag: "RotSnapshot", node: "b", file: "incoming", at: 0 }))
+    settle(world, 3, event => void world.apply(event))
+    assert.isTrue(world.node("b").up)
+    assert.strictEqual(world.node("b").machine.index, world.node("a").machine.index)
   })
 
   it("have all of it in the runs, where every promise holds", async () => {

@@ -161,6 +161,10 @@ export class Process {
   }
 }
 
+/** Whether a process is about to end because its parent has: along the link, or, as a server that traps exits, when it comes to the signal. */
+export const isOrphan = ({ ending, parent, server, trapExit }: Process): boolean =>
+  parent !== undefined && !parent.alive && (ending !== undefined || (server !== undefined && trapExit))
+
 /** The process the running fiber belongs to. A key only: the value lives in each fiber. */
 export const currentProcess: FiberRef.FiberRef<Process | undefined> = globalValue(
   Symbol.for("@reckon/otp/currentProcess"),

@@ -15,7 +15,7 @@ import {
   StartTimeout
 } from "../StartError.js"
 import { refOf, selfOf } from "./client.js"
-import type { Kernel, Process } from "./kernel.js"
+import { isOrphan, type Kernel, type Process } from "./kernel.js"
 import { labelOf } from "./place.js"
 import { type Ack, type Definition, Loop } from "./server.js"
 import type { Kind } from "./signal.js"
@@ -27,6 +27,12 @@ export interface Startable<Info> {
   readonly mailboxCapacity: number | undefined
   readonly definition: (self: Self<Info>) => Definition
 }
+
+/**
+ * What a killed supervisor leaves behind still has its names while it ends. Who is to take them waits so long for each, the time that a child has to end, and only then
+ * finds the name taken: else a successor's few restarts would be used up within that moment.
+ */
+const orphanMillis = 5_000
 
 export const startOn = <Rpcs extends Rpc.Any, Info, R = never>(
   kernel: Kernel,
@@ -50,8 +56,16 @@ export const startOn = <Rpcs extends Rpc.Any, Info, R = never>(
         onCreated,
         starting: true
       }
-    ).pipe(Effect.mapError(pid => new AlreadyStarted({ name: labelOf(options.name ?? ""), pid })))
-    return Effect.flatMap(spawned, process => {
+    )
+    const placed: typeof spawned = Effect.catchAll(spawned, pid => {
+      const holder = kernel.lookup(pid)
+      if (holder === undefined || !isOrphan(holder)) return Effect.fail(pid)
+      return Effect.flatMap(restore(kernel.awaitDeathWithin(holder, orphanMillis)), reason =>
+        reason === undefined ? Effect.fail(pid) : placed
+      )
+    })
+    const named = Effect.mapError(placed, pid => new AlreadyStarted({ name: labelOf(options.name ?? ""), pid }))
+    return Effect.flatMap(named, process => {
       const acknowledged = Effect.async<void, StartIgnored | StartFailed>(resume => {
         const died = (reason: ExitReason.ExitReason): void =>
           resume(

@@ -82,9 +82,10 @@ const unlike = (world: World): string | undefined => {
  * cut, another member, and the same after each. Members with rotten disks are found out first, and then removed.
  */
 export const settle = (world: World, electionTicks: number, apply: Apply): void => {
-  for (const { id, up } of world.nodes) {
-    if (up && isDamaged(world.node(id))) apply({ _tag: "Crash", node: id, writes: 0, torn: -1, forgotten: 0 })
-    else if (!up) apply({ _tag: "Restart", node: id })
+  for (const node of world.nodes) {
+    if (isDamaged(node)) apply({ _tag: "Crash", node: node.id, writes: 0, torn: -1, forgotten: 0 })
+    // what rotted under way to the disk is lost with the crash: who is sound without it goes on
+    if (!node.up) apply({ _tag: "Restart", node: node.id })
   }
   converge(world, electionTicks, apply)
   replaceDamaged(world, electionTicks, apply)
