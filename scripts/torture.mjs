@@ -5,13 +5,13 @@
  *   node scripts/torture.mjs --minutes 30 [--seed N] [--nodes 3] [--clients 4] [--folder DIR] [--keep]
  *   node scripts/torture.mjs --check DIR
  *
- * Without `--seed` one is chosen; it is printed first. `--check` judges the history in a folder once more. The folder is removed
- * if all held, unless `--keep` says otherwise. Exit code 0: all held; 1: something did not; 2: wrong usage or nothing built; 130: interrupted.
+ * Without `--seed` one is chosen; it is printed first. `--check` judges the history in a folder once more. The folder must be new or empty, and is removed if
+ * all held, unless `--keep` says otherwise. Exit code 0: all held; 1: something did not; 2: wrong usage or nothing built; 130: interrupted.
  *
  * The full disk is a file system in memory where mounting is permitted (root, on Linux), else a limit on the sizes of files.
  */
 import { randomInt } from "node:crypto"
-import { mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
@@ -53,6 +53,10 @@ if (minutes === undefined && values.check === undefined) fail(usage)
 const seed = number("seed", 0, 2 ** 31) ?? randomInt(2 ** 31)
 const nodes = number("nodes", 3, 5)
 const clients = number("clients", 1, 64)
+
+if (values.folder !== undefined && existsSync(values.folder) && readdirSync(values.folder).length > 0) {
+  fail(`--folder: ${values.folder} is not empty\n${usage}`)
+}
 
 const Torture = await import("../packages/testkit/dist/Torture.js").catch(() =>
   fail("nothing built: run `npx tsc -b apps/node packages/testkit` first")
