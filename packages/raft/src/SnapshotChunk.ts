@@ -75,7 +75,7 @@ export interface Receipt extends Schema.Schema.Type<typeof Receipt> {}
  *
  * - `unreachable`: nobody answered;
  * - `foreign`: it is of another incarnation of the group;
- * - `superseded`: a newer one is on its way to it, or it knows of a newer term;
+ * - `superseded`: a newer one is on its way to it, it knows of a newer term, or its log begins no earlier;
  * - `unreadable`: its program is too old to read it, or its machine takes none;
  * - `damaged`: what arrived is not what was sent. What was kept of the snapshot has been thrown away;
  * - `storage`: its disk does not take it.

@@ -132,7 +132,8 @@ describe("the simulated disks", () => {
     assert.strictEqual(world.node("a").disk.log.lastIndex, lastIndex + 2)
   })
 
-  it("are sound at the next start where a snapshot rotted that was on its way in: the member is brought back", () => {
+  /** Member `b` was away while the others cut their logs, and is about to put their snapshot in its machine's place. */
+  const installing = (): World => {
     const world = group("a", "b", "c")
     elect(world, "a")
     kill(world, "b")
@@ -144,15 +145,34 @@ describe("the simulated disks", () => {
     for (const node of ["a", "c"]) world.apply({ _tag: "Compact", node, kept: 0 })
     restart(world, "b")
     const isInstalling = (): boolean => world.node("b").writes.some(({ output }) => output._tag === "Install")
-    for (let round = 0; round < 20 && !isInstalling(); round++) {
-      world.apply({ _tag: "Tick", node: "a" })
-      deliver(world)
+    for (let round = 0; round < 200 && !isInstalling(); round++) {
+      if (round % 10 === 0) world.apply({ _tag: "Tick", node: "a" })
+      for (const { from, messages, to } of world.links) {
+        // of each message another one is to come
+        if (!isInstalling() && messages.length > 0) {
+          world.apply({ _tag: "Duplicate", from: from.id, to: to.id, at: 0 })
+          if (!isInstalling()) world.apply({ _tag: "Drop", from: from.id, to: to.id, at: 0 })
+        }
+      }
     }
     assert.isTrue(isInstalling())
     assert.isTrue(world.apply({ _tag: "RotSnapshot", node: "b", file: "incoming", at: 0 }))
+    return world
+  }
+
+  it("are sound at the next start where a snapshot rotted that was on its way in: the member is brought back", () => {
+    const world = installing()
     settle(world, 3, event => void world.apply(event))
     assert.isTrue(world.node("b").up)
     assert.strictEqual(world.node("b").machine.index, world.node("a").machine.index)
+  })
+
+  it("keep what is being installed, rotten as it may be, when more of it comes late: the member stops as one with a damaged disk", () => {
+    const world = installing()
+    assert.isTrue(world.apply({ _tag: "Deliver", from: "a", to: "b", at: 0 }))
+    sync(world)
+    assert.isFalse(world.node("b").up)
+    assert.strictEqual(world.damageNoticed, 1)
   })
 
   it("have all of it in the runs, where every promise holds", async () => {

@@ -45,12 +45,13 @@ const folder = Effect.acquireRelease(
   folder => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
 )
 
-const open = (directory: string) => {
+const open = (directory: string, baseIndex = 0) => {
   const whole: Array<string> = []
   return Effect.map(
     Inbox.make({
       directory,
       unreadable: ({ machineVersion }) => (machineVersion > 1 ? `version ${machineVersion}` : undefined),
+      baseIndex: () => baseIndex,
       whole: ({ snapshot, term }) => whole.push(`${snapshot.index} from term ${term}`)
     }),
     inbox => ({ inbox, whole, received: (chunk: SnapshotChunk) => Effect.map(inbox.take(chunk), r => r.received) })
@@ -258,5 +259,27 @@ describe("a piece on the wire", () => {
     Effect.map(Effect.flip(decode({ ...pieceOf(bytes, 100, 100), ...fields })), error =>
       assert.strictEqual(error._tag, "ParseError")
     )
+  )
+
+  it.scoped(
+    "is not touched by what comes late, once the log begins after it: it may be on its way into the machine",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* folder
+        const bytes = content(200)
+        const before = yield* open(directory)
+        yield* sendAll(before.inbox, bytes)
+        const file = before.inbox.find({ index: 10, term: 2 })
+        assert(file !== undefined)
+        fs.writeFileSync(file, "spoilt")
+        const { inbox, whole } = yield* open(directory, 10)
+        for (const index of [9, 10]) {
+          const refused = yield* Effect.flip(inbox.take(pieceOf(bytes, 100, 100, { index })))
+          assert.strictEqual(refused.reason, "superseded")
+        }
+        assert.deepStrictEqual(whole, [])
+        assert.deepStrictEqual(fs.readdirSync(directory), [path.basename(file)])
+        assert.strictEqual((yield* inbox.take(pieceOf(bytes, 0, 100, { index: 11 }))).received, 100)
+      })
   )
 })

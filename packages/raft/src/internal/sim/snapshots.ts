@@ -151,6 +151,7 @@ export const take = (group: Group, node: Node, piece: Piece): Taken => {
   const { rules } = group
   const { inbox } = node.disk
   if (group.checksums && !rules.isSound("piece", piece.checksum, checksum(piece.bytes))) return "damaged"
+  if (piece.snapshot.index <= node.log.base.index) return "superseded"
   const kept = inbox.wholes.find(({ snapshot }) => Rules.isSame(snapshot, piece.snapshot))
   if (kept !== undefined && isSound(group, "kept", kept)) return piece.size
   inbox.wholes = inbox.wholes.filter(whole => whole !== kept)

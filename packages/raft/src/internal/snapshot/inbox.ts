@@ -51,6 +51,8 @@ export const make = (options: {
   readonly directory: string
   /** Why the machine could not read the snapshot; `undefined` where it can. */
   readonly unreadable: (snapshot: Snapshot) => string | undefined
+  /** The index after which the log begins, staged or not: no snapshot up to there is of use, and one that is being installed is not to be touched. */
+  readonly baseIndex: () => number
   /** The snapshot of this piece is all here. */
   readonly whole: (chunk: SnapshotChunk) => void
 }): Effect.Effect<Inbox> =>
@@ -143,6 +145,8 @@ export const make = (options: {
         if (!rules.isSound("piece", chunk.checksum, files.sha256(bytes))) {
           return yield* refuse("damaged", `the piece at ${offset} arrived with other bytes than it left with`)
         }
+        const baseIndex = options.baseIndex()
+        if (snapshot.index <= baseIndex) return yield* refuse("superseded", `the log begins after entry ${baseIndex}`)
         const whole = path.join(directory, nameOf(snapshot) + wholeSuffix)
         // All of it may have come before, and what was said of it then was lost.
         if (!(yield* isHere(whole, snapshot))) {

@@ -94,6 +94,7 @@ export const make = (options: {
           ? undefined
           : `it is of version ${machineVersion}, its machine knows those up to ${supported}`
       },
+      baseIndex: () => log.base().index,
       whole: ({ from, incarnation, isTentative, snapshot, term, to }) =>
         wake({ _tag: "InstallSnapshot", from, to, term, incarnation, isTentative, snapshot })
     })
