@@ -132,7 +132,7 @@ const cacheBytesMax = 32 * 1024 * 1024
  * Opens, or creates, the log in the file; `":memory:"` is for tests only and survives nothing.
  *
  * A new log gets the `incarnation`, or draws one of 128 bits. An existing one must have the incarnation that is given. The logs
- * of formats 1 and 2 are taken over, and get theirs then.
+ * of older formats are taken over; those of formats 1 and 2 get theirs then.
  *
  * @since 0.1.0
  * @category constructors

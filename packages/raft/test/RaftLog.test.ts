@@ -144,10 +144,10 @@ describe("RaftLog", () => {
         )
       )
       yield* use(filename, log => {
-        log.stage({ entries: [entry(3, 1), entry(4, 1)] })
+        log.stage({ hardState: hardState(2), entries: [entry(3, 1), entry(4, 2)] })
         assert.throws(() => log.flush(), /full/)
         assert.throws(() => log.flush(), /failed before and must be opened anew/)
-        log.stage({ entries: [entry(5, 1)] })
+        log.stage({ entries: [entry(5, 2)] })
         assert.throws(() => log.flush(), /failed before and must be opened anew/)
       })
       yield* use(filename, log => assert.strictEqual(log.lastIndex(), 2))

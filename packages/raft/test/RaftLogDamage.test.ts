@@ -2,21 +2,39 @@ import * as fs from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import type Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
-import { all, entry, hardState, type Log, refusal, row, tamper, temporaryFile, texts, use } from "./helpers/raftLog.js"
+import {
+  all,
+  entry,
+  flushEach,
+  hardState,
+  type Log,
+  refusal,
+  row,
+  tamper,
+  temporaryFile,
+  texts,
+  use
+} from "./helpers/raftLog.js"
 
 const advice = /Stop this member, move the file and its -wal away, remove the member from its group/
 
-/** Entries 1–3 of term 1 and 4–6 of term 2, durable. */
+/** Entries 1–3 of term 1 and 4–6 of term 2, durable, each in a row of its own. */
 const fill = (log: Log) => {
+  log.stage({ hardState: hardState(2, "a"), entries: [] })
+  flushEach(log, [...row(1, 3, 1), ...row(4, 6, 2)])
+}
+
+/** The same, in two rows. */
+const fillTogether = (log: Log) => {
   log.stage({ hardState: hardState(2, "a"), entries: [...row(1, 3, 1), ...row(4, 6, 2)] })
   log.flush()
 }
 
 /** How an opening refuses a log to which this was done. */
-const refusalAfter = (damage: string | ((database: Database.Database) => unknown)) =>
+const refusalAfter = (damage: string | ((database: Database.Database) => unknown), filled = fill) =>
   Effect.gen(function* () {
     const filename = yield* temporaryFile
-    yield* use(filename, fill)
+    yield* use(filename, filled)
     tamper(filename, database => (typeof damage === "string" ? database.exec(damage) : damage(database)))
     const message = yield* refusal(filename)
     assert.match(message, advice)
@@ -59,9 +77,35 @@ describe("damage to a Raft log is refused at its opening, with what to do", () =
       assert.match(yield* lost("idx >= 5"), /row of entries at 6 is damaged/)
       assert.match(yield* lost("true"), /row of entries at 6 is damaged/)
       const more = yield* refusalAfter(
-        "INSERT INTO entries SELECT 7, term, kind, checksum, payload FROM entries WHERE idx = 6"
+        "INSERT INTO entries SELECT 7, term, kind, checksum, payload, count FROM entries WHERE idx = 6"
       )
       assert.match(more, /row of entries at 7 is damaged/)
+    })
+  )
+
+  it.scoped("entries that share a row: their bytes, their term, how many they are, and the row itself", () =>
+    Effect.gen(function* () {
+      const after = (damage: string) => refusalAfter(damage, fillTogether)
+      const lengths = yield* after(
+        "UPDATE entries SET payload = CAST(x'000000060000000800000007' || substr(payload, 13) AS BLOB) WHERE idx = 4"
+      )
+      assert.match(lengths, /one of the entries 4 to 6 of term 2 is damaged/)
+      const flipped = yield* after(
+        "UPDATE entries SET payload = CAST(replace(payload, '5', '7') AS BLOB) WHERE idx = 4"
+      )
+      assert.match(flipped, /one of the entries 4 to 6 of term 2 is damaged/)
+      assert.match(
+        yield* after("UPDATE entries SET payload = x'' WHERE idx = 4"),
+        /one of the entries 4 to 6 of term 2 is damaged/
+      )
+      assert.match(
+        yield* after("UPDATE entries SET term = 2 WHERE idx = 1"),
+        /one of the entries 1 to 3 of term 2 is damaged/
+      )
+      assert.match(yield* after("UPDATE entries SET count = 2 WHERE idx = 1"), /row of entries at 3 is damaged/)
+      assert.match(yield* after("UPDATE entries SET count = 4 WHERE idx = 1"), /row of entries at 4 is damaged/)
+      assert.match(yield* after("UPDATE entries SET count = 2, idx = 5 WHERE idx = 4"), /one of the entries 5 to 6/)
+      assert.match(yield* after("DELETE FROM entries WHERE idx = 1"), /row of entries at 3 is damaged/)
     })
   )
 
@@ -134,14 +178,17 @@ describe("damage to an old entry of a long Raft log", () => {
         log.stage({ hardState: hardState(1), entries: row(1, 3_000, 1) })
         log.flush()
       })
+      // The rows of 256 entries from 769 and from 1025 on.
       tamper(filename, database =>
-        database.exec("UPDATE entries SET payload = x'00' WHERE idx = 70; DELETE FROM entries WHERE idx = 80")
+        database.exec("UPDATE entries SET payload = x'00' WHERE idx = 769; DELETE FROM entries WHERE idx = 1025")
       )
       yield* use(filename, log => {
-        assert.deepStrictEqual(texts(log.entries(69, 69, 1e6)), ["entry 69"])
-        assert.throws(() => log.entries(60, 75, 1e6), /entry 70 of term 1 is damaged/)
-        assert.throws(() => log.entries(75, 85, 1e6), /row of entries at 80 is damaged/)
-        assert.throws(() => log.entries(79, 80, 1e6), /row of entries at 80 is damaged/)
+        assert.deepStrictEqual(texts(log.entries(768, 768, 1e6)), ["entry 768"])
+        assert.throws(() => log.entries(700, 800, 1e6), /one of the entries 769 to 1024 of term 1 is damaged/)
+        assert.throws(() => log.entries(800, 800, 1e6), /one of the entries 769 to 1024 of term 1 is damaged/)
+        assert.throws(() => log.entries(1_100, 1_100, 1e6), /row of entries at 1100 is damaged/)
+        assert.throws(() => log.entries(1_200, 1_300, 1e6), /row of entries at 1200 is damaged/)
+        assert.deepStrictEqual(texts(log.entries(1_281, 1_281, 1e6)), ["entry 1281"])
       })
     })
   )
@@ -150,11 +197,11 @@ describe("damage to an old entry of a long Raft log", () => {
     Effect.gen(function* () {
       const filename = yield* temporaryFile
       yield* use(filename, log => {
-        log.stage({ hardState: hardState(2), entries: [...row(1, 700, 1), ...row(701, 3_000, 2)] })
+        log.stage({ hardState: hardState(2), entries: [...row(1, 700, 1), ...row(701, 3_500, 2)] })
         log.flush()
       })
-      tamper(filename, database => database.exec("UPDATE entries SET term = 1 WHERE idx = 1500"))
-      assert.match(yield* refusal(filename), /entry 1500 of term 1 is damaged/)
+      tamper(filename, database => database.exec("UPDATE entries SET term = 1 WHERE idx = 1725"))
+      assert.match(yield* refusal(filename), /one of the entries 1725 to 1980 of term 1 is damaged/)
     })
   )
 
@@ -169,7 +216,7 @@ describe("damage to an old entry of a long Raft log", () => {
       const at = tamper(filename, database =>
         database
           .prepare<[], number>(
-            "SELECT pageno FROM dbstat WHERE name = 'entries' AND pagetype = 'leaf' LIMIT 1 OFFSET 20"
+            "SELECT pageno FROM dbstat WHERE name = 'entries' AND pagetype = 'overflow' LIMIT 1 OFFSET 88"
           )
           .pluck()
           .get()

@@ -6,7 +6,18 @@ import { configuration } from "@reckon/raft/LogEntry"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import xxhash from "xxhash-wasm"
-import { all, entry, hardState, refusal, row, tamper, temporaryFile, use } from "./helpers/raftLog.js"
+import {
+  all,
+  entry,
+  flushEach,
+  hardState,
+  refusal,
+  row,
+  storedRows,
+  tamper,
+  temporaryFile,
+  use
+} from "./helpers/raftLog.js"
 
 /** A file as the programs before wrote it. */
 const oldLog = (filename: string, version: 1 | 2, terms: ReadonlyArray<number>) =>
@@ -37,6 +48,40 @@ const oldLog = (filename: string, version: 1 | 2, terms: ReadonlyArray<number>) 
     })
   })
 
+/** Entries 1 and 2 of term 1, 3 and 4 of term 2, as the program before wrote them: its tables and checksums. */
+const formatThree = (filename: string) =>
+  Effect.gen(function* () {
+    const hasher = yield* Effect.promise(() => xxhash())
+    const incarnation = "made by format 3"
+    const seed = hasher.h32(incarnation)
+    tamper(filename, database => {
+      database.pragma("auto_vacuum = INCREMENTAL")
+      database.exec(`
+        CREATE TABLE entries (idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, kind INTEGER NOT NULL,
+          checksum INTEGER NOT NULL, payload BLOB NOT NULL) STRICT;
+        CREATE INDEX configurations ON entries (idx) WHERE kind = 2;
+        CREATE TABLE member (id INTEGER PRIMARY KEY CHECK (id = 0), incarnation TEXT NOT NULL, term INTEGER NOT NULL,
+          voted_for TEXT, base_index INTEGER NOT NULL, base_term INTEGER NOT NULL, configuration_index INTEGER,
+          configuration BLOB, last_index INTEGER NOT NULL, checksum INTEGER NOT NULL) STRICT;
+      `)
+      database.pragma(`application_id = ${0x524b4c47}`)
+      database.pragma("user_version = 3")
+      database.pragma("journal_mode = WAL")
+      const insert = database.prepare("INSERT INTO entries (idx, term, kind, checksum, payload) VALUES (?, ?, 1, ?, ?)")
+      for (const [at, term] of [1, 1, 2, 2].entries()) {
+        const { index, payload } = entry(at + 1, term)
+        insert.run(index, term, hasher.h32Raw(payload, hasher.h32(`${index}/${term}/1`, seed)), payload)
+      }
+      const fields = JSON.stringify([incarnation, 2, "a", 0, 0, null, 4])
+      database
+        .prepare("INSERT INTO member VALUES (0, ?, 2, 'a', 0, 0, NULL, NULL, 4, ?)")
+        .run(incarnation, hasher.h32Raw(new Uint8Array(0), hasher.h32(fields)))
+    })
+  })
+
+const storedEntries = (filename: string) =>
+  tamper(filename, database => database.prepare("SELECT idx, term, kind, checksum, payload FROM entries").all())
+
 const userVersion = (filename: string) =>
   tamper(filename, database => database.pragma("user_version", { simple: true }))
 
@@ -54,7 +99,7 @@ describe("the format of a Raft log's file", () => {
         log.flush()
         return log.incarnation
       })
-      assert.strictEqual(userVersion(filename), 3)
+      assert.strictEqual(userVersion(filename), 4)
       yield* use(filename, log => {
         assert.strictEqual(log.incarnation, incarnation)
         assert.lengthOf(log.configurations(), 1)
@@ -83,6 +128,45 @@ describe("the format of a Raft log's file", () => {
         })
         assert.deepStrictEqual(all(log), ["entry 4"])
       })
+    })
+  )
+
+  it.scoped("a log of format 3 is taken over as it is, and its rows and new ones stand side by side", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      yield* formatThree(filename)
+      const before = storedEntries(filename)
+      const first = yield* use(filename, log => {
+        assert.deepStrictEqual(all(log), ["entry 1", "entry 2", "entry 3", "entry 4"])
+        assert.deepStrictEqual(log.hardState(), { term: 2, votedFor: "a" })
+        return log.incarnation
+      })
+      assert.strictEqual(first, "made by format 3")
+      assert.strictEqual(userVersion(filename), 4)
+      assert.deepStrictEqual(storedEntries(filename), before)
+      yield* use(filename, log => {
+        log.stage({ truncateFrom: 4, entries: row(4, 9, 2) })
+        log.flush()
+      })
+      assert.strictEqual(storedRows(filename), 4)
+      yield* use(filename, log => {
+        assert.deepStrictEqual(
+          all(log),
+          Array.from({ length: 9 }, (_, at) => `entry ${at + 1}`)
+        )
+        assert.deepStrictEqual([1, 2, 3, 9].map(log.term), [1, 1, 2, 2])
+        log.compact(6)
+        assert.deepStrictEqual(all(log), ["entry 7", "entry 8", "entry 9"])
+      })
+    })
+  )
+
+  it.scoped("a damaged log of format 3 is refused, and nothing is mended on the way", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      yield* formatThree(filename)
+      tamper(filename, database => database.exec("UPDATE entries SET payload = x'00' WHERE idx = 2"))
+      assert.match(yield* refusal(filename), /entry 2 of term 1 is damaged/)
     })
   )
 
@@ -119,9 +203,9 @@ describe("the format of a Raft log's file", () => {
     Effect.gen(function* () {
       const filename = yield* temporaryFile
       yield* use(filename, log => log.lastIndex())
-      tamper(filename, database => database.pragma("user_version = 4"))
-      assert.match(yield* refusal(filename), /has format 4, this program reads up to 3; run the version that wrote it/)
-      assert.strictEqual(userVersion(filename), 4)
+      tamper(filename, database => database.pragma("user_version = 5"))
+      assert.match(yield* refusal(filename), /has format 5, this program reads up to 4; run the version that wrote it/)
+      assert.strictEqual(userVersion(filename), 5)
     })
   )
 })
@@ -152,8 +236,8 @@ describe("the incarnation of a Raft log", () => {
       const files = [yield* temporaryFile, yield* temporaryFile]
       for (const filename of files) {
         yield* use(filename, log => {
-          log.stage({ hardState: hardState(1), entries: row(1, 3, 1) })
-          log.flush()
+          log.stage({ hardState: hardState(1), entries: [] })
+          flushEach(log, row(1, 3, 1))
         })
       }
       const [ours = "", theirs = ""] = files

@@ -71,6 +71,7 @@ const action = fc.oneof(
       count: fc.oneof({ weight: 9, arbitrary: fc.nat(6) }, { weight: 1, arbitrary: fc.constant(1_300) }),
       isConfigured: fc.boolean(),
       isNewTerm: fc.boolean(),
+      isLarge: fc.boolean(),
       cut: fc.option(share)
     })
   },
@@ -97,11 +98,21 @@ const place = (model: Model, at: number) => model.base.index + Math.round((at / 
 
 const members = (index: number): Membership.Configuration => ({ voters: ["a"], learners: [`m${index}`], removed: [] })
 
-const added = (from: number, count: number, term: number, isConfigured: boolean): ReadonlyArray<LogEntry> =>
+/** The large ones, every third, are such that few or none of them fit into a row with others. */
+const added = (
+  from: number,
+  count: number,
+  term: number,
+  { isConfigured = false, isLarge = false }
+): ReadonlyArray<LogEntry> =>
   Array.from({ length: count }, (_, at) =>
     at === 0 && isConfigured
       ? configuration(from, term, members(from))
-      : entry(from + at, term, `${from + at} of ${term}`)
+      : entry(
+          from + at,
+          term,
+          `${from + at} of ${term}${".".repeat(isLarge && at % 3 === 0 && at < 12 ? 30_000 * at : 0)}`
+        )
   )
 
 const writeOf = (model: Model, done: Action): RaftLog.Write | undefined => {
@@ -113,7 +124,7 @@ const writeOf = (model: Model, done: Action): RaftLog.Write | undefined => {
       return {
         hardState: hardState(term),
         truncateFrom: isCut ? cut : undefined,
-        entries: added(cut, done.count, term, done.isConfigured)
+        entries: added(cut, done.count, term, done)
       }
     }
     case "Install": {
@@ -124,7 +135,7 @@ const writeOf = (model: Model, done: Action): RaftLog.Write | undefined => {
       const snapshot = { index, term, configuration: configured }
       const next = { hardState: hardState(model.term + 1), snapshot, entries: [] }
       const from = lastIndex(written(model, next)) + 1
-      return { ...next, entries: added(from, done.count, model.term + 1, false) }
+      return { ...next, entries: added(from, done.count, model.term + 1, {}) }
     }
     default:
       return undefined
@@ -146,11 +157,24 @@ const checkView = (log: Log, model: Model) => {
   }
 }
 
-const plain = (entries: ReadonlyArray<LogEntry>) => entries.map(each => ({ ...each, payload: [...each.payload] }))
+const plain = (entries: ReadonlyArray<LogEntry>) =>
+  entries.map(({ payload, ...each }) => ({ ...each, payload: Buffer.from(payload).toString("latin1") }))
+
+const assertSame = (found: ReadonlyArray<LogEntry>, expected: ReadonlyArray<LogEntry>) =>
+  assert.deepStrictEqual(plain(found), plain(expected))
 
 const checkAll = (log: Log, model: Model) => {
   checkView(log, model)
-  assert.deepStrictEqual(plain(log.entries(log.firstIndex(), log.lastIndex(), 1e9)), plain(model.entries))
+  assertSame(log.entries(log.firstIndex(), log.lastIndex(), 1e9), model.entries)
+  for (const [from, to] of [
+    [20, 40],
+    [50, 50],
+    [70, 100]
+  ] as const) {
+    const [first, last] = [place(model, from), place(model, to)]
+    if (first > model.base.index)
+      assertSame(log.entries(first, last, 1e9), behind(model, first - 1).slice(0, last - first + 1))
+  }
   assert.deepStrictEqual(
     log.configurations().map(each => each.index),
     model.entries.filter(({ kind }) => kind === "configuration").map(({ index }) => index)

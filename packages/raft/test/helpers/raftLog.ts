@@ -38,6 +38,17 @@ export const use = <A>(filename: string, f: (log: Log) => A, incarnation?: strin
 
 export const refusal = (filename: string) => Effect.map(Effect.flip(use(filename, all)), error => error.message)
 
+/** Makes each durable before the next, so that none shares its row in the file with another. */
+export const flushEach = (log: Log, entries: ReadonlyArray<LogEntry>) => {
+  for (const each of entries) {
+    log.stage({ entries: [each] })
+    log.flush()
+  }
+}
+
+export const storedRows = (filename: string) =>
+  tamper(filename, database => database.prepare("SELECT count(*) FROM entries").pluck().get())
+
 /** What a disk, or somebody, may do to a closed file. */
 export const tamper = <A>(filename: string, f: (database: Database.Database) => A): A => {
   const database = new Database(filename)

@@ -7,7 +7,7 @@ import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import xxhash, { type XXHashAPI } from "xxhash-wasm"
-import { type LogEntry, sizeBytes } from "../../LogEntry.js"
+import { type LogEntry, overheadBytes, sizeBytes } from "../../LogEntry.js"
 import type { HardState } from "../../RaftCore.js"
 import type { RaftLogError } from "../../RaftError.js"
 import * as file from "./file.js"
@@ -20,6 +20,7 @@ import {
   type EntryRow,
   entryColumns,
   hardStateColumns,
+  lastOf,
   type MemberRow,
   makeRows,
   memberChecksum,
@@ -163,13 +164,15 @@ const makeLogDatabase = (
   stored: MemberRow,
   { damaged, fromCause }: Refusals
 ): LogDatabase => {
-  const insert = database.prepare(`INSERT INTO entries (${entryColumns}) VALUES (?, ?, ?, ?, ?)`)
+  const insert = database.prepare(`INSERT INTO entries (${entryColumns}) VALUES (?, ?, ?, ?, ?, ?)`)
   const cut = database.prepare("DELETE FROM entries WHERE idx >= ?")
   const setMember = database.prepare(setMemberStatement)
   const select = `SELECT ${entryColumns} FROM entries WHERE`
-  const getEntry = database.prepare<[number], EntryRow>(`${select} idx = ?`)
-  const getEntries = database.prepare<[number, number], EntryRow>(`${select} idx BETWEEN ? AND ? ORDER BY idx`)
-  const getNewest = database.prepare<[number], EntryRow>(`${select} idx > ? ORDER BY idx DESC`)
+  /** The row that has the entry, if any has. */
+  const getRowAt = database.prepare<[number], EntryRow>(`${select} idx <= ? ORDER BY idx DESC LIMIT 1`)
+  const fromRowAt = "idx >= (SELECT coalesce(max(idx), 0) FROM entries WHERE idx <= ?)"
+  const getRows = database.prepare<[number, number], EntryRow>(`${select} ${fromRowAt} AND idx <= ? ORDER BY idx`)
+  const getNewest = database.prepare<[number], EntryRow>(`${select} ${fromRowAt} ORDER BY idx DESC`)
   const getConfigurations = database.prepare<[number, number], EntryRow>(
     `${select} kind = 2 AND idx > ? AND idx <= ? ORDER BY idx`
   )
@@ -178,12 +181,16 @@ const makeLogDatabase = (
   )
 
   let member = stored
-  const leftovers = makeLeftovers(database, stored.base_index)
+  const leftovers = makeLeftovers(database, stored)
 
-  const decode = (row: EntryRow): LogEntry => {
-    const entry = rows.decodeEntry(row)
-    if (entry === undefined) throw damaged(`entry ${row.idx} of term ${row.term}`)
-    return entry
+  const decode = (row: EntryRow, from?: number, to?: number): ReadonlyArray<LogEntry> => {
+    const entries = rows.decodeEntries(row, from, to)
+    if (entries !== undefined) return entries
+    throw damaged(
+      row.count === 1
+        ? `entry ${row.idx} of term ${row.term}`
+        : `one of the entries ${row.idx} to ${lastOf(row)} of term ${row.term}`
+    )
   }
   const damagedRow = (index: number) => damaged(`the row of entries at ${index}`)
   const checked = <A>(f: () => A): A => {
@@ -198,31 +205,56 @@ const makeLogDatabase = (
     let expected = stored.last_index
     let bytes = 0
     let termMax = stored.term
-    for (const row of getNewest.iterate(stored.base_index)) {
-      if (row.idx !== expected) throw damagedRow(Math.max(row.idx, expected))
-      const { term } = decode(row)
-      if (term > termMax && expected === stored.last_index) {
-        throw damaged(`the record of term and vote, whose term ${termMax} is below that of the last entry, ${term},`)
+    for (const row of getNewest.iterate(stored.base_index + 1)) {
+      const last = lastOf(row)
+      // Of an empty log: what compaction has left.
+      if (last <= stored.base_index) break
+      if (last !== expected) throw damagedRow(Math.max(last, expected))
+      decode(row)
+      if (row.term > termMax && expected === stored.last_index) {
+        throw damaged(
+          `the record of term and vote, whose term ${termMax} is below that of the last entry, ${row.term},`
+        )
       }
-      if (term > termMax) throw damagedRow(expected + 1)
-      termMax = term
-      expected--
-      bytes += sizeBytes(row)
+      if (row.term > termMax) throw damagedRow(expected + 1)
+      termMax = row.term
+      expected = row.idx - 1
+      bytes += row.payload.byteLength + row.count * overheadBytes
       if (bytes > checkedBytesMax || stored.last_index - expected >= checkedEntriesMax) return
     }
-    if (expected !== stored.base_index) throw damagedRow(expected)
+    if (expected > stored.base_index) throw damagedRow(expected)
   }
   checkTail()
+
+  /** Of a row whose end is cut off the beginning is written anew. */
+  const cutFrom = (index: number) => {
+    const row = getRowAt.get(index - 1)
+    const divided = row !== undefined && lastOf(row) >= index ? row : undefined
+    cut.run(divided?.idx ?? index)
+    if (divided !== undefined) insertEntries(decode(divided, divided.idx, index - 1))
+  }
+
+  const insertEntries = (entries: ReadonlyArray<LogEntry>): number => {
+    const added = rows.encodeEntries(entries)
+    for (const row of added) insert.run(row.idx, row.term, row.kind, row.checksum, row.payload, row.count)
+    return added.length
+  }
 
   const write = database.transaction((changes: ReadonlyArray<Change>): MemberRow => {
     let next: Omit<MemberRow, "checksum"> = member
     let end = member.last_index
-    let appendedEntries = 0
+    let appended: Array<LogEntry> = []
+    let appendedRows = 0
     let appendedBytes = 0
+    const append = () => {
+      appendedRows += insertEntries(appended)
+      appended = []
+    }
     for (const { base, entries, hardState, truncateFrom } of changes) {
       if (hardState !== undefined) next = { ...next, ...hardStateColumns(hardState) }
       if (truncateFrom !== undefined) {
-        cut.run(truncateFrom)
+        append()
+        cutFrom(truncateFrom)
         end = Math.min(end, truncateFrom - 1)
       }
       if (base !== undefined) {
@@ -231,16 +263,15 @@ const makeLogDatabase = (
         end = Math.max(end, base.index)
       }
       for (const entry of entries) {
-        const row = rows.encodeEntry(entry)
-        insert.run(row.idx, row.term, row.kind, row.checksum, row.payload)
+        appended.push(entry)
         appendedBytes += sizeBytes(entry)
         end = entry.index
       }
-      appendedEntries += entries.length
     }
+    append()
     const sealed = changes.length === 0 ? member : rows.sealMember({ ...next, last_index: end })
     if (sealed !== member) setMember.run(sealed)
-    leftovers.clear(sealed.base_index, appendedEntries, appendedBytes)
+    leftovers.clear(sealed, appendedRows, appendedBytes)
     return sealed
   })
 
@@ -250,29 +281,35 @@ const makeLogDatabase = (
     base: baseOf(stored),
     lastIndex: stored.last_index,
     termAt: index => {
-      const row = getEntry.get(index)
-      if (row === undefined) throw damagedRow(index)
-      return decode(row).term
+      const row = getRowAt.get(index)
+      if (row === undefined || lastOf(row) < index) throw damagedRow(index)
+      decode(row)
+      return row.term
     },
     fallAt: damagedRow,
     entries: (from, to, bytesMax) =>
       checked(() => {
         const found: Array<LogEntry> = []
         let bytes = 0
-        for (const row of getEntries.iterate(from, to)) {
-          if (row.idx !== from + found.length) throw damagedRow(from + found.length)
-          bytes += sizeBytes(row)
-          if (found.length > 0 && bytes > bytesMax) return found
-          found.push(decode(row))
+        for (const row of getRows.iterate(from, to)) {
+          const next = from + found.length
+          const last = Math.min(lastOf(row), to)
+          if (row.idx > next || last < next) throw damagedRow(next)
+          for (const entry of decode(row, next, last)) {
+            bytes += sizeBytes(entry)
+            if (found.length > 0 && bytes > bytesMax) return found
+            found.push(entry)
+          }
         }
         if (found.length <= to - from) throw damagedRow(from + found.length)
         return found
       }),
-    configurations: () => checked(() => getConfigurations.all(member.base_index, member.last_index).map(decode)),
+    configurations: () =>
+      checked(() => getConfigurations.all(member.base_index, member.last_index).flatMap(row => decode(row))),
     configurationAt: index =>
       checked(() => {
         const row = getConfigurationAt.get(member.base_index, index)
-        return row === undefined ? undefined : decode(row)
+        return row && decode(row)[0]
       }),
     write: changes => {
       member = checked(() => write.immediate(changes))

@@ -13,16 +13,18 @@ import {
 
 /**
  * Format 1 had no configurations, format 2 no base and no incarnation. Both began at entry 1 and kept term and vote in a table of
- * their own.
+ * their own. Up to format 3 each entry had a row of its own.
  */
-export const formatVersion = 3
+export const formatVersion = 4
 
 /** `application_id` in the file's header, "RKLG": a foreign database is told apart from ours before anything is read from it. */
 const applicationId = 0x524b4c47
 
+const countColumn = "count INTEGER NOT NULL DEFAULT 1"
+
 const createEntries = `
   CREATE TABLE entries (idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, kind INTEGER NOT NULL,
-    checksum INTEGER NOT NULL, payload BLOB NOT NULL) STRICT`
+    checksum INTEGER NOT NULL, payload BLOB NOT NULL, ${countColumn}) STRICT`
 
 /** Partial, so that it costs nothing where no configuration is written, and finds the few there are in a log of any length. */
 const createConfigurations = "CREATE INDEX configurations ON entries (idx) WHERE kind = 2"
@@ -67,48 +69,56 @@ export const readFormat = (database: Database.Database, { refuse }: Refusals): n
   return version
 }
 
-/**
- * Brings a file of format 1 or 2 to the present one. All of it is one transaction: after a crash the file is of the old format or of the
- * new one. Every row is checked on the way, since it gets a new checksum.
- */
+/** Brings a file of an older format to the present one. All of it is one transaction: after a crash the file is of the old format or of the new one. */
 export const takeOver = (
   database: Database.Database,
   version: number,
+  hasher: XXHashAPI,
+  incarnation: string,
+  refusals: Refusals
+): void => {
+  database
+    .transaction(() => {
+      if (version < 2) database.exec(createConfigurations)
+      if (version < 3) giveIncarnation(database, hasher, incarnation, refusals)
+      database.exec(`ALTER TABLE entries ADD COLUMN ${countColumn}`)
+      database.pragma(`user_version = ${formatVersion}`)
+    })
+    .immediate()
+}
+
+/** What made format 3 of the ones before. Every row is checked on the way, since it gets a new checksum. */
+const giveIncarnation = (
+  database: Database.Database,
   hasher: XXHashAPI,
   incarnation: string,
   { damaged }: Refusals
 ): void => {
   const { entryChecksum, sealMember } = makeRows(hasher, incarnation)
   database.function("reseal", { deterministic: true }, (idx, term, kind, payload, checksum) => {
-    const row: Omit<EntryRow, "checksum"> = { idx, term, kind, payload }
+    const row: Omit<EntryRow, "checksum"> = { idx, term, kind, payload, count: 1 }
     if (oldEntryChecksum(hasher, row) !== checksum) throw damaged(`entry ${idx} of term ${term}`)
     return entryChecksum(row)
   })
-  database
-    .transaction(() => {
-      const hardState = database
-        .prepare<[], { term: number; voted_for: string | null; checksum: number }>(
-          "SELECT term, voted_for, checksum FROM hard_state"
-        )
-        .get() ?? { term: 0, voted_for: null, checksum: undefined }
-      const { checksum, term, voted_for } = hardState
-      const isSound =
-        checksum === undefined || checksum === oldHardStateChecksum(hasher, { term, votedFor: voted_for ?? undefined })
-      if (!isSound) throw damaged("the record of term and vote")
+  const hardState = database
+    .prepare<[], { term: number; voted_for: string | null; checksum: number }>(
+      "SELECT term, voted_for, checksum FROM hard_state"
+    )
+    .get() ?? { term: 0, voted_for: null, checksum: undefined }
+  const { checksum, term, voted_for } = hardState
+  const isSound =
+    checksum === undefined || checksum === oldHardStateChecksum(hasher, { term, votedFor: voted_for ?? undefined })
+  if (!isSound) throw damaged("the record of term and vote")
 
-      const { count, last } = database
-        .prepare<[], { count: number; last: number }>(
-          "SELECT count(*) AS count, coalesce(max(idx), 0) AS last FROM entries"
-        )
-        .get() ?? { count: 0, last: 0 }
-      if (count !== last) throw damaged(`the row of entries up to ${last}, which has ${count},`)
+  const { count, last } = database
+    .prepare<[], { count: number; last: number }>(
+      "SELECT count(*) AS count, coalesce(max(idx), 0) AS last FROM entries"
+    )
+    .get() ?? { count: 0, last: 0 }
+  if (count !== last) throw damaged(`the row of entries up to ${last}, which has ${count},`)
 
-      database.exec("UPDATE entries SET checksum = reseal(idx, term, kind, payload, checksum)")
-      if (version === 1) database.exec(createConfigurations)
-      database.exec(createMember)
-      database.exec("DROP TABLE hard_state")
-      setMember(database, sealMember({ ...unbased, incarnation, term, voted_for, last_index: last }))
-      database.pragma(`user_version = ${formatVersion}`)
-    })
-    .immediate()
+  database.exec("UPDATE entries SET checksum = reseal(idx, term, kind, payload, checksum)")
+  database.exec(createMember)
+  database.exec("DROP TABLE hard_state")
+  setMember(database, sealMember({ ...unbased, incarnation, term, voted_for, last_index: last }))
 }

@@ -1,33 +1,38 @@
 /**
- * What compaction leaves behind, cleared in bounded steps along with the writes that follow: entries before the base, then the
- * pages of the file that their deletion has set free.
+ * What compaction leaves behind, cleared in bounded steps along with the writes that follow: rows whose entries are all before the base, then
+ * the pages of the file that their deletion has set free. A row that the base divides stays until the base has passed all of it.
  *
  * The first of those pages are kept and used again. Only where they are more than half of the file do some go back to the
  * disk with each write (auto_vacuum=INCREMENTAL, which costs appends less than can be measured), so that a file grown by a burst shrinks
  * again, and one in steady use is not shortened and lengthened by turns.
  */
 import type Database from "better-sqlite3"
+import type { MemberRow } from "./rows.js"
 
 /** What one step deletes, or twice what its write appends, so that deletion keeps up with any load. */
-const deletedEntriesMax = 1_024
+const deletedRowsMax = 1_024
 const deletedBytesMax = 4 * 1024 * 1024
 
 /** Pages that one step gives back, and free ones that the file keeps in any case. */
 const returnedPagesMax = 256
 const freePagesKept = 1_024
 
+/** Where the log begins and ends, as its record has it. */
+type LogEnds = Pick<MemberRow, "base_index" | "last_index">
+
 export interface Leftovers {
   /** The base is about to move. */
   readonly expect: () => void
   readonly remain: () => boolean
   /** One step, inside the transaction of a write that appends so much. */
-  readonly clear: (baseIndex: number, appendedEntries: number, appendedBytes: number) => void
+  readonly clear: (ends: LogEnds, appendedRows: number, appendedBytes: number) => void
   readonly databaseBytes: () => number
 }
 
-export const makeLeftovers = (database: Database.Database, initialBaseIndex: number): Leftovers => {
+export const makeLeftovers = (database: Database.Database, initial: LogEnds): Leftovers => {
+  const rowAt = database.prepare<[number], number | null>("SELECT max(idx) FROM entries WHERE idx <= ?").pluck()
   const oldest = database.prepare<[number, number], { readonly idx: number; readonly bytes: number }>(
-    "SELECT idx, length(payload) AS bytes FROM entries WHERE idx <= ? ORDER BY idx LIMIT ?"
+    "SELECT idx, length(payload) AS bytes FROM entries WHERE idx < ? ORDER BY idx LIMIT ?"
   )
   const remove = database.prepare("DELETE FROM entries WHERE idx <= ?")
   const pageCount = database.prepare<[], number>("PRAGMA page_count").pluck()
@@ -41,33 +46,39 @@ export const makeLeftovers = (database: Database.Database, initialBaseIndex: num
     return returnsPages && free > freePagesKept && free * 2 > (pageCount.get() ?? 0)
   }
 
-  let entriesRemain = oldest.get(initialBaseIndex, 1) !== undefined
+  /** The row with the log's first entry, or the place for it; all before are leftovers. */
+  const firstRow = ({ base_index, last_index }: LogEnds): number => {
+    const first = base_index + 1
+    return last_index < first ? first : (rowAt.get(first) ?? first)
+  }
+
+  let rowsRemain = oldest.get(firstRow(initial), 1) !== undefined
   let pagesRemain = hasManyFreePages()
 
-  const deleteSome = (baseIndex: number, entriesMax: number, bytesMax: number) => {
+  const deleteSome = (before: number, rowsMax: number, bytesMax: number) => {
     let through: number | undefined
     let count = 0
     let bytes = 0
-    for (const row of oldest.all(baseIndex, entriesMax)) {
+    for (const row of oldest.all(before, rowsMax)) {
       bytes += row.bytes
       if (count > 0 && bytes > bytesMax) break
       through = row.idx
       count++
     }
     if (through !== undefined) remove.run(through)
-    return oldest.get(baseIndex, 1) !== undefined
+    return oldest.get(before, 1) !== undefined
   }
 
   return {
     expect: () => {
-      entriesRemain = true
+      rowsRemain = true
     },
-    remain: () => entriesRemain || pagesRemain,
-    clear: (baseIndex, appendedEntries, appendedBytes) => {
-      if (entriesRemain) {
-        entriesRemain = deleteSome(
-          baseIndex,
-          Math.max(deletedEntriesMax, 2 * appendedEntries),
+    remain: () => rowsRemain || pagesRemain,
+    clear: (ends, appendedRows, appendedBytes) => {
+      if (rowsRemain) {
+        rowsRemain = deleteSome(
+          firstRow(ends),
+          Math.max(deletedRowsMax, 2 * appendedRows),
           Math.max(deletedBytesMax, 2 * appendedBytes)
         )
         pagesRemain = hasManyFreePages()

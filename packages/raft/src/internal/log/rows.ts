@@ -11,15 +11,30 @@ import type { HardState } from "../../RaftCore.js"
 /** How a kind is stored: by its place here, for ever. */
 const kinds: ReadonlyArray<Kind> = ["noop", "command", "configuration"]
 
+/**
+ * One entry, or several that follow each other: commands of one term that were written together. For what SQLite does for a row costs more than an entry
+ * of usual size does.
+ */
 export interface EntryRow {
+  /** Of the first of them. */
   readonly idx: number
   readonly term: number
   readonly kind: number
   readonly checksum: number
+  /** Of one entry its own payload; of several the lengths of theirs, four bytes each, big-endian, and then these. */
   readonly payload: Uint8Array
+  readonly count: number
 }
 
-export const entryColumns = "idx, term, kind, checksum, payload"
+export const entryColumns = "idx, term, kind, checksum, payload, count"
+
+/** What shares a row at most: a row is read, checked and cut as a whole. An entry that is larger has one of its own. */
+const rowEntriesMax = 256
+const rowBytesMax = 64 * 1024
+
+const lengthBytes = 4
+
+export const lastOf = ({ count, idx }: Pick<EntryRow, "count" | "idx">): number => idx + count - 1
 
 /** All of a member that is no entry, in one row: whoever reads it has all of it from the same moment. */
 export interface MemberRow {
@@ -66,14 +81,20 @@ export const hardStateColumns = ({ term, votedFor }: HardState) => ({ term, vote
 
 const noBytes = new Uint8Array(0)
 
-/** The header fields seed the payload's hash, so that an entry moved to another index or term fails its check as well. */
-const entryHash = (hasher: XXHashAPI, row: Omit<EntryRow, "checksum">, seed?: number) =>
-  hasher.h32Raw(row.payload, hasher.h32(`${row.idx}/${row.term}/${row.kind}`, seed))
+/**
+ * The header fields seed the payload's hash, so that an entry moved to another index or term fails its check as well. An entry alone in its row has the
+ * checksum that it had in the formats in which each was.
+ */
+const entryHash = (hasher: XXHashAPI, row: Omit<EntryRow, "checksum">, seed?: number) => {
+  const header = `${row.idx}/${row.term}/${row.kind}`
+  return hasher.h32Raw(row.payload, hasher.h32(row.count === 1 ? header : `${header}/${row.count}`, seed))
+}
 
 export interface Rows {
-  readonly encodeEntry: (entry: LogEntry) => EntryRow
-  /** `undefined` where the row is damaged. */
-  readonly decodeEntry: (row: EntryRow) => LogEntry | undefined
+  /** Entries that follow each other. */
+  readonly encodeEntries: (entries: ReadonlyArray<LogEntry>) => ReadonlyArray<EntryRow>
+  /** Those of its entries from one index to another; `undefined` where the row is damaged. */
+  readonly decodeEntries: (row: EntryRow, from?: number, to?: number) => ReadonlyArray<LogEntry> | undefined
   readonly entryChecksum: (row: Omit<EntryRow, "checksum">) => number
   readonly sealMember: (row: Omit<MemberRow, "checksum">) => MemberRow
 }
@@ -83,18 +104,68 @@ export const makeRows = (hasher: XXHashAPI, incarnation: string): Rows => {
   const entryChecksum = (row: Omit<EntryRow, "checksum">) => entryHash(hasher, row, seed)
   return {
     entryChecksum,
-    encodeEntry: ({ index, kind, payload, term }) => {
-      const row = { idx: index, term, kind: kinds.indexOf(kind), checksum: 0, payload }
-      row.checksum = entryChecksum(row)
-      return row
+    encodeEntries: entries => {
+      const rows: Array<EntryRow> = []
+      let shared: Array<LogEntry> = []
+      let bytes = 0
+      const end = () => {
+        const [first] = shared
+        if (first === undefined) return
+        const { index: idx, term } = first
+        const payload = shared.length === 1 ? first.payload : pack(shared, bytes)
+        const row = { idx, term, kind: kinds.indexOf(first.kind), checksum: 0, payload, count: shared.length }
+        row.checksum = entryChecksum(row)
+        rows.push(row)
+        shared = []
+        bytes = 0
+      }
+      for (const entry of entries) {
+        const size = lengthBytes + entry.payload.length
+        const fits = shared.length < rowEntriesMax && bytes + size <= rowBytesMax
+        if (!fits || !areAlike(shared[0], entry)) end()
+        shared.push(entry)
+        bytes += size
+      }
+      end()
+      return rows
     },
-    decodeEntry: row => {
+    decodeEntries: (row, from = row.idx, to = lastOf(row)) => {
       const kind = kinds[row.kind]
       if (kind === undefined || entryChecksum(row) !== row.checksum) return undefined
-      return { index: row.idx, term: row.term, kind, payload: row.payload }
+      return row.count === 1 ? [{ index: row.idx, term: row.term, kind, payload: row.payload }] : unpack(row, from, to)
     },
     sealMember: row => ({ ...row, checksum: memberChecksum(hasher, row) })
   }
+}
+
+/** Configurations are looked up by their rows, so only commands share one. */
+const areAlike = (first: LogEntry | undefined, next: LogEntry): boolean =>
+  first?.kind === "command" && next.kind === "command" && first.term === next.term
+
+const pack = (entries: ReadonlyArray<LogEntry>, size: number): Uint8Array => {
+  const bytes = new Uint8Array(size)
+  const lengths = new DataView(bytes.buffer)
+  let at = entries.length * lengthBytes
+  for (const [nth, { payload }] of entries.entries()) {
+    lengths.setUint32(nth * lengthBytes, payload.length)
+    bytes.set(payload, at)
+    at += payload.length
+  }
+  return bytes
+}
+
+const unpack = ({ count, idx, payload, term }: EntryRow, from: number, to: number): ReadonlyArray<LogEntry> => {
+  const lengths = new DataView(payload.buffer, payload.byteOffset, payload.byteLength)
+  const entries: Array<LogEntry> = []
+  let at = count * lengthBytes
+  for (let index = idx; index <= to; index++) {
+    const end = at + lengths.getUint32((index - idx) * lengthBytes)
+    // A copy: whoever keeps one entry does not keep the whole row.
+    if (index >= from)
+      entries.push({ index, term, kind: "command", payload: new Uint8Array(payload.subarray(at, end)) })
+    at = end
+  }
+  return entries
 }
 
 export const memberChecksum = (hasher: XXHashAPI, row: Omit<MemberRow, "checksum">): number =>
