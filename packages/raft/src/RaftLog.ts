@@ -7,11 +7,11 @@
  * - term, vote, base with its configuration, and the log's end are one record with one checksum, written in the same transaction
  *   as the entries that go with them.
  * - many changes share one flush: whoever feeds the log stages a burst of them and then flushes once (group commit).
- * - an entry's checksum covers its index, term, kind and payload, and the incarnation of the file; an entry that does not match is
- *   never handed out.
+ * - commands of one term that share a flush share rows of the file, up to 256 entries or 64 KiB each. A row's checksum covers the indexes, the term, the
+ *   kind and the payloads of its entries, and the incarnation of the file; no entry of a row that does not match is handed out.
  * - a write that failed leaves the member unusable: nothing is acknowledged after it. The supervisor opens the log anew.
  *
- * Disk: entries before the base are deleted in bounded steps with the flushes that follow; their space is used again, and goes back to
+ * Disk: rows before the base are deleted in bounded steps with the flushes that follow; their space is used again, and goes back to
  * the disk where it is more than half of the file. The -wal is held near 16 MiB.
  *
  * Damage: SQLite commits all or nothing, so a crash can only tear the tail of its -wal, and that is cut. All else is refused with

@@ -214,6 +214,31 @@ describe("a cut within a row of a Raft log", () => {
     })
   )
 
+  it.scoped("is not forgotten: the row as it was before, put back from an older copy, does not fit to the next", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      yield* use(filename, fill)
+      const old = tamper(filename, database =>
+        database.prepare("SELECT checksum, payload, count FROM entries WHERE idx = 1").get()
+      )
+      yield* use(filename, log => {
+        log.stage({ truncateFrom: 6, entries: [] })
+        log.flush()
+        log.stage({ entries: row(6, 3_000, 1) })
+        log.flush()
+      })
+      tamper(filename, database =>
+        database
+          .prepare("UPDATE entries SET checksum = :checksum, payload = :payload, count = :count WHERE idx = 1")
+          .run(old)
+      )
+      yield* use(filename, log => {
+        assert.throws(() => log.entries(1, 20, 1e6), /row of entries at 11 is damaged/)
+        assert.deepStrictEqual(texts(log.entries(6, 8, 1e6)), numbers(6, 8))
+      })
+    })
+  )
+
   it.scoped("comes with the rest of its write or not at all", () =>
     Effect.gen(function* () {
       const filename = yield* temporaryFile

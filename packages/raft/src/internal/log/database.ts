@@ -293,9 +293,10 @@ const makeLogDatabase = (
         let bytes = 0
         for (const row of getRows.iterate(from, to)) {
           const next = from + found.length
-          const last = Math.min(lastOf(row), to)
-          if (row.idx > next || last < next) throw damagedRow(next)
-          for (const entry of decode(row, next, last)) {
+          const last = lastOf(row)
+          // Only the first may begin before what is asked for.
+          if (last < next || row.idx > next || (row.idx < next && found.length > 0)) throw damagedRow(next)
+          for (const entry of decode(row, next, Math.min(last, to))) {
             bytes += sizeBytes(entry)
             if (found.length > 0 && bytes > bytesMax) return found
             found.push(entry)
