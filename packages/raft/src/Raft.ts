@@ -120,6 +120,7 @@ export const startLink = <E, R>(options: Options<E, R>) =>
             wake
           })
           yield* Effect.addFinalizer(() => Effect.sync(driver.close))
+          yield* driver.intake.lend
           const local = yield* localRequests(options.processName)
           yield* transport.listen(options.group, {
             ...local,

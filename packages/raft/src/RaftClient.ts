@@ -96,11 +96,19 @@ export const make = (options: {
       )
     }
 
-    const readBarrier = yield* coalesce(
+    const confirmation = yield* coalesce(
       atLeader<number, ReadError>(local.readIndex, leader => transport.readIndex(options.group, leader)).pipe(
         Effect.flatMap(local.awaitApplied)
       )
     )
+
+    /** Where this member can say by itself that it is where it has to be, a read waits for nothing, and does not even give way. */
+    const readBarrier: RaftClient["readBarrier"] = Effect.suspend(() => {
+      const intake = local.intake()
+      if (intake?.isCurrent() === true) return Effect.void
+      // For the reads that follow.
+      return intake === undefined ? Effect.zipLeft(confirmation, Effect.ignore(local.found)) : confirmation
+    })
 
     const proposeAtLeader = (payload: Uint8Array, first?: Effect.Effect<Uint8Array, ProposeError>) =>
       atLeader<Uint8Array, ProposeError>(

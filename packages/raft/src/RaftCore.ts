@@ -26,6 +26,7 @@
 import type { Incarnation } from "./Incarnation.js"
 import { assertInvariant } from "./internal/core/invariant.js"
 import * as jitter from "./internal/core/jitter.js"
+import * as reads from "./internal/core/reads.js"
 import * as core from "./internal/core/step.js"
 import type { MemberId } from "./Membership.js"
 import * as Membership from "./Membership.js"
@@ -52,6 +53,15 @@ export type * from "./RaftState.js"
  * @category getters
  */
 export const configuration = (state: State): Membership.Configuration => state.configurations[0].configuration
+
+/**
+ * The index that a linearizable read must have seen, asked of nobody: where a member leads and is the only voter, nobody can be elected without it. Undefined where it takes a
+ * `ReadIndex` to know.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const readIndexAlone = (state: State): number | undefined => reads.readIndexAlone(state)
 
 /**
  * A member as it starts or restarts: a follower that knows of no leader, with what its disk holds.

@@ -87,7 +87,7 @@ export interface Status extends Schema.Schema.Type<typeof Status> {}
 
 /**
  * What the process answers. `AwaitApplied`, once this member's state machine has applied the index, and `Status` are for every member; the others are
- * the leader's, and refused by everybody else with `NotLeader`. `Intake` is where proposals go, and for those beside the process only.
+ * the leader's, and refused by everybody else with `NotLeader`. `Intake` is where proposals go and reads look first, and for those beside the process only.
  * `ChangeMembership` answers the index at which the change is committed.
  *
  * @since 0.1.0

@@ -7,6 +7,7 @@ import type * as Exit from "effect/Exit"
 import * as TestClock from "effect/TestClock"
 import * as Admission from "../src/internal/driver/admission.js"
 import * as Driver from "../src/internal/driver/driver.js"
+import type { Requests } from "../src/internal/driver/intake.js"
 import { decode, encode, makeMachine } from "./helpers/group.js"
 
 /** The driver of a group's only member, in front of a queue that the test reads, and that has no room when it says so. */
@@ -38,6 +39,8 @@ const makeMember = Effect.gen(function* () {
       return !room.isFull
     }
   })
+  yield* driver.intake.lend
+  const propose: Requests["propose"] = (payload, reply) => driver.intake.current()?.propose(payload, reply)
   const work = Effect.gen(function* () {
     for (let input = queue.shift(); input !== undefined; input = queue.shift()) yield* driver.handle(input)
   })
@@ -46,17 +49,17 @@ const makeMember = Effect.gen(function* () {
     Effect.sync(() => driver.tick())
   )
   const lead = Effect.repeat(Effect.zipRight(tick, work), { until: () => driver.status().role === "leader" })
-  return { driver, queue, room, work, tick, lead }
+  return { driver, propose, queue, room, work, tick, lead }
 })
 
 describe("the queue of a member that is full", () => {
   it.scoped("takes what it refused when there is room again, each once", () =>
     Effect.gen(function* () {
-      const { driver, lead, queue, room, tick, work } = yield* makeMember
+      const { lead, propose, queue, room, tick, work } = yield* makeMember
       yield* lead
       const told: Array<Exit.Exit<Uint8Array, unknown>> = []
       room.isFull = true
-      driver.intake.propose(encode("x"), outcome => told.push(outcome))
+      propose(encode("x"), outcome => told.push(outcome))
       yield* tick
       assert.deepStrictEqual(queue, [])
       room.isFull = false
@@ -71,10 +74,10 @@ describe("the queue of a member that is full", () => {
 
   it.scoped("submits what has gathered at once where it cannot wait for more", () =>
     Effect.gen(function* () {
-      const { driver, lead, queue, room, work } = yield* makeMember
+      const { driver, lead, propose, queue, room, work } = yield* makeMember
       yield* lead
       const told: Array<string> = []
-      driver.intake.propose(encode("x"), outcome => told.push(outcome._tag))
+      propose(encode("x"), outcome => told.push(outcome._tag))
       const gathered = queue.shift()
       assert.strictEqual(gathered?._tag, "Gathered")
       room.isFull = true
@@ -95,6 +98,28 @@ describe("the queue of a member that is full", () => {
       room.isFull = false
       driver.receive([heartbeat])
       assert.lengthOf(queue, 1)
+    })
+  )
+})
+
+describe("the only voter", () => {
+  it.scoped("is current except while something committed is not applied", () =>
+    Effect.gen(function* () {
+      const { driver, lead, propose, queue, work } = yield* makeMember
+      const isCurrent = () => driver.intake.current()?.isCurrent()
+      assert.isFalse(isCurrent())
+      yield* lead
+      yield* work
+      assert.isTrue(isCurrent())
+      propose(encode("x"), () => {})
+      const seen: Array<string> = []
+      for (let input = queue.shift(); input !== undefined; input = queue.shift()) {
+        yield* driver.handle(input)
+        const { appliedIndex, commitIndex } = driver.status()
+        assert.strictEqual(isCurrent(), appliedIndex === commitIndex, input._tag)
+        seen.push(`${input._tag} ${isCurrent() === true ? "current" : "behind"}`)
+      }
+      assert.deepStrictEqual(seen.slice(-2), ["Flush behind", "Apply current"])
     })
   )
 })

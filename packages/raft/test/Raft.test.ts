@@ -26,6 +26,25 @@ describe("Raft", () => {
     }).pipe(Effect.provide(Process.layer))
   )
 
+  it.scoped("a read barrier at the only voter is passed in the step of the reader, until its process is dead", () =>
+    Effect.gen(function* () {
+      const { members, refs } = yield* makeGroup(["a"])
+      const [only] = members
+      const [ref] = refs
+      assert(only !== undefined && ref !== undefined)
+      yield* whileTimePasses(only.client.readBarrier)
+      yield* whileTimePasses(propose(only, "x"))
+      const atOnce = () => Exit.isSuccess(Effect.runSyncExit(only.client.readBarrier))
+      assert.isTrue(atOnce())
+      yield* kill(ref)
+      assert.isFalse(atOnce(), "its successor may be at work before it has been tidied up")
+      yield* only.start
+      assert.isFalse(atOnce(), "the successor does not lead yet")
+      yield* whileTimePasses(only.client.readBarrier)
+      assert.isTrue(atOnce())
+    }).pipe(Effect.provide(Process.layer))
+  )
+
   it.scoped("those who are answered together and ask again are written and applied together", () =>
     Effect.gen(function* () {
       const state = makeMachine()

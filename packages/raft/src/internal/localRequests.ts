@@ -20,7 +20,7 @@ import {
   TransferFailed
 } from "../RaftError.js"
 import { RaftProtocol, type Status } from "../RaftProtocol.js"
-import type { Intake } from "./driver/intake.js"
+import type { Intake, Requests } from "./driver/intake.js"
 
 const isCallError = Schema.is(CallError.CallError)
 
@@ -43,12 +43,12 @@ const outcomeLimit = Duration.seconds(5)
 /** A change of the membership waits for its commit, a transfer for two election time-outs. */
 const administrationLimit = Duration.seconds(15)
 
-const proposeTo = (intake: Intake, payload: Uint8Array): Effect.Effect<Uint8Array, ProposeError> =>
+const proposeTo = (intake: Requests, payload: Uint8Array): Effect.Effect<Uint8Array, ProposeError> =>
   Effect.async(resume => intake.propose(payload, resume))
 
 /** One wait for all of them: a fiber for each would cost more than the proposals do. */
 const proposeAllTo = (
-  intake: Intake,
+  intake: Requests,
   payloads: ReadonlyArray<Uint8Array>
 ): Effect.Effect<ReadonlyArray<Either.Either<Uint8Array, ProposeError>>> =>
   Effect.async(resume => {
@@ -74,13 +74,14 @@ export const localRequests = (processName: string) =>
 
     let lent: Intake | undefined
     /** Where proposals go, as long as that is known. */
-    const intake = (): Intake | undefined => (lent?.isOpen === true ? lent : undefined)
+    const intake = (): Requests | undefined => lent?.current()
     // Whoever does not get as far as there has proposed nothing.
-    const ask = Effect.mapBoth(member.call("Intake", undefined, { timeout: outcomeLimit }), {
-      onFailure: () => nobodyLeads,
+    const ask = Effect.matchEffect(member.call("Intake", undefined, { timeout: outcomeLimit }), {
+      onFailure: () => Effect.fail(nobodyLeads),
       onSuccess: asked => {
         lent = asked
-        return asked
+        const open = intake()
+        return open === undefined ? Effect.fail(nobodyLeads) : Effect.succeed(open)
       }
     })
     const found = Effect.suspend(() => {
@@ -113,5 +114,5 @@ export const localRequests = (processName: string) =>
         isCallError(error) ? untransferred(error) : error
       )
     const status: Effect.Effect<Status | null> = Effect.orElseSucceed(member.call("Status", undefined), () => null)
-    return { intake, propose, proposeAll, readIndex, awaitApplied, changeMembership, transferLeadership, status }
+    return { intake, found, propose, proposeAll, readIndex, awaitApplied, changeMembership, transferLeadership, status }
   })

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as RaftCore from "@reckon/raft/RaftCore"
 import { heartbeat, heartbeatReply, Member, matched } from "./member.js"
 
 const reads = (outputs: ReadonlyArray<string>): ReadonlyArray<string> =>
@@ -82,6 +83,47 @@ describe("Raft §6.4, linearizable reads", () => {
     member.read(1)
     member.read(2)
     assert.deepStrictEqual(member.read(3), ["ReadRefused 3 overloaded leader=a"])
+  })
+})
+
+describe("a read that asks nobody", () => {
+  const indexAt = (member: Member) => RaftCore.readIndexAlone(member.state)
+
+  it("is ready at the only voter's commit index", () => {
+    const member = new Member({ voters: ["a"] }).lead()
+    assert.strictEqual(indexAt(member), 1)
+    member.propose(9)
+    assert.strictEqual(indexAt(member), 1)
+    member.sync()
+    assert.strictEqual(indexAt(member), 2)
+  })
+
+  it("is not served before the only voter has committed in its own term", () => {
+    const member = new Member({ voters: ["a"], terms: [1, 1], term: 1, applied: 1 })
+    assert.isUndefined(indexAt(member))
+    member.feed({ _tag: "Campaign" })
+    member.sync()
+    assert.strictEqual(member.state.role, "leader")
+    assert.isUndefined(indexAt(member))
+    member.sync()
+    assert.strictEqual(indexAt(member), 3)
+  })
+
+  it("is not served where another one votes, nor from the moment on in which one is to", () => {
+    assert.isUndefined(indexAt(new Member().lead()))
+    const member = new Member({ voters: ["a"] }).lead()
+    member.change(1, "Add", "b")
+    member.sync()
+    assert.strictEqual(indexAt(member), 2)
+    member.receive(matched("b", 1, 2))
+    assert.deepStrictEqual(RaftCore.configuration(member.state).voters, ["a", "b"])
+    assert.isUndefined(indexAt(member))
+  })
+
+  it("is not served by the only voter once it has heard of a later term", () => {
+    const member = new Member({ voters: ["a"] }).lead()
+    member.receive(heartbeat("b", 7))
+    assert.isUndefined(indexAt(member))
   })
 })
 

@@ -1,6 +1,6 @@
 import * as Quorum from "../../Quorum.js"
 import type { ReadIndex } from "../../RaftInput.js"
-import type { PendingRead } from "../../RaftState.js"
+import type { PendingRead, State } from "../../RaftState.js"
 import { configuration, type Draft } from "./draft.js"
 import { broadcastHeartbeat } from "./heartbeat.js"
 import * as lease from "./lease.js"
@@ -17,7 +17,15 @@ import * as lease from "./lease.js"
 const unset = -1
 
 /** A leader knows what is committed only once it has committed in its own term. */
-export const hasCommittedInTerm = (draft: Draft): boolean => draft.state.commitIndex >= draft.state.termStartIndex
+export const hasCommittedInTerm = ({ state }: Pick<Draft, "state">): boolean =>
+  state.commitIndex >= state.termStartIndex
+
+/** A round of the only voter is answered as soon as it begins, and there is nothing to be noted for it. */
+export const readIndexAlone = (state: State): number | undefined => {
+  const { voters } = state.configurations[0].configuration
+  const leadsAlone = state.role === "leader" && voters.length === 1 && voters[0] === state.id
+  return leadsAlone && hasCommittedInTerm({ state }) ? state.commitIndex : undefined
+}
 
 export const onReadIndex = (draft: Draft, { elapsed, id }: ReadIndex): void => {
   const { state } = draft

@@ -189,7 +189,13 @@ export const make = (options: DriverOptions): Driver => {
     if (proposals.gather(payload, reply)) schedule("Gathered")
   }
 
-  const intake = new Intake(propose)
+  const intake = new Intake({
+    propose,
+    isCurrent: () => {
+      const index = RaftCore.readIndexAlone(core)
+      return index !== undefined && index <= machine.appliedIndex()
+    }
+  })
 
   // ---------------------------------------------------------------------------
   // core in, outputs out
@@ -435,10 +441,7 @@ export const make = (options: DriverOptions): Driver => {
         }))
       }
     },
-    close: () => {
-      intake.close()
-      proposals.close()
-    },
+    close: proposals.close,
     handle: input => {
       switch (input._tag) {
         case "Tick":
