@@ -2,7 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { Event, StoreError, StoreRpcs } from "@reckon/client"
 import { Arbitrary, Either, ParseResult, Schema } from "effect"
 import * as fc from "fast-check"
-import { isAppend, isAppended } from "../src/internal/shapes.js"
+import {
+  isAppend,
+  isAppended,
+  isGetVersion,
+  isLoadSnapshot,
+  isPositionAt,
+  isRead,
+  isReadAll,
+  isVersionAt
+} from "../src/internal/shapes.js"
 
 const isEvent = Schema.is(Event.RecordedEvent)
 const areEvents = Schema.is(Event.RecordedEvents)
@@ -94,6 +103,36 @@ describe("an append", () => {
       }),
       { numRuns: 2_000 }
     ))
+})
+
+describe("a read", () => {
+  const numbers = [null, -1, 0, 1, 999, 1000, 1001, -(2 ** 53)]
+  const words = ["forward", "backward", "linearizable", "local", "any", "orders", ".orders", "a/b", "a".repeat(65)]
+  const telling = fc.oneof(odd, fc.constantFrom<unknown>(...numbers, ...words))
+
+  const tell = <A, I>(name: string, schema: Schema.Schema<A, I>, isShape: (value: unknown) => boolean) =>
+    it(`has the shape that its schema says: ${name}`, () => {
+      const says = Schema.is(schema)
+      fc.assert(
+        fc.property(Arbitrary.make(schema), fc.nat(), telling, (valid, at, value) => {
+          assert.isTrue(isShape(valid))
+          assert.isFalse(isShape(value))
+          const fields = Object.entries(Object(valid))
+          const changed = Object.fromEntries(fields.map((field, i) => (i === at % fields.length ? [field[0], value] : field)))
+          assert.strictEqual(isShape(changed), says(changed))
+          const lacking = Object.fromEntries(fields.filter((_, i) => i !== at % fields.length))
+          assert.isFalse(isShape(lacking))
+        }),
+        { numRuns: 1_000 }
+      )
+    })
+
+  tell("Read", StoreRpcs.ReadRpc.payloadSchema, isRead)
+  tell("ReadAll", StoreRpcs.ReadAllRpc.payloadSchema, isReadAll)
+  tell("VersionAt", StoreRpcs.VersionAtRpc.payloadSchema, isVersionAt)
+  tell("PositionAt", StoreRpcs.PositionAtRpc.payloadSchema, isPositionAt)
+  tell("GetVersion", StoreRpcs.GetVersionRpc.payloadSchema, isGetVersion)
+  tell("LoadSnapshot", StoreRpcs.LoadSnapshotRpc.payloadSchema, isLoadSnapshot)
 })
 
 /** What comes of it, and what is wrong with it. */

@@ -13,10 +13,9 @@ export interface Admitted {
   readonly bytes: number
 }
 
-/** Asked only for its words: it says what is wrong, where the test of the shape says that something is. */
-const valid = checked(Append)
+const valid = checked(Append, isAppend)
 
 export const admit = (append: Append, limits: Limits.Limits): Either.Either<Admitted, Limits.Refusal> =>
-  Either.flatMap(isAppend(append) ? Either.right(append) : valid(append), append =>
+  Either.flatMap(valid(append), append =>
     Either.map(Limits.checkAppends([append], limits), bytes => ({ append, bytes }))
   )

@@ -114,26 +114,32 @@ export const make = (options: {
   }
 
   const until: Attempts["until"] = (call, options) =>
-    Effect.clockWith(clock => {
-      const { deadline, history: book, kind } = options
-      const began = clock.unsafeCurrentTimeMillis()
-      const left = deadline - began
-      if (left <= 0 || book.defects >= defectsMax || (kind !== "read" && wouldBlur(book, left))) {
-        return Effect.fail(verdict(book))
-      }
-      const index = peers.preferred()
-      return Effect.matchEffect(peers.ask(index, call, Math.min(left, attemptTimeoutMillis)), {
-        onSuccess: answer => {
-          lately = untroubled
-          return Effect.succeed(answer)
-        },
-        onFailure: error =>
-          Effect.zipRight(
-            failed(error, { ...options, index, tookMillis: clock.unsafeCurrentTimeMillis() - began }),
-            until(call, options)
-          )
-      })
+    Effect.clockWith(clock => attempt(call, options, clock, clock.unsafeCurrentTimeMillis()))
+
+  const attempt = <A, E extends Failure>(
+    call: Call<A, E>,
+    options: { readonly deadline: number; readonly history: History; readonly kind: Kind },
+    clock: Clock.Clock,
+    began: number
+  ): Effect.Effect<A, E | Verdict> => {
+    const { deadline, history: book, kind } = options
+    const left = deadline - began
+    if (left <= 0 || book.defects >= defectsMax || (kind !== "read" && wouldBlur(book, left))) {
+      return Effect.fail(verdict(book))
+    }
+    const index = peers.preferred()
+    return Effect.matchEffect(peers.ask(index, call, Math.min(left, attemptTimeoutMillis)), {
+      onSuccess: answer => {
+        lately = untroubled
+        return Effect.succeed(answer)
+      },
+      onFailure: error =>
+        Effect.zipRight(
+          failed(error, { ...options, index, tookMillis: clock.unsafeCurrentTimeMillis() - began }),
+          until(call, options)
+        )
     })
+  }
 
   /** Enters what became of an attempt and waits until it is time for another one; fails where there is none. */
   const failed = <E extends Failure>(
@@ -166,8 +172,9 @@ export const make = (options: {
     until,
     verdict,
     now: (call, kind, book = history()) =>
-      Effect.clockWith(clock =>
-        until(call, { deadline: clock.unsafeCurrentTimeMillis() + timeoutMillis, history: book, kind })
-      )
+      Effect.clockWith(clock => {
+        const began = clock.unsafeCurrentTimeMillis()
+        return attempt(call, { deadline: began + timeoutMillis, history: book, kind }, clock, began)
+      })
   }
 }

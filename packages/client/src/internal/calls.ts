@@ -12,6 +12,7 @@ import { type Attempts, history, type Kind, type Verdict } from "./attempts.js"
 import { checked } from "./checked.js"
 import { conclude } from "./conclude.js"
 import type { Call, Failure } from "./peers.js"
+import * as Shapes from "./shapes.js"
 
 /** All but single appends, which a client gathers first. */
 export type Calls = Omit<Requests<Unreachable>, "Append">
@@ -24,9 +25,15 @@ export const make = (attempts: Attempts, limits: Limits.Limits): Calls => {
     <P, I, A, E extends Failure>(
       schema: Schema.Schema<P, I>,
       send: (payload: P) => Call<A, E>,
-      check: (payload: P) => Either.Either<unknown, Limits.Refusal> = Either.right
+      {
+        check = Either.right,
+        isShape
+      }: {
+        readonly check?: (payload: P) => Either.Either<unknown, Limits.Refusal>
+        readonly isShape?: (payload: P) => boolean
+      } = {}
     ) => {
-      const valid = checked(schema)
+      const valid = checked(schema, isShape)
       return (payload: P) =>
         Effect.suspend((): Effect.Effect<A, E | Limits.Refusal | Verdict> => {
           const admitted = Either.flatMap(valid(payload), request => Either.map(check(request), () => request))
@@ -59,19 +66,19 @@ export const make = (attempts: Attempts, limits: Limits.Limits): Calls => {
     SaveSnapshot: write(
       Rpcs.SaveSnapshotRpc.payloadSchema,
       request => rpc => rpc.SaveSnapshot(request),
-      ({ snapshot }) => Limits.checkSnapshot(snapshot, limits)
+      { check: ({ snapshot }) => Limits.checkSnapshot(snapshot, limits) }
     ),
     DeleteSnapshots: write(Rpcs.DeleteSnapshotsRpc.payloadSchema, request => rpc => rpc.DeleteSnapshots(request)),
-    Read: read(Rpcs.ReadRpc.payloadSchema, request => rpc => rpc.Read(request)),
-    ReadAll: read(Rpcs.ReadAllRpc.payloadSchema, request => rpc => rpc.ReadAll(request)),
+    Read: read(Rpcs.ReadRpc.payloadSchema, request => rpc => rpc.Read(request), { isShape: Shapes.isRead }),
+    ReadAll: read(Rpcs.ReadAllRpc.payloadSchema, request => rpc => rpc.ReadAll(request), { isShape: Shapes.isReadAll }),
     Query: read(Rpcs.QueryRpc.payloadSchema, request => rpc => rpc.Query(request)),
-    VersionAt: read(Rpcs.VersionAtRpc.payloadSchema, request => rpc => rpc.VersionAt(request)),
-    PositionAt: read(Rpcs.PositionAtRpc.payloadSchema, request => rpc => rpc.PositionAt(request)),
-    GetVersion: read(Rpcs.GetVersionRpc.payloadSchema, request => rpc => rpc.GetVersion(request)),
+    VersionAt: read(Rpcs.VersionAtRpc.payloadSchema, request => rpc => rpc.VersionAt(request), { isShape: Shapes.isVersionAt }),
+    PositionAt: read(Rpcs.PositionAtRpc.payloadSchema, request => rpc => rpc.PositionAt(request), { isShape: Shapes.isPositionAt }),
+    GetVersion: read(Rpcs.GetVersionRpc.payloadSchema, request => rpc => rpc.GetVersion(request), { isShape: Shapes.isGetVersion }),
     StreamDetails: read(Rpcs.StreamDetailsRpc.payloadSchema, request => rpc => rpc.StreamDetails(request)),
     HasEvents: read(Rpcs.HasEventsRpc.payloadSchema, request => rpc => rpc.HasEvents(request)),
     ListStreams: read(Rpcs.ListStreamsRpc.payloadSchema, request => rpc => rpc.ListStreams(request)),
-    LoadSnapshot: read(Rpcs.LoadSnapshotRpc.payloadSchema, request => rpc => rpc.LoadSnapshot(request)),
+    LoadSnapshot: read(Rpcs.LoadSnapshotRpc.payloadSchema, request => rpc => rpc.LoadSnapshot(request), { isShape: Shapes.isLoadSnapshot }),
     ListSnapshots: read(Rpcs.ListSnapshotsRpc.payloadSchema, request => rpc => rpc.ListSnapshots(request))
   }
 }

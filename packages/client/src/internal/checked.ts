@@ -14,8 +14,19 @@ const firstIssue = (error: ParseResult.ParseError): string => {
   return `${issue.path.length === 0 ? "request" : issue.path.join(".")}: ${message.slice(0, 200)}`
 }
 
-/** The value without what its schema does not name. */
-export const checked = <A, I>(schema: Schema.Schema<A, I>): ((value: A) => Either.Either<A, InvalidRequest>) => {
+/** No value is known to fit before its schema was asked. */
+const unknown = (): boolean => false
+
+/**
+ * The value without what its schema does not name. Where a test of the shape (see `shapes.ts`) says that it fits, the schema is not asked, and the value stays as it is.
+ */
+export const checked = <A, I>(
+  schema: Schema.Schema<A, I>,
+  isShape: (value: A) => boolean = unknown
+): ((value: A) => Either.Either<A, InvalidRequest>) => {
   const validate = Schema.validateEither(schema)
-  return value => Either.mapLeft(validate(value), error => new InvalidRequest({ message: firstIssue(error) }))
+  return value =>
+    isShape(value)
+      ? Either.right(value)
+      : Either.mapLeft(validate(value), error => new InvalidRequest({ message: firstIssue(error) }))
 }

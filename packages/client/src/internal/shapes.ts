@@ -1,5 +1,5 @@
 /**
- * Tests for what passes by in large numbers, field by field as the schemas `RecordedEvent`, `Append` and `Appended` have them. A schema that is walked through node by node for each
+ * Tests for what passes by in large numbers, field by field as the schemas `RecordedEvent`, `Append`, `Appended` and those of the most frequent reads have them. A schema that is walked through node by node for each
  * event costs more than ten times as much.
  */
 
@@ -8,7 +8,10 @@ const surrogate = /\p{Surrogate}/u
 const control = /[\u0000-\u001f\u007f]/
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
+const storeId = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
+
 const tagsMax = 64
+const pageEventsMax = 1000
 
 const isName = (value: unknown, lengthMax: number): value is string =>
   typeof value === "string" && value.length > 0 && value.length <= lengthMax && !surrogate.test(value)
@@ -67,3 +70,32 @@ export const isAppended = (value: unknown): boolean =>
   isInteger(value.version) &&
   isInteger(value.position) &&
   isCount(value.alreadyPresent)
+
+// -----------------------------------------------------------------------------
+// reads
+// -----------------------------------------------------------------------------
+
+/** What the reads below may ask, by name. */
+const asked = {
+  store: (value: unknown) => typeof value === "string" && storeId.test(value),
+  streamId: isStreamId,
+  from: isInteger,
+  count: (value: unknown) => isCount(value) && value <= pageEventsMax,
+  direction: (value: unknown) => value === "forward" || value === "backward",
+  asOf: (value: unknown) => value === null || (isInteger(value) && value >= -1),
+  epochUs: isInteger,
+  version: (value: unknown) => value === null || isCount(value),
+  consistency: (value: unknown) => value === "linearizable" || value === "local"
+}
+
+const asks = (...names: ReadonlyArray<keyof typeof asked>) => {
+  const fields = names.map(name => ({ name, isValid: asked[name] }))
+  return (value: unknown): boolean => isObject(value) && fields.every(({ isValid, name }) => isValid(value[name]))
+}
+
+export const isRead = asks("store", "streamId", "from", "count", "direction", "consistency")
+export const isReadAll = asks("store", "from", "count", "direction", "asOf", "consistency")
+export const isVersionAt = asks("store", "streamId", "epochUs", "consistency")
+export const isPositionAt = asks("store", "epochUs", "consistency")
+export const isGetVersion = asks("store", "streamId", "consistency")
+export const isLoadSnapshot = asks("store", "streamId", "version", "consistency")
