@@ -118,7 +118,9 @@ describe("a read", () => {
           assert.isTrue(isShape(valid))
           assert.isFalse(isShape(value))
           const fields = Object.entries(Object(valid))
-          const changed = Object.fromEntries(fields.map((field, i) => (i === at % fields.length ? [field[0], value] : field)))
+          const changed = Object.fromEntries(
+            fields.map((field, i) => (i === at % fields.length ? [field[0], value] : field))
+          )
           assert.strictEqual(isShape(changed), says(changed))
           const lacking = Object.fromEntries(fields.filter((_, i) => i !== at % fields.length))
           assert.isFalse(isShape(lacking))

@@ -63,22 +63,28 @@ export const make = (attempts: Attempts, limits: Limits.Limits): Calls => {
     }),
     DeleteStream: write(Rpcs.DeleteStreamRpc.payloadSchema, request => rpc => rpc.DeleteStream(request)),
     SetStreamMetadata: write(Rpcs.SetStreamMetadataRpc.payloadSchema, request => rpc => rpc.SetStreamMetadata(request)),
-    SaveSnapshot: write(
-      Rpcs.SaveSnapshotRpc.payloadSchema,
-      request => rpc => rpc.SaveSnapshot(request),
-      { check: ({ snapshot }) => Limits.checkSnapshot(snapshot, limits) }
-    ),
+    SaveSnapshot: write(Rpcs.SaveSnapshotRpc.payloadSchema, request => rpc => rpc.SaveSnapshot(request), {
+      check: ({ snapshot }) => Limits.checkSnapshot(snapshot, limits)
+    }),
     DeleteSnapshots: write(Rpcs.DeleteSnapshotsRpc.payloadSchema, request => rpc => rpc.DeleteSnapshots(request)),
     Read: read(Rpcs.ReadRpc.payloadSchema, request => rpc => rpc.Read(request), { isShape: Shapes.isRead }),
     ReadAll: read(Rpcs.ReadAllRpc.payloadSchema, request => rpc => rpc.ReadAll(request), { isShape: Shapes.isReadAll }),
     Query: read(Rpcs.QueryRpc.payloadSchema, request => rpc => rpc.Query(request)),
-    VersionAt: read(Rpcs.VersionAtRpc.payloadSchema, request => rpc => rpc.VersionAt(request), { isShape: Shapes.isVersionAt }),
-    PositionAt: read(Rpcs.PositionAtRpc.payloadSchema, request => rpc => rpc.PositionAt(request), { isShape: Shapes.isPositionAt }),
-    GetVersion: read(Rpcs.GetVersionRpc.payloadSchema, request => rpc => rpc.GetVersion(request), { isShape: Shapes.isGetVersion }),
+    VersionAt: read(Rpcs.VersionAtRpc.payloadSchema, request => rpc => rpc.VersionAt(request), {
+      isShape: Shapes.isVersionAt
+    }),
+    PositionAt: read(Rpcs.PositionAtRpc.payloadSchema, request => rpc => rpc.PositionAt(request), {
+      isShape: Shapes.isPositionAt
+    }),
+    GetVersion: read(Rpcs.GetVersionRpc.payloadSchema, request => rpc => rpc.GetVersion(request), {
+      isShape: Shapes.isGetVersion
+    }),
     StreamDetails: read(Rpcs.StreamDetailsRpc.payloadSchema, request => rpc => rpc.StreamDetails(request)),
     HasEvents: read(Rpcs.HasEventsRpc.payloadSchema, request => rpc => rpc.HasEvents(request)),
     ListStreams: read(Rpcs.ListStreamsRpc.payloadSchema, request => rpc => rpc.ListStreams(request)),
-    LoadSnapshot: read(Rpcs.LoadSnapshotRpc.payloadSchema, request => rpc => rpc.LoadSnapshot(request), { isShape: Shapes.isLoadSnapshot }),
+    LoadSnapshot: read(Rpcs.LoadSnapshotRpc.payloadSchema, request => rpc => rpc.LoadSnapshot(request), {
+      isShape: Shapes.isLoadSnapshot
+    }),
     ListSnapshots: read(Rpcs.ListSnapshotsRpc.payloadSchema, request => rpc => rpc.ListSnapshots(request))
   }
 }

@@ -2,11 +2,10 @@
  * A store's service, made of its requests: the same for a store across a network and one in this process.
  */
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../Event.js"
-import type { AppendFailure, PageOptions, ReadConsistency, Service, TimeOptions } from "../EventStore.js"
+import type { AppendFailure, PageOptions, ReadConsistency, ReadFailure, Service, TimeOptions } from "../EventStore.js"
 import type { Limits } from "../Limits.js"
-import { OutcomeUnknown } from "../StoreError.js"
+import { OutcomeUnknown, type StreamError } from "../StoreError.js"
 import { type Append, type Appended, pageEventsMax } from "../StoreRpcs.js"
 import type { Attempts } from "./attempts.js"
 import * as Calls from "./calls.js"
@@ -50,22 +49,17 @@ const between = (first: number, last: number, options: TimeOptions | undefined):
  * The end is asked for first: what commits between the two questions then lies behind the end, or before the beginning as well. Where `local` reads put them to two nodes, the
  * beginning may come from one that is behind: so the events' own times count too.
  */
-const during = <E>(
+const during = Effect.fnUntraced(function* <E>(
   fromUs: number,
   toUs: number,
   options: TimeOptions | undefined,
-  placeAt: (epochUs: number) => Effect.Effect<number, E>,
-  events: (span: Pages.Span, last: number) => Stream.Stream<RecordedEvent, E>
-): Stream.Stream<RecordedEvent, E> => {
-  if (fromUs > toUs) return Stream.empty
-  return Pages.unwrap(
-    Effect.gen(function* () {
-      const last = yield* placeAt(toUs)
-      const before = yield* placeAt(fromUs - 1)
-      return before >= last ? Stream.empty : events({ ...between(before + 1, last, options), sinceUs: fromUs }, last)
-    })
-  )
-}
+  placeAt: (epochUs: number) => Effect.Effect<number, E>
+) {
+  if (fromUs > toUs) return null
+  const last = yield* placeAt(toUs)
+  const before = yield* placeAt(fromUs - 1)
+  return before >= last ? null : { ...between(before + 1, last, options), sinceUs: fromUs, asOf: last }
+})
 
 export const make = (options: {
   readonly store: string
@@ -93,15 +87,20 @@ export const make = (options: {
 
   // ── events ──
 
-  const streamEvents = (streamId: string, span: Pages.Span, options: ReadConsistency | undefined) =>
-    Pages.events(span, versionOf, page => calls.Read({ store, streamId, ...page, ...consistencyOf(options) }))
+  const streamEvents = (
+    streamId: string,
+    span: Effect.Effect<Pages.Span | null, ReadFailure | StreamError>,
+    options: ReadConsistency | undefined
+  ) => Pages.events(span, versionOf, page => calls.Read({ store, streamId, ...page, ...consistencyOf(options) }))
 
   const queryEvents = (
     query: Parameters<Service["query"]>[0],
-    span: Pages.Span,
-    asOf: number | null,
+    span: Effect.Effect<(Pages.Span & { readonly asOf?: number | undefined }) | null, ReadFailure>,
     options: ReadConsistency | undefined
-  ) => Pages.events(span, positionOf, page => calls.Query({ store, query, ...page, asOf, ...consistencyOf(options) }))
+  ) =>
+    Pages.events(span, positionOf, (page, { asOf = null }) =>
+      calls.Query({ store, query, ...page, asOf, ...consistencyOf(options) })
+    )
 
   // ── time ──
 
@@ -128,14 +127,14 @@ export const make = (options: {
     appendBatch,
 
     read: (streamId, options) => calls.Read({ store, streamId, ...pageOf(options) }),
-    readStream: (streamId, options) => streamEvents(streamId, options ?? {}, options),
+    readStream: (streamId, options) => streamEvents(streamId, Effect.succeed(options ?? {}), options),
     readAll: options => calls.ReadAll({ store, ...pageOf(options), asOf: options?.asOf ?? null }),
     readAllStream: options =>
-      Pages.events(options ?? {}, positionOf, page =>
+      Pages.events(Effect.succeed(options ?? {}), positionOf, page =>
         calls.ReadAll({ store, ...page, asOf: options?.asOf ?? null, ...consistencyOf(options) })
       ),
     query: (query, options) => calls.Query({ store, query, ...pageOf(options), asOf: options?.asOf ?? null }),
-    queryStream: (query, options) => queryEvents(query, options ?? {}, options?.asOf ?? null, options),
+    queryStream: (query, options) => queryEvents(query, Effect.succeed(options ?? {}), options),
 
     getVersion,
     exists: (streamId, options) => Effect.map(getVersion(streamId, options), version => version >= 0),
@@ -190,26 +189,22 @@ export const make = (options: {
     versionAt,
     positionAt,
     readUntil: (streamId, epochUs, options) =>
-      Pages.unwrap(
-        Effect.map(versionAt(streamId, epochUs, options), last =>
-          last < 0 ? Stream.empty : streamEvents(streamId, between(0, last, options), options)
-        )
+      streamEvents(
+        streamId,
+        Effect.map(versionAt(streamId, epochUs, options), last => (last < 0 ? null : between(0, last, options))),
+        options
       ),
     readRange: (streamId, fromUs, toUs, options) =>
-      during(
-        fromUs,
-        toUs,
-        options,
-        epochUs => versionAt(streamId, epochUs, options),
-        span => streamEvents(streamId, span, options)
+      streamEvents(
+        streamId,
+        during(fromUs, toUs, options, at => versionAt(streamId, at, options)),
+        options
       ),
     queryRange: (query, fromUs, toUs, options) =>
-      during(
-        fromUs,
-        toUs,
-        options,
-        epochUs => positionAt(epochUs, options),
-        (span, last) => queryEvents(query, span, last, options)
+      queryEvents(
+        query,
+        during(fromUs, toUs, options, at => positionAt(at, options)),
+        options
       ),
 
     subscribe: Subscription.make({ attempts, calls, store })
