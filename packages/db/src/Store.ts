@@ -70,7 +70,7 @@ export const make = (config: StoreConfig, options: { readonly memory?: boolean |
     const telemetry = yield* Telemetry.ambient
     const { id } = config
     const node = members.self.name
-    const storage = options.memory === true ? yield* inMemory : inFolder(config.dataDir, config.traceBytesMax)
+    const storage = options.memory === true ? yield* inMemory : inFolder(config.dataDir, node, config.traceBytesMax)
     const engine = yield* ServiceHandle.make<Engine>(`engine of store ${id}`)
     const signal = CommitSignal.make()
     const raft = yield* RaftClient.make({ group: raftGroup(id), self: node, processName: StoreNames.store(id) })

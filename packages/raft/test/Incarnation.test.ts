@@ -12,6 +12,7 @@ import * as Logger from "effect/Logger"
 import {
   encode,
   eventually,
+  kill,
   leaderOf,
   type Member,
   type MemberOptions,
@@ -120,6 +121,9 @@ const standing = (member: Member) =>
     term
   }))
 
+const stop = ({ self }: Member) =>
+  Effect.flatMap(Process.whereis(`raft-${self}`), pid => Effect.flatMap(pid, found => kill({ pid: found })))
+
 const tentative = "0".repeat(32)
 const firstEntry = LogEntry.configuration(1, 1, { ...Membership.founding(names), incarnation: tentative })
 
@@ -163,7 +167,7 @@ describe("the members of a group", () => {
       const nodes = yield* freshNodes
       yield* failedFounder(nodes)
       assert.strictEqual(yield* running(on(nodes, "a", "b"), common), tentative)
-      assert.strictEqual(yield* running(on(nodes, "b", "c"), common), tentative)
+      assert.strictEqual(yield* running(on(nodes, ...names), common), tentative)
     })
   )
 
@@ -351,6 +355,59 @@ describe("a group that is made anew under the name of another", () => {
           assert.notStrictEqual(yield* common([a, b]), old)
           assert.lengthOf(a.applied, 30)
           assert.deepStrictEqual(a.applied, b.applied)
+        })
+      )
+    })
+  )
+})
+
+describe("a member that comes back without its data", () => {
+  it.scoped("elects nobody who may lack what it has lost", () =>
+    Effect.gen(function* () {
+      const nodes = yield* freshNodes
+      yield* serve(nodes, 3)
+      // c misses what a and b acknowledge, and b then loses it
+      yield* running(on(nodes, "a", "b"), members =>
+        Effect.gen(function* () {
+          yield* proposeMany(yield* leaderOf(members), 4, 6)
+          yield* eventually(Effect.sync(() => members.every(({ applied }) => applied.length === 6)))
+        })
+      )
+      nodes.wipe("b")
+      yield* running(on(nodes, "b", "c"), members =>
+        Effect.gen(function* () {
+          yield* whileTimePasses(Effect.sleep("10 seconds"))
+          for (const member of members) assert.notStrictEqual((yield* member.status).role, "leader")
+        })
+      )
+      yield* running(on(nodes, ...names), members =>
+        eventually(Effect.sync(() => members.every(({ applied }) => applied.length === 6)))
+      )
+    })
+  )
+
+  it.scoped("is brought up to date by the leader who knew what it had, and counts again", () =>
+    Effect.gen(function* () {
+      const nodes = yield* freshNodes
+      yield* running(on(nodes, ...names), (members, network) =>
+        Effect.gen(function* () {
+          const leader = yield* leaderOf(members)
+          const [lost, other] = members.filter(member => member !== leader)
+          assert(lost !== undefined && other !== undefined)
+          yield* proposeMany(leader, 1, 3)
+          yield* eventually(Effect.sync(() => members.every(({ applied }) => applied.length === 3)))
+          const { term } = yield* leader.status
+          yield* stop(lost)
+          yield* proposeMany(leader, 4, 4)
+          nodes.wipe("empty")
+          const again = yield* makeMember(network, lost.self, names, nodes.options("empty"))
+          yield* again.start
+          yield* eventually(Effect.sync(() => again.applied.length === 4))
+          yield* stop(other)
+          yield* proposeMany(leader, 5, 5)
+          yield* eventually(Effect.sync(() => again.applied.length === 5))
+          assert.strictEqual((yield* leader.status).term, term)
+          yield* common([leader, again])
         })
       )
     })

@@ -43,14 +43,26 @@ const makeFolder = (folder: string): void => {
   }
 }
 
+/** The name of the member that made the folder; this one's, where nobody has written it yet. */
+const ownerOf = (folder: string, member: string): string => {
+  const filename = path.join(folder, "member")
+  if (fs.existsSync(filename)) return fs.readFileSync(filename, "utf8").replace(/\n$/, "")
+  const unfinished = `${filename}.new`
+  fs.writeFileSync(unfinished, `${member}\n`, { flush: true })
+  fs.renameSync(unfinished, filename)
+  syncFolder(folder)
+  return member
+}
+
 /**
  * Two files in a folder, because only the log has to be synced: it replays what a crash takes from the events.
  *
- * The events are opened first: their lock says whose the folder is, before anything of the log is looked at.
+ * The events are opened first: their lock says who has the folder, before anything of the log is looked at. The log holds what its member has promised to the others, so a third file
+ * names the member, and no other goes on from there.
  *
  * A trace of the log's member lies beside them, in `traceBytesMax` bytes; where they are 0 there is none.
  */
-export const inFolder = (place: string, traceBytesMax: number): Storage => {
+export const inFolder = (place: string, member: string, traceBytesMax: number): Storage => {
   const folder = path.resolve(place)
   const filename = path.join(folder, "events.sqlite")
   const inaccessible = (cause: unknown) =>
@@ -73,6 +85,11 @@ export const inFolder = (place: string, traceBytesMax: number): Storage => {
       )
       yield* Effect.try({ try: () => makeFolder(folder), catch: inaccessible })
       const engine = yield* SqliteStoreEngine.make({ filename })
+      const owner = yield* Effect.try({ try: () => ownerOf(folder, member), catch: inaccessible })
+      if (owner !== member) {
+        const detail = `the folder is that of the node "${owner}", this one is "${member}": give it its own folder back, or its own name`
+        return yield* new StoreFileRefused({ filename, reason: "foreign", detail })
+      }
       const log = yield* RaftLog.make({ filename: path.join(folder, "raft.sqlite") })
       const trace =
         traceBytesMax === 0

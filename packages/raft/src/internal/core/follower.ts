@@ -33,6 +33,11 @@ export const follow = (draft: Draft, message: AppendEntries | Heartbeat | Instal
 export const onHeartbeat = (draft: Draft, message: Heartbeat): void => {
   const { state } = draft
   follow(draft, message)
+  if (state.lastIndex === 0 && message.commit > 0) {
+    // the leader knew what this member had, before it lost its disk
+    reply(draft, message.from, message.round, { _tag: "Conflict", prevIndex: message.commit, hintIndex: 0, hintTerm: 0 })
+    return
+  }
   assertInvariant(message.commit <= state.lastIndex, "a heartbeat commits only what this member acknowledged", {
     id: state.id,
     term: state.term,

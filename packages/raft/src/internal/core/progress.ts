@@ -54,6 +54,13 @@ export const becomeProbe = (progress: Mutable<Progress>, nextIndex: number): voi
   clearInflight(progress)
 }
 
+/** The follower has nothing any more of what it had. */
+export const forget = (progress: Mutable<Progress>): void => {
+  progress.matchIndex = 0
+  progress.sentCommit = 0
+  becomeProbe(progress, 1)
+}
+
 export const becomeReplicate = (progress: Mutable<Progress>): void => {
   progress.phase = "replicate"
   progress.nextIndex = progress.matchIndex + 1

@@ -154,6 +154,9 @@ const onMatched = (draft: Draft, progress: Mutable<Progress>, matchIndex: number
 /**
  * A refusal. Old and overtaken ones are told by the question they repeat and change nothing; a true one sets
  * `nextIndex` to the first place where the logs may still part, a whole term at a time.
+ *
+ * One of what the follower is known to match, which says that it has nothing at all, comes from one that lost its disk: what it had counts no longer, and is sent anew. Where it is
+ * only an old one, the next answer says so.
  */
 const onConflict = (
   draft: Draft,
@@ -161,7 +164,9 @@ const onConflict = (
   conflict: { readonly prevIndex: number; readonly hintIndex: number; readonly hintTerm: number }
 ): void => {
   if (progress.phase === "snapshot") return
-  if (progress.phase === "replicate") {
+  if (conflict.hintIndex === 0 && progress.matchIndex > 0 && conflict.prevIndex <= progress.matchIndex) {
+    progresses.forget(progress)
+  } else if (progress.phase === "replicate") {
     if (conflict.prevIndex <= progress.matchIndex) return
     progresses.becomeProbe(progress, progress.matchIndex + 1)
   } else {

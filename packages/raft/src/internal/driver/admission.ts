@@ -11,7 +11,10 @@ type Tag = Message["_tag"] | InstallSnapshot["_tag"]
 /** What says no more than that its sender lives, or asks: it makes nobody vote, follow, commit or leave. */
 const harmless: ReadonlySet<Tag> = new Set(["AppendReply", "HeartbeatReply", "PreVote", "PreVoteReply", "VoteReply"])
 
-/** A member whose incarnation is not settled has nothing that was acknowledged under one, and takes what comes: it may have everything to learn. */
+/** What asks a member to help elect somebody. */
+const elections: ReadonlySet<Tag> = new Set(["PreVote", "RequestVote"])
+
+/** A member whose incarnation is not settled has nothing that was acknowledged under one, or no longer, and takes what comes: it may have everything to learn. */
 const isSettled = ({ incarnation, isTentative }: Claim): boolean => incarnation !== undefined && isTentative !== true
 
 const isForeign = (own: Claim, theirs: Claim): boolean =>
@@ -23,9 +26,14 @@ const isForeign = (own: Claim, theirs: Claim): boolean =>
  * Nothing from one that is settled in another incarnation. From one that has none, or a tentative one, answers and pre-votes: it may have just joined, or missed the
  * beginning. But whoever leads its group, or can be elected in it, has its incarnation in the log: it follows no leader without, votes for no such
  * candidate, and learns no term from what they ask.
+ *
+ * A member that has none takes no part in the elections of those that have: it may have lost a disk with what it acknowledged, which the candidate may lack as well. It
+ * follows whom the others elect, and has its vote again with the log.
  */
-export const admits = (own: Claim, theirs: Claim, tag: Tag): boolean =>
-  !isSettled(own) || own.incarnation === theirs.incarnation || (!isSettled(theirs) && harmless.has(tag))
+export const admits = (own: Claim, theirs: Claim, tag: Tag): boolean => {
+  if (own.incarnation === undefined) return !(isSettled(theirs) && elections.has(tag))
+  return !isSettled(own) || own.incarnation === theirs.incarnation || (!isSettled(theirs) && harmless.has(tag))
+}
 
 /** Whether it answers what is asked of it as the leader: who asks means the group that it knows itself. */
 export const admitsRequest = (own: Claim, theirs: Claim): boolean =>
