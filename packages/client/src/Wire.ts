@@ -18,6 +18,8 @@ import * as Layer from "effect/Layer"
 export const messageBytesMax = 32 * 1024 * 1024
 
 const headerBytes = 4
+/** The room a message begins with that does not come in one piece. */
+const firstBodyBytes = 64 * 1024
 
 const isMessage = (value: unknown): boolean => typeof value === "object" && value !== null
 
@@ -35,8 +37,9 @@ const makeParser = (): RpcSerialization.Parser => {
 
   const header = new Uint8Array(headerBytes)
   const headerView = new DataView(header.buffer)
-  /** The message that has begun to arrive; without one a header is next. */
+  /** Room for the message that has begun to arrive; without one a header is next. */
   let body: Uint8Array | undefined
+  let bodyLength = 0
   /** How much of `body`, or else of `header`, is there. */
   let filled = 0
 
@@ -46,6 +49,14 @@ const makeParser = (): RpcSerialization.Parser => {
     // The decoder may have kept the tail of a broken value and would put it before the next one.
     decoder = messagePack.unsafeMake()
     throw new Error("a frame does not hold exactly one message")
+  }
+
+  /** What a header announces costs nothing until it arrives: the room doubles as it fills. */
+  const grow = (bytes: number): Uint8Array => {
+    const grown = new Uint8Array(Math.min(bodyLength, Math.max(bytes, firstBodyBytes)))
+    if (body !== undefined) grown.set(body.subarray(0, filled))
+    body = grown
+    return grown
   }
 
   const fill = (target: Uint8Array, bytes: Uint8Array, at: number): number => {
@@ -82,12 +93,14 @@ const makeParser = (): RpcSerialization.Parser => {
             at += length
             messages.push(unpack(bytes.subarray(at - length, at)))
           } else {
-            body = new Uint8Array(length)
+            bodyLength = length
+            grow(bytes.length - at)
           }
         } else {
-          at = fill(body, bytes, at)
-          if (filled < body.length) break
-          const whole = body
+          const room = filled === body.length ? grow(2 * filled) : body
+          at = fill(room, bytes, at)
+          if (filled < bodyLength) continue
+          const whole = room
           body = undefined
           filled = 0
           messages.push(unpack(whole))

@@ -9,6 +9,29 @@ const encode = (message: unknown): Uint8Array => {
 }
 
 describe("Wire", () => {
+  it("puts a large message together from packets of any size, and the next one behind it", () => {
+    const encoder = Wire.serialization.unsafeMake()
+    const messages = [{ bytes: new Uint8Array(300_000).fill(7) }, { bytes: new Uint8Array(70_000).fill(9) }]
+    const all = Buffer.concat(messages.map(message => Buffer.from(encoder.encode(message) ?? "")))
+    for (const size of [3, 1_000, 65_536, 131_072, 299_999, all.length]) {
+      const decoder = Wire.serialization.unsafeMake()
+      const decoded: Array<unknown> = []
+      for (let at = 0; at < all.length; at += size) decoded.push(...decoder.decode(all.subarray(at, at + size)))
+      assert.deepStrictEqual(decoded, messages, `packets of ${size} bytes`)
+    }
+  })
+
+  it("takes no memory for what is announced and does not come", () => {
+    const before = process.memoryUsage().arrayBuffers
+    const decoders = Array.from({ length: 200 }, () => {
+      const decoder = Wire.serialization.unsafeMake()
+      decoder.decode(Uint8Array.of(0x01, 0xff, 0xff, 0xff, 1))
+      return decoder
+    })
+    assert.isBelow(process.memoryUsage().arrayBuffers - before, 200 * 1024 * 1024)
+    assert.lengthOf(decoders, 200)
+  })
+
   it("gives back messages however the bytes are cut", () => {
     FastCheck.assert(
       FastCheck.property(

@@ -57,8 +57,11 @@ export class Members extends Context.Tag("@reckon/cluster/Members")<
   }
 >() {}
 
+/** What logs and messages can carry, and a line for people show. */
+const isName = (name: string): boolean => name.length <= 255 && /^\P{Cc}+$/u.test(name)
+
 /**
- * Checks the list: names are unique, and so are addresses.
+ * Checks the list: names are unique, and so are addresses. This node may stand among its peers, so that all can have the same list.
  *
  * Links between nodes are neither encrypted nor authenticated yet, so addresses other than loopback are refused.
  *
@@ -70,8 +73,16 @@ export const make = (
   peers: ReadonlyArray<Member>
 ): Effect.Effect<Context.Tag.Service<Members>, MembersError> =>
   Effect.gen(function* () {
-    const others = peers.filter(peer => peer.name !== self.name)
+    const address = Endpoint.format(self.address)
+    const others = peers.filter(peer => peer.name !== self.name || Endpoint.format(peer.address) !== address)
     const all = [self, ...others]
+    for (const { name } of all) {
+      if (!isName(name)) {
+        return yield* new MembersError({
+          detail: `${JSON.stringify(name.slice(0, 64))} is no name of a node: it has 1 to 255 characters, and no control characters`
+        })
+      }
+    }
     for (const part of ["name", "address"] as const) {
       const seen = new Set<string>()
       for (const member of all) {

@@ -131,7 +131,8 @@ export interface AppendEntries extends Schema.Schema.Type<typeof AppendEntries> 
 /**
  * The answer to {@link AppendEntries} and to {@link InstallSnapshot}. When it succeeded, the follower's log up to
  * `matchIndex` is durable and equal to the leader's. When it did not, `prevIndex` names the question refused and the hint
- * is the last entry of the follower, at or before it, that could still agree: its index and its term.
+ * is the last entry of the follower, at or before it, that could still agree: its index and its term. `Lost` answers a
+ * {@link Heartbeat} that commits what the follower acknowledged, but has no longer: its log is empty.
  *
  * @since 0.1.0
  * @category messages
@@ -141,7 +142,8 @@ export const AppendReply = Schema.TaggedStruct("AppendReply", {
   round: Round,
   result: Schema.Union(
     Schema.TaggedStruct("Matched", { matchIndex: Index }),
-    Schema.TaggedStruct("Conflict", { prevIndex: Index, hintIndex: Index, hintTerm: Term })
+    Schema.TaggedStruct("Conflict", { prevIndex: Index, hintIndex: Index, hintTerm: Term }),
+    Schema.TaggedStruct("Lost", {})
   )
 })
 

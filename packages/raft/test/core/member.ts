@@ -84,6 +84,7 @@ const showMessage = (message: Message.Message): string => {
       return `${head} prev=${message.prevIndex}/${message.prevTerm} [${entries}] commit=${message.commit}`
     }
     case "AppendReply":
+      if (message.result._tag === "Lost") return `${head} lost`
       return message.result._tag === "Matched"
         ? `${head} match=${message.result.matchIndex}`
         : `${head} conflict=${message.result.prevIndex} hint=${message.result.hintIndex}/${message.result.hintTerm}`

@@ -34,8 +34,7 @@ export const onHeartbeat = (draft: Draft, message: Heartbeat): void => {
   const { state } = draft
   follow(draft, message)
   if (state.lastIndex === 0 && message.commit > 0) {
-    // the leader knew what this member had, before it lost its disk
-    reply(draft, message.from, message.round, { _tag: "Conflict", prevIndex: message.commit, hintIndex: 0, hintTerm: 0 })
+    reply(draft, message.from, message.round, { _tag: "Lost" })
     return
   }
   assertInvariant(message.commit <= state.lastIndex, "a heartbeat commits only what this member acknowledged", {

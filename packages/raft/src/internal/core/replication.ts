@@ -115,8 +115,17 @@ export const onAppendReply = (draft: Draft, message: AppendReply): void => {
   const progress = editProgress(draft, message.from)
   if (progress === undefined) return
   noteAnswer(draft, progress, message.round)
-  if (message.result._tag === "Matched") onMatched(draft, progress, message.result.matchIndex)
-  else onConflict(draft, progress, message.result)
+  switch (message.result._tag) {
+    case "Matched":
+      onMatched(draft, progress, message.result.matchIndex)
+      break
+    case "Conflict":
+      onConflict(draft, progress, message.result)
+      break
+    case "Lost":
+      onLost(draft, progress)
+      break
+  }
   transfer.proceed(draft, progress)
   if (state.reads.length > 0) reads.release(draft)
 }
@@ -154,9 +163,6 @@ const onMatched = (draft: Draft, progress: Mutable<Progress>, matchIndex: number
 /**
  * A refusal. Old and overtaken ones are told by the question they repeat and change nothing; a true one sets
  * `nextIndex` to the first place where the logs may still part, a whole term at a time.
- *
- * One of what the follower is known to match, which says that it has nothing at all, comes from one that lost its disk: what it had counts no longer, and is sent anew. Where it is
- * only an old one, the next answer says so.
  */
 const onConflict = (
   draft: Draft,
@@ -164,9 +170,7 @@ const onConflict = (
   conflict: { readonly prevIndex: number; readonly hintIndex: number; readonly hintTerm: number }
 ): void => {
   if (progress.phase === "snapshot") return
-  if (conflict.hintIndex === 0 && progress.matchIndex > 0 && conflict.prevIndex <= progress.matchIndex) {
-    progresses.forget(progress)
-  } else if (progress.phase === "replicate") {
+  if (progress.phase === "replicate") {
     if (conflict.prevIndex <= progress.matchIndex) return
     progresses.becomeProbe(progress, progress.matchIndex + 1)
   } else {
@@ -175,6 +179,13 @@ const onConflict = (
     const agreeing = lastIndexWithin(draft, known, conflict.hintTerm)
     progresses.becomeProbe(progress, Math.min(conflict.prevIndex, agreeing + 1))
   }
+  replicate(draft, progress)
+}
+
+/** The follower came back with an empty disk: nothing that it had counts any more, and all is sent anew. An old answer costs one question. */
+const onLost = (draft: Draft, progress: Mutable<Progress>): void => {
+  if (progress.phase === "snapshot") return
+  progresses.forget(progress)
   replicate(draft, progress)
 }
 

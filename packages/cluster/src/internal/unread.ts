@@ -1,0 +1,128 @@
+/**
+ * What a node holds for those who do not read their answers.
+ *
+ * A connection has so many requests under way, from their arrival until the socket has taken the answer; behind them nothing is read from it, so that the sender waits as it would for any slow
+ * server. That leaves those that make many connections: where the answers that wait for all of them are too much, the one with most is cut off.
+ */
+import type * as Net from "node:net"
+import { NetSocket } from "@effect/platform-node/NodeSocket"
+import type { FromClientEncoded, FromServerEncoded } from "@effect/rpc/RpcMessage"
+import * as RpcServer from "@effect/rpc/RpcServer"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+
+export interface Limits {
+  /** Requests that a connection may have under way. */
+  readonly requestsMax: number
+  /** Bytes that may wait for all connections together. */
+  readonly bytesMax: number
+  /** Bytes that may wait for one connection before anybody looks at the others. */
+  readonly connectionBytesMax: number
+}
+
+/** A page has 4 MiB and a snapshot 16, so one connection alone seldom comes to the limit. */
+export const defaults: Limits = {
+  requestsMax: 64,
+  bytesMax: 256 * 1024 * 1024,
+  connectionBytesMax: 1024 * 1024
+}
+
+interface Connection {
+  readonly socket: Net.Socket
+  /** The requests under way, by id. */
+  readonly underWay: Set<string>
+  /** Those that wait for one to end, in order. */
+  readonly waiting: Array<() => void>
+}
+
+/** The protocol with bounds on what waits. `counts`: the requests whose answers may be large; those of peers carry Raft, which must not wait. */
+export const bounded = (
+  protocol: RpcServer.Protocol["Type"],
+  counts: (tag: string) => boolean,
+  limits: Limits = defaults
+): RpcServer.Protocol["Type"] => {
+  const connections = new Map<number, Connection>()
+
+  const connectionOf = (client: number, socket: Net.Socket): Connection => {
+    const known = connections.get(client)
+    if (known !== undefined) return known
+    const connection: Connection = { socket, underWay: new Set(), waiting: [] }
+    connections.set(client, connection)
+    socket.once("close", () => connections.delete(client))
+    return connection
+  }
+
+  /** Ends when the connection may have one more request under way. */
+  const admit = ({ socket, underWay, waiting }: Connection, id: string) =>
+    Effect.async<void>(resume => {
+      const enter = () => {
+        underWay.add(id)
+        resume(Effect.void)
+      }
+      if (waiting.length === 0 && underWay.size < limits.requestsMax) return enter()
+      waiting.push(enter)
+      socket.pause()
+      return Effect.sync(() => {
+        const at = waiting.indexOf(enter)
+        if (at >= 0) waiting.splice(at, 1)
+      })
+    })
+
+  const release = ({ socket, underWay, waiting }: Connection, id: string) => {
+    if (!underWay.delete(id)) return
+    waiting.shift()?.()
+    if (waiting.length === 0) socket.resume()
+  }
+
+  /** Cuts off the connection for which most waits, if too much waits for all of them. */
+  const relieve = Effect.suspend(() => {
+    let bytes = 0
+    let most: Connection | undefined
+    for (const connection of connections.values()) {
+      const { destroyed, writableLength } = connection.socket
+      if (destroyed) continue
+      bytes += writableLength
+      if (most === undefined || writableLength > most.socket.writableLength) most = connection
+    }
+    if (most === undefined || bytes <= limits.bytesMax) return Effect.void
+    const { remoteAddress, remotePort, writableLength } = most.socket
+    most.socket.destroy()
+    return Effect.logWarning(
+      `${remoteAddress}:${remotePort} was cut off: ${bytes} bytes of answers wait for clients that do not read them, ${writableLength} of them for this one`
+    )
+  })
+
+  return RpcServer.Protocol.of({
+    ...protocol,
+    run: serve =>
+      protocol.run((client, message) =>
+        isCounted(message, counts)
+          ? Effect.flatMap(Effect.serviceOption(NetSocket), socket =>
+              Option.isNone(socket)
+                ? serve(client, message)
+                : Effect.zipRight(admit(connectionOf(client, socket.value), message.id), serve(client, message))
+            )
+          : serve(client, message)
+      ),
+    send: (client, response, transferables) => {
+      const connection = connections.get(client)
+      if (connection === undefined) return protocol.send(client, response, transferables)
+      const sent = Effect.ensuring(
+        protocol.send(client, response, transferables),
+        Effect.sync(() => {
+          if (isEnd(response)) release(connection, response.requestId)
+        })
+      )
+      return connection.socket.writableLength > limits.connectionBytesMax ? Effect.zipRight(relieve, sent) : sent
+    }
+  })
+}
+
+type Request = Extract<FromClientEncoded, { readonly _tag: "Request" }>
+
+/** What a socket brings was read, and nothing more: it may be of any shape. */
+const isCounted = (message: FromClientEncoded, counts: (tag: string) => boolean): message is Request =>
+  message._tag === "Request" && typeof message.id === "string" && counts(message.tag)
+
+const isEnd = (response: FromServerEncoded): response is Extract<FromServerEncoded, { readonly _tag: "Exit" }> =>
+  response._tag === "Exit"

@@ -1,0 +1,47 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Members from "@reckon/cluster/Members"
+import * as Effect from "effect/Effect"
+
+const member = (name: string, port: number, host = "127.0.0.1"): Members.Member => ({ name, address: { host, port } })
+
+const refusal = (self: Members.Member, ...peers: ReadonlyArray<Members.Member>) =>
+  Effect.map(Effect.flip(Members.make(self, peers)), error => error.message)
+
+describe("the members of a cluster", () => {
+  it.effect("may be the same list on each of them, itself included", () =>
+    Effect.gen(function* () {
+      const list = [member("n1", 1), member("n2", 2)]
+      for (const self of list) {
+        const { names, peers } = yield* Members.make(self, list)
+        assert.deepStrictEqual(names, ["n1", "n2"])
+        assert.deepStrictEqual(
+          peers,
+          list.filter(other => other !== self)
+        )
+      }
+    })
+  )
+
+  it.effect("have one address each: not this one's name at another", () =>
+    Effect.gen(function* () {
+      assert.include(yield* refusal(member("n1", 1), member("n1", 2)), "the name n1")
+      assert.include(yield* refusal(member("n1", 1), member("n2", 1)), "the address 127.0.0.1:1")
+    })
+  )
+
+  it.effect("have names that can be stored, sent and shown", () =>
+    Effect.gen(function* () {
+      for (const name of ["", "n\n1", "\u0000", "n".repeat(256)]) {
+        assert.include(yield* refusal(member(name, 1)), "is no name of a node")
+        assert.include(yield* refusal(member("n1", 1), member(name, 2)), "is no name of a node")
+      }
+      for (const name of ["n", "a b", "ünï", "n".repeat(255)]) yield* Members.make(member(name, 1), [])
+    })
+  )
+
+  it.effect("are on this machine", () =>
+    Effect.gen(function* () {
+      assert.include(yield* refusal(member("n1", 1), member("n2", 1, "10.0.0.1")), "n2 is at 10.0.0.1:1")
+    })
+  )
+})

@@ -1,0 +1,117 @@
+import * as Net from "node:net"
+import { NetSocket } from "@effect/platform-node/NodeSocket"
+import type { FromClientEncoded, FromServerEncoded } from "@effect/rpc/RpcMessage"
+import * as RpcServer from "@effect/rpc/RpcServer"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as Mailbox from "effect/Mailbox"
+import { bounded } from "../src/internal/unread.js"
+
+/** A socket for which so many bytes wait. */
+class Connection extends Net.Socket {
+  override writableLength = 0
+}
+
+const limits = { requestsMax: 2, bytesMax: 100, connectionBytesMax: 10 }
+
+/** A server's protocol whose requests the test makes up, and answers. */
+const makeServed = Effect.gen(function* () {
+  const disconnects = yield* Mailbox.make<number>()
+  let take: (client: number, message: FromClientEncoded) => Effect.Effect<void> = () => Effect.void
+  const served: Array<string> = []
+  const sent: Array<FromServerEncoded> = []
+  const protocol = bounded(
+    RpcServer.Protocol.of({
+      run: serve => {
+        take = serve
+        return Effect.never
+      },
+      disconnects,
+      send: (_, answer) => Effect.sync(() => sent.push(answer)),
+      end: () => Effect.void,
+      clientIds: Effect.succeed(new Set([1, 2])),
+      initialMessage: Effect.succeedNone,
+      supportsAck: true,
+      supportsTransferables: false,
+      supportsSpanPropagation: true
+    }),
+    tag => tag === "Read",
+    limits
+  )
+  yield* Effect.forkScoped(
+    protocol.run((client, message) =>
+      Effect.sync(() => served.push(message._tag === "Request" ? `${client}:${message.id}` : message._tag))
+    )
+  )
+  yield* Effect.yieldNow()
+  const arrive = (client: number, socket: Net.Socket, message: FromClientEncoded) =>
+    Effect.forkScoped(Effect.provideService(take(client, message), NetSocket, socket)).pipe(
+      Effect.zipRight(Effect.yieldNow())
+    )
+  const answer = (client: number, requestId: string) =>
+    protocol.send(client, { _tag: "Exit", requestId, exit: { _tag: "Success", value: null } })
+  return { answer, arrive, protocol, served }
+})
+
+const request = (id: string, tag = "Read"): FromClientEncoded => ({
+  _tag: "Request",
+  id,
+  tag,
+  payload: {},
+  headers: []
+})
+
+describe("a connection", () => {
+  it.scoped("has so many requests under way; what follows waits, and nothing more is read until an answer is out", () =>
+    Effect.gen(function* () {
+      const { answer, arrive, served } = yield* makeServed
+      const socket = new Connection()
+      for (const id of ["1", "2", "3", "4"]) yield* arrive(1, socket, request(id))
+      assert.deepStrictEqual(served, ["1:1", "1:2"])
+      assert.isTrue(socket.isPaused())
+      yield* answer(1, "2")
+      yield* Effect.yieldNow()
+      assert.deepStrictEqual(served, ["1:1", "1:2", "1:3"])
+      assert.isTrue(socket.isPaused())
+      yield* answer(1, "1")
+      yield* Effect.yieldNow()
+      assert.deepStrictEqual(served, ["1:1", "1:2", "1:3", "1:4"])
+      assert.isFalse(socket.isPaused())
+    })
+  )
+
+  it.scoped("does not wait for another one, and requests that do not count wait for none", () =>
+    Effect.gen(function* () {
+      const { arrive, served } = yield* makeServed
+      const [full, other] = [new Connection(), new Connection()]
+      for (const id of ["1", "2", "3"]) yield* arrive(1, full, request(id))
+      yield* arrive(2, other, request("1"))
+      yield* arrive(1, full, request("4", "Deliver"))
+      yield* arrive(1, full, { _tag: "Ping" })
+      assert.deepStrictEqual(served, ["1:1", "1:2", "2:1", "1:4", "Ping"])
+      assert.isFalse(other.isPaused())
+    })
+  )
+
+  it.scoped("is cut off, and that is said, where too much waits for all and most of it for this one", () => {
+    const said: Array<string> = []
+    const logger = Logger.make(({ message }) => said.push(String(message)))
+    return Effect.gen(function* () {
+      const { answer, arrive } = yield* makeServed
+      const [slow, slower, idle] = [new Connection(), new Connection(), new Connection()]
+      for (const [at, socket] of [slow, slower, idle].entries()) yield* arrive(at, socket, request("1"))
+      slow.writableLength = 40
+      slower.writableLength = 60
+      yield* answer(0, "1")
+      assert.deepStrictEqual([slow.destroyed, slower.destroyed], [false, false])
+      slower.writableLength = 61
+      yield* answer(0, "1")
+      assert.deepStrictEqual([slow.destroyed, slower.destroyed, idle.destroyed], [false, true, false])
+      assert.include(said.join(), "was cut off: 101 bytes")
+      slow.writableLength = 60
+      yield* answer(0, "1")
+      assert.isFalse(slow.destroyed)
+    }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+  })
+})
