@@ -27,13 +27,23 @@ const taken = (own: Name, tags: ReadonlyArray<Parameters<typeof admits>[2]>): Re
   })
 
 describe("a member whose incarnation is not settled", () => {
-  it.each(["says nothing", "tentatively of x"] as const)(
-    "that is %s takes what anybody says: it may have all to learn",
-    own => {
-      assert.deepStrictEqual(taken(own, answers), names)
-      assert.deepStrictEqual(taken(own, orders), names)
-    }
-  )
+  it("takes what anybody says where it has one in its log: it may have all to learn", () => {
+    assert.deepStrictEqual(taken("tentatively of x", answers), names)
+    assert.deepStrictEqual(taken("tentatively of x", orders), names)
+  })
+
+  it("takes no part in an election of those that are settled where it has none: it may have lost what decides it", () => {
+    const elections = ["PreVote", "RequestVote"] as const
+    const isElection = (tag: string) => elections.some(election => election === tag)
+    assert.deepStrictEqual(taken("says nothing", elections), ["says nothing", "tentatively of x", "tentatively of y"])
+    assert.deepStrictEqual(
+      taken(
+        "says nothing",
+        [...answers, ...orders].filter(tag => !isElection(tag))
+      ),
+      names
+    )
+  })
 
   it.each(["says nothing", "tentatively of x"] as const)(
     "that is %s answers no request of one that knows its group",
