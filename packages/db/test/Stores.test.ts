@@ -159,22 +159,6 @@ describe("the stores of a node", () => {
     }).pipe(Effect.provide(node(["orders"])))
   )
 
-  it.effect("in the folder of another node do not start, and say whose it is", () =>
-    Effect.gen(function* () {
-      const stores = yield* Stores.Stores
-      const orders = yield* stores.get("orders")
-      const dataDir = path.join(path.dirname(orders.config.dataDir), "parts")
-      yield* stores.start({ id: "parts" })
-      yield* stores.stop("parts")
-      fs.writeFileSync(path.join(dataDir, "member"), "n9\n")
-      const refused = yield* Effect.flip(stores.start({ id: "parts" }))
-      assert.deepInclude(refused, { _tag: "StoreFileRefused", reason: "foreign" })
-      assert.include(refused.message, `that of the node "n9", this one is "${orders.node}"`)
-      fs.writeFileSync(path.join(dataDir, "member"), `${orders.node}\n`)
-      yield* stores.start({ id: "parts" })
-    }).pipe(Effect.provide(node(["orders"])))
-  )
-
   it.effect("know nothing of each other: neither a crash nor a stop is felt next door", () =>
     Effect.gen(function* () {
       const stores = yield* Stores.Stores

@@ -133,6 +133,7 @@ export const make = (init: {
     lastIndex,
     lastTerm: init.lastTerm,
     commitIndex,
+    heardCommitIndex: commitIndex,
     applyIndex: appliedIndex,
     durableIndex: lastIndex,
     issuedToken: 0,

@@ -65,7 +65,7 @@ export interface CatchUp {
 export interface Progress {
   readonly id: MemberId
   readonly phase: "probe" | "replicate" | "snapshot"
-  /** The last entry known to be durable and equal at the follower. Only grows while the leader leads. */
+  /** The last entry known to be durable and equal at the follower. Only grows while the leader leads, unless the follower says that it lost its disk. */
   readonly matchIndex: number
   /** The next entry to send; always greater than `matchIndex`. */
   readonly nextIndex: number
@@ -176,6 +176,8 @@ export interface State {
   readonly lastTerm: number
   /** Entries up to here are in every future leader's log. */
   readonly commitIndex: number
+  /** The newest commit index that a leader has told of since the start; beyond `lastIndex` where entries are still on their way here. */
+  readonly heardCommitIndex: number
   /** Entries up to here are committed **and** durable here; what `Commit` last said. */
   readonly applyIndex: number
 

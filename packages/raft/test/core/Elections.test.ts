@@ -352,3 +352,31 @@ describe("bugs of others: pre-votes and disruption (§4.2)", () => {
     assert.include(member.receive(requestVote("b", 1, [0, 0])).join("\n"), "granted")
   })
 })
+
+describe("a member that lost its disk, and has been sent a part of its log again", () => {
+  /** It has one entry of the five that it has heard to be committed. */
+  const partly = () => {
+    const member = new Member({ term: 2 })
+    member.receive(appendEntries("b", 2, [0, 0], [1], 5))
+    member.sync()
+    assert.deepStrictEqual([member.state.lastIndex, member.state.commitIndex], [1, 1])
+    member.timeOut()
+    assert.strictEqual(member.state.role, "pre_candidate")
+    return member
+  }
+
+  it("gives no vote to a log that ends before what is committed", () => {
+    const member = partly()
+    assert.deepStrictEqual(member.receive(preVote("c", 2, 3, [4, 1])), ["PreVoteReply→c term=2 asked=3 refused"])
+    assert.match(member.receive(requestVote("c", 3, [4, 1])).join(), /VoteReply→c term=3 asked=3 refused/)
+    assert.match(member.receive(requestVote("c", 3, [5, 1])).join(), /VoteReply→c term=3 asked=3 granted/)
+  })
+
+  it("has none for itself: the others alone have to be a majority", () => {
+    const member = partly()
+    member.receive(preVoteReply("b", 2, 3))
+    assert.strictEqual(member.state.role, "pre_candidate")
+    member.receive(preVoteReply("c", 2, 3))
+    assert.strictEqual(member.state.role, "candidate")
+  })
+})

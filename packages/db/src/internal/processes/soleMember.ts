@@ -21,6 +21,9 @@ const everybody = (configuration: Membership.Configuration): ReadonlyArray<strin
   ...configuration.removed
 ]
 
+/** Whether nobody else ever was in the group, as far as its log says. */
+export const isSole = (log: Log): boolean => everybody(configurationOf(log)).length <= 1
+
 /**
  * Lets the node go by another name than it had when the log was last written, as where a folder is embedded at first and a node's own later. A group that has had
  * one member ever has nobody else who could vote or have been promised anything under the old name.

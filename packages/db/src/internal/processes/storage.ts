@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as SqliteStoreEngine from "../../SqliteStoreEngine.js"
 import { type Service as Engine, StoreFileRefused } from "../../StoreEngine.js"
+import { isSole } from "./soleMember.js"
 
 interface Opened {
   readonly log: Context.Tag.Service<RaftLog.RaftLog>
@@ -43,22 +44,27 @@ const makeFolder = (folder: string): void => {
   }
 }
 
-/** The name of the member that made the folder; this one's, where nobody has written it yet. */
-const ownerOf = (folder: string, member: string): string => {
-  const filename = path.join(folder, "member")
-  if (fs.existsSync(filename)) return fs.readFileSync(filename, "utf8").replace(/\n$/, "")
+const memberFile = (folder: string): string => path.join(folder, "member")
+
+/** The name of the member whose folder it is, where one has been written. */
+const ownerOf = (folder: string): string | undefined => {
+  const filename = memberFile(folder)
+  return fs.existsSync(filename) ? fs.readFileSync(filename, "utf8").replace(/\n$/, "") : undefined
+}
+
+const makeOwner = (folder: string, member: string): void => {
+  const filename = memberFile(folder)
   const unfinished = `${filename}.new`
   fs.writeFileSync(unfinished, `${member}\n`, { flush: true })
   fs.renameSync(unfinished, filename)
   syncFolder(folder)
-  return member
 }
 
 /**
  * Two files in a folder, because only the log has to be synced: it replays what a crash takes from the events.
  *
  * The events are opened first: their lock says who has the folder, before anything of the log is looked at. The log holds what its member has promised to the others, so a third file
- * names the member, and no other goes on from there.
+ * names the member, and no other goes on from there, unless there never were any others.
  *
  * A trace of the log's member lies beside them, in `traceBytesMax` bytes; where they are 0 there is none.
  */
@@ -85,12 +91,13 @@ export const inFolder = (place: string, member: string, traceBytesMax: number): 
       )
       yield* Effect.try({ try: () => makeFolder(folder), catch: inaccessible })
       const engine = yield* SqliteStoreEngine.make({ filename })
-      const owner = yield* Effect.try({ try: () => ownerOf(folder, member), catch: inaccessible })
-      if (owner !== member) {
+      const log = yield* RaftLog.make({ filename: path.join(folder, "raft.sqlite") })
+      const owner = yield* Effect.try({ try: () => ownerOf(folder), catch: inaccessible })
+      if (owner !== undefined && owner !== member && !isSole(log)) {
         const detail = `the folder is that of the node "${owner}", this one is "${member}": give it its own folder back, or its own name`
         return yield* new StoreFileRefused({ filename, reason: "foreign", detail })
       }
-      const log = yield* RaftLog.make({ filename: path.join(folder, "raft.sqlite") })
+      if (owner !== member) yield* Effect.try({ try: () => makeOwner(folder, member), catch: inaccessible })
       const trace =
         traceBytesMax === 0
           ? undefined

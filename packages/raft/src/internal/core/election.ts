@@ -21,6 +21,14 @@ import { becomeFollower, leaderIsAlive, resetElectionTimer } from "./roles.js"
 const mayLead = ({ state }: Draft): boolean =>
   !state.removed && Membership.mayLead(state.configurations, state.commitIndex, state.id)
 
+/**
+ * Whether a log that ends there can have all that this member has heard to be committed; any other gets no vote, not even its own. Among members that keep their logs it would not be
+ * elected anyway. But one that lost its disk, and has not yet been sent everything again, must not help a leader to office who lacks what it had acknowledged.
+ */
+const hasAllHeardOf = ({ state }: Draft, lastIndex: number): boolean => lastIndex >= state.heardCommitIndex
+
+const countOwn = (draft: Draft): void => count(draft, draft.state.id, hasAllHeardOf(draft, draft.state.lastIndex))
+
 /** Asks all other voters whether this member could win the next term. The old leader is forgotten: it has been silent. */
 export const campaign = (draft: Draft): void => {
   const { state } = draft
@@ -28,7 +36,7 @@ export const campaign = (draft: Draft): void => {
   state.role = "pre_candidate"
   state.leader = undefined
   state.votes = []
-  count(draft, state.id, true)
+  countOwn(draft)
   resetElectionTimer(draft)
   if (standing(draft) === "won") becomeCandidate(draft, false)
   else ask(draft, "PreVote", state.term + 1, false)
@@ -96,7 +104,7 @@ export const onVoteReply = (draft: Draft, message: VoteReply): void => {
 export const onOwnVoteDurable = (draft: Draft): void => {
   const { state } = draft
   if (state.role !== "candidate" || state.hardStateToken > state.persistedToken) return
-  count(draft, state.id, true)
+  countOwn(draft)
   settle(draft)
 }
 
@@ -133,7 +141,8 @@ const becomeLeader = (draft: Draft): void => {
 
 const isUpToDate = (draft: Draft, { lastIndex, lastTerm }: PreVote | RequestVote): boolean => {
   const { state } = draft
-  return lastTerm > state.lastTerm || (lastTerm === state.lastTerm && lastIndex >= state.lastIndex)
+  const isNoOlder = lastTerm > state.lastTerm || (lastTerm === state.lastTerm && lastIndex >= state.lastIndex)
+  return isNoOlder && hasAllHeardOf(draft, lastIndex)
 }
 
 /** A member that hears its leader wants no other, unless it is the leader itself that asks: then it no longer leads. */

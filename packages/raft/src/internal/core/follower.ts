@@ -30,9 +30,14 @@ export const follow = (draft: Draft, message: AppendEntries | Heartbeat | Instal
   if (state.transfer !== undefined) transfer.end(draft, state.transfer.target === message.from ? "transferred" : "lost")
 }
 
+const hear = ({ state }: Draft, commit: number): void => {
+  state.heardCommitIndex = Math.max(state.heardCommitIndex, commit)
+}
+
 export const onHeartbeat = (draft: Draft, message: Heartbeat): void => {
   const { state } = draft
   follow(draft, message)
+  hear(draft, message.commit)
   if (state.lastIndex === 0 && message.commit > 0) {
     reply(draft, message.from, message.round, { _tag: "Lost" })
     return
@@ -59,6 +64,7 @@ const replyMatched = (draft: Draft, to: MemberId, round: number, matchIndex: num
 export const onAppendEntries = (draft: Draft, message: AppendEntries): void => {
   const { state } = draft
   follow(draft, message)
+  hear(draft, message.commit)
   const verified = message.prevIndex + message.entries.length
   // what is committed here is in this leader's log as well, and so needs no comparing (nor may it still be there to compare)
   const known = message.prevIndex < state.commitIndex ? state.commitIndex - message.prevIndex : 0

@@ -1,0 +1,58 @@
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as LogEntry from "@reckon/raft/LogEntry"
+import * as Membership from "@reckon/raft/Membership"
+import * as Effect from "effect/Effect"
+import { inFolder } from "../src/internal/processes/storage.js"
+import { folder } from "./helpers/processes.js"
+
+/** Opens the folder as the member, and gives its log a configuration with these voters. */
+const found = (place: string, member: string, voters: ReadonlyArray<string>) =>
+  Effect.scoped(
+    Effect.map(inFolder(place, member, 0).open, ({ log }) => {
+      log.stage({
+        hardState: { term: 1, votedFor: undefined },
+        entries: [LogEntry.configuration(1, 1, Membership.founding(voters))]
+      })
+      log.flush()
+    })
+  )
+
+const open = (place: string, member: string) => Effect.scoped(Effect.asVoid(inFolder(place, member, 0).open))
+
+const ownerOf = (place: string) => fs.readFileSync(path.join(place, "member"), "utf8")
+
+describe("the folder of a store", () => {
+  it.scoped("is that of one member of its group, and of no other: what one has promised the other would not keep", () =>
+    Effect.gen(function* () {
+      const place = yield* folder
+      yield* found(place, "n1", ["n1", "n2", "n3"])
+      const refused = yield* Effect.flip(open(place, "n2"))
+      if (refused._tag !== "StoreFileRefused") return assert.fail(refused.message)
+      assert.strictEqual(refused.reason, "foreign")
+      assert.include(refused.message, 'that of the node "n1", this one is "n2"')
+      assert.strictEqual(ownerOf(place), "n1\n")
+      yield* open(place, "n1")
+    })
+  )
+
+  it.scoped("goes with the node to another name, as long as there was nobody else in the group", () =>
+    Effect.gen(function* () {
+      const place = yield* folder
+      yield* found(place, "embedded", ["embedded"])
+      yield* open(place, "n1")
+      assert.strictEqual(ownerOf(place), "n1\n")
+    })
+  )
+
+  it.scoped("from before folders had names is taken by whoever opens it", () =>
+    Effect.gen(function* () {
+      const place = yield* folder
+      yield* found(place, "n1", ["n1", "n2", "n3"])
+      fs.rmSync(path.join(place, "member"))
+      yield* open(place, "n2")
+      assert.strictEqual((yield* Effect.flip(open(place, "n1")))._tag, "StoreFileRefused")
+    })
+  )
+})
