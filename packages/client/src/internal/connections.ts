@@ -17,6 +17,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Endpoint from "../Endpoint.js"
 import * as Wire from "../Wire.js"
+import * as Deadlines from "./deadlines.js"
 import { WireRpcs } from "./wireRpcs.js"
 
 export type StoreClient = RpcClient.FromGroup<typeof WireRpcs, RpcClientError>
@@ -42,6 +43,8 @@ export interface Connections {
     endpoint: Endpoint.Endpoint,
     use: (connection: Connection) => Effect.Effect<A, E>
   ) => Effect.Effect<A, E>
+  /** For what is asked of the endpoints. */
+  readonly deadlines: Deadlines.Deadlines
   readonly at: (index: number) => Endpoint.Endpoint
   /** Takes no further requests to the connection; it closes when those it has have ended. */
   readonly retire: (connection: Connection) => Effect.Effect<void>
@@ -86,6 +89,7 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly connectTimeout: Duration.DurationInput
 }) {
   const scope = yield* Effect.scope
+  const deadlines = yield* Deadlines.make
   const entries = new Map<string, Entry>()
   let preferred = 0
 
@@ -152,6 +156,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
   const connections: Connections = {
     endpoints: options.endpoints.map(Endpoint.format),
+    deadlines,
     at: index => options.endpoints[index % options.endpoints.length] ?? { host: "", port: 0 },
     preferred: () => preferred,
     prefer: index => {

@@ -80,14 +80,11 @@ export const askAt = <A, E extends Failure>(
           silent: true
         })
     )
-    return call(connection.rpc).pipe(
-      // Disconnected, for telling a silent node that its answer is no longer wanted can take a second.
-      Effect.disconnect,
-      Effect.catchAllCause(cause => explain(connection, cause)),
-      Effect.timeoutTo({ duration: timeoutMillis, onSuccess: Effect.succeed, onTimeout: () => silent }),
-      Effect.flatten,
-      Effect.tapError(error => (error instanceof Lost ? connections.retire(connection) : Effect.void))
-    )
+    const answer = Effect.catchAllCause(call(connection.rpc), cause => explain(connection, cause))
+    // Telling a silent node that its answer is no longer wanted can take a second.
+    return connections.deadlines
+      .within(answer, timeoutMillis, silent)
+      .pipe(Effect.tapError(error => (error instanceof Lost ? connections.retire(connection) : Effect.void)))
   })
 
 export const nodes = (connections: Connections, store: string, onServed: () => void): Peers => ({

@@ -1,0 +1,93 @@
+/**
+ * Time limits for what may be given up. One fiber sleeps for all that are under way, until the next time is up: a race with a fiber that sleeps, for each of them, costs more than
+ * the rest of a small request.
+ */
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+
+export interface Deadlines {
+  /**
+   * The outcome of the effect, or where there is none in time, that of `late`. The effect runs in a fiber of its own, and nobody waits for its end once it is given up: to interrupt it can
+   * take long.
+   */
+  readonly within: <A, E, B, E2>(
+    effect: Effect.Effect<A, E>,
+    millis: number,
+    late: Effect.Effect<B, E2>
+  ) => Effect.Effect<A | B, E | E2>
+}
+
+interface Entry {
+  readonly dueMillis: number
+  readonly expire: () => void
+}
+
+interface Sleeper {
+  readonly dueMillis: number
+  readonly fiber: Fiber.RuntimeFiber<void>
+}
+
+export const make: Effect.Effect<Deadlines, never, Scope.Scope> = Effect.gen(function* () {
+  const clock = yield* Effect.clock
+  const runtime = yield* Effect.runtime<never>()
+  const entries = new Set<Entry>()
+  let sleeper: Sleeper | undefined
+
+  // The steady clock: one that can be set would give up some too soon.
+  const nowMillis = () => Number(clock.unsafeCurrentTimeNanos()) / 1e6
+
+  const giveUp = (fiber: Fiber.RuntimeFiber<unknown, unknown>) => fiber.unsafeInterruptAsFork(FiberId.none)
+
+  const sleepUntil = (dueMillis: number) => {
+    if (sleeper !== undefined) giveUp(sleeper.fiber)
+    const sleep = Effect.zipRight(Effect.sleep(Math.max(0, Math.ceil(dueMillis - nowMillis()))), Effect.sync(wake))
+    sleeper = { dueMillis, fiber: Runtime.runFork(runtime)(sleep) }
+  }
+
+  const wake = () => {
+    sleeper = undefined
+    const now = nowMillis()
+    let next = Number.POSITIVE_INFINITY
+    for (const entry of entries) {
+      if (entry.dueMillis > now) next = Math.min(next, entry.dueMillis)
+      else {
+        entries.delete(entry)
+        entry.expire()
+      }
+    }
+    if (next < Number.POSITIVE_INFINITY) sleepUntil(next)
+  }
+
+  yield* Effect.addFinalizer(() => Effect.sync(() => sleeper && giveUp(sleeper.fiber)))
+
+  return {
+    within: <A, E, B, E2>(effect: Effect.Effect<A, E>, millis: number, late: Effect.Effect<B, E2>) =>
+      Effect.uninterruptibleMask(restore =>
+        Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), running =>
+          restore(
+            Effect.async<A | B, E | E2>(resume => {
+              const dueMillis = nowMillis() + millis
+              const expire = () => {
+                giveUp(running)
+                resume(late)
+              }
+              const entry = { dueMillis, expire }
+              entries.add(entry)
+              if (sleeper === undefined || dueMillis < sleeper.dueMillis) sleepUntil(dueMillis)
+              running.addObserver(exit => {
+                entries.delete(entry)
+                resume(exit)
+              })
+              return Effect.sync(() => {
+                entries.delete(entry)
+                giveUp(running)
+              })
+            })
+          )
+        )
+      )
+  }
+})
