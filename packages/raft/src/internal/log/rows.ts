@@ -146,11 +146,11 @@ const pack = (entries: ReadonlyArray<LogEntry>, size: number): Uint8Array => {
   const bytes = new Uint8Array(size)
   const lengths = new DataView(bytes.buffer)
   let at = entries.length * lengthBytes
-  for (const [nth, { payload }] of entries.entries()) {
+  entries.forEach(({ payload }, nth) => {
     lengths.setUint32(nth * lengthBytes, payload.length)
     bytes.set(payload, at)
     at += payload.length
-  }
+  })
   return bytes
 }
 
