@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 
-import type { Endpoint } from "@reckon/client/Endpoint"
+import * as Endpoint from "@reckon/client/Endpoint"
 import { StoreRpcs } from "@reckon/client/StoreRpcs"
 import * as Members from "@reckon/cluster/Members"
 import * as NodeServer from "@reckon/cluster/NodeServer"
@@ -19,6 +19,7 @@ import * as Supervisor from "@reckon/otp/Supervisor"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as Exporter from "./Exporter.js"
 import * as Health from "./Health.js"
 
@@ -29,15 +30,55 @@ import * as Health from "./Health.js"
 export interface NodeOptions {
   readonly self: Members.Member
   readonly peers: ReadonlyArray<Members.Member>
-  readonly http: Endpoint
+  readonly http: Endpoint.Endpoint
   readonly settings: ReckonConfig
 }
+
+/**
+ * An address that the node was told to listen at is not to be had.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ListenFailed extends Schema.TaggedError<ListenFailed>("@reckon/node/ListenFailed")("ListenFailed", {
+  purpose: Schema.Literal("RPC", "HTTP"),
+  /** As `HOST:PORT`. */
+  address: Schema.String,
+  detail: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `cannot listen at ${this.address} for ${this.purpose}: ${this.detail}`
+  }
+}
+
+/** What the system says, in words for the codes that people meet. */
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: "something else listens there",
+  EADDRNOTAVAIL: "it is no address of this machine",
+  EACCES: "this user may not"
+}
+
+const isCoded = (cause: unknown): cause is { readonly code: string } =>
+  typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
+
+const listening = <A, E extends { readonly cause: unknown }, R>(
+  server: Layer.Layer<A, E, R>,
+  purpose: ListenFailed["purpose"],
+  address: Endpoint.Endpoint
+): Layer.Layer<A, ListenFailed, R> =>
+  Layer.mapError(server, ({ cause }) => {
+    const detail = (isCoded(cause) ? reasons[cause.code] : undefined) ?? String(cause)
+    return new ListenFailed({ purpose, address: Endpoint.format(address), detail })
+  })
 
 const layer = (options: NodeOptions) => {
   const { dataDir, defaults, limits, stores, telemetryHandlers } = options.settings
   const handlers = Layer.mergeAll(Gateway.layerHandlers({ limits }), SocketTransport.layerHandlers)
-  const server = NodeServer.layer(StoreRpcs.merge(PeerRpcs), options.self.address).pipe(Layer.provide(handlers))
-  return Layer.mergeAll(server, Health.layer(options.http)).pipe(
+  const { address } = options.self
+  const rpc = listening(NodeServer.layer(StoreRpcs.merge(PeerRpcs), address), "RPC", address)
+  const http = listening(Health.layer(options.http), "HTTP", options.http)
+  return Layer.mergeAll(Layer.provide(rpc, handlers), http).pipe(
     Layer.provideMerge(Stores.layer({ dataDir, defaults, stores, telemetryHandlers })),
     Layer.provide(WorkerRegistry.layer),
     Layer.provide(SocketTransport.layer),

@@ -56,6 +56,9 @@ const start = Command.make("start", { name, dataDir, rpc, http, peer, store }, o
       peers: Effect.forEach(options.peer, parsePeer),
       http: parseEndpoint(options.http)
     })
+    if (Endpoint.format(node.self.address) === Endpoint.format(node.http)) {
+      return yield* Effect.fail(Shared.usage(`--rpc and --http are both ${options.http}`))
+    }
     const settings = yield* Settings.load({
       dataDir: options.dataDir,
       stores: options.store,

@@ -43,7 +43,8 @@ const advice: Readonly<Record<string, string>> = {
   Overloaded: "try again later",
   Unreachable: "check that a node runs there, or name another with --endpoint",
   InvalidRow: "correct the file and run the import again, what is in the store already is left as it is",
-  FileUnusable: "name another file"
+  FileUnusable: "name another file",
+  ListenFailed: "name another address, or stop what is there"
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one

@@ -1,3 +1,4 @@
+import { createServer, type Server } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import * as ProcessCluster from "@reckon/testkit/ProcessCluster"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -134,6 +135,7 @@ describe("node start and cluster start", () => {
         [[...nodeStart, "--store", ""], "--store needs a value"],
         [[...nodeStart, "--peer", ""], "--peer needs a value"],
         [[...nodeStart, "--peer", "n2"], '"n2" is not NAME=HOST:PORT'],
+        [[...nodeStart.slice(0, -1), "127.0.0.1:1"], "--rpc and --http are both 127.0.0.1:1"],
         [["cluster", "start", "--data-dir", ""], '--data-dir is "": must be the path of a folder'],
         [["cluster", "start", "--base-port", "0"], "--base-port is '0', it must be a whole number from 1 to 65523"]
       ]
@@ -141,6 +143,34 @@ describe("node start and cluster start", () => {
         const outcome = yield* reckon(args)
         assertFailure(outcome, 2, "UsageError: ")
         assert.include(outcome.err, says)
+      }
+    })
+  )
+
+  it.scopedLive("node start says which address it cannot have, and what for", () =>
+    Effect.gen(function* () {
+      const folder = yield* ProcessCluster.temporaryFolder
+      const port = yield* ProcessCluster.freeBasePort
+      yield* Effect.acquireRelease(
+        Effect.async<Server>(resume => {
+          const server = createServer().listen(port, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        server => Effect.sync(() => server.close())
+      )
+      const [taken, free] = [`127.0.0.1:${port}`, `127.0.0.1:${port + 1}`]
+      for (const [rpc, http, purpose] of [
+        [taken, free, "RPC"],
+        [free, taken, "HTTP"]
+      ] as const) {
+        const outcome = yield* reckon(
+          ["node", "start", "--name", "n1", "--rpc", rpc, "--http", http, "--data-dir", folder],
+          {}
+        ).pipe(Logger.withMinimumLogLevel(LogLevel.None))
+        assertFailure(
+          outcome,
+          1,
+          `ListenFailed: cannot listen at ${taken} for ${purpose}: something else listens there; `
+        )
       }
     })
   )
