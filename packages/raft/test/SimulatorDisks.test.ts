@@ -5,12 +5,14 @@ import { World } from "../src/internal/sim/world.js"
 import { rules } from "../src/internal/snapshot/rules.js"
 import { breathe } from "./helpers/breathe.js"
 
-const group = (...voters: ReadonlyArray<string>): World =>
+const group = (...voters: ReadonlyArray<string>): World => groupWith([], ...voters)
+
+const groupWith = (spares: ReadonlyArray<string>, ...voters: ReadonlyArray<string>): World =>
   new World(
     {
       seed: 1,
       voters,
-      spares: [],
+      spares,
       options: { ...RaftCore.defaults, electionTicks: 3 },
       workload: Simulator.workload(Simulator.streams),
       checksums: true,
@@ -63,6 +65,17 @@ describe("the simulated disks", () => {
     assert.strictEqual(bearable("a", "b", "c"), 1)
     assert.strictEqual(bearable("a", "b", "c", "d"), 1)
     assert.strictEqual(bearable("a", "b", "c", "d", "e"), 2)
+  })
+
+  it("rot on no learner that may be a voter before the others are, and then be missed", () => {
+    const world = groupWith(["b", "c"], "a")
+    elect(world, "a")
+    for (const member of ["b", "c"]) {
+      assert.isTrue(world.apply({ _tag: "Change", node: "a", change: "Add", member }))
+      sync(world)
+    }
+    assert.sameMembers([...RaftCore.configuration(world.node("a").core).learners], ["b", "c"])
+    assert.isFalse(rot(world, "b", 0))
   })
 
   it.each([

@@ -16,7 +16,7 @@ export const isDamaged = ({ disk, writes }: Node): boolean =>
 
 /**
  * Whether this member may be lost for ever, or is already: in each configuration that anybody may go by, those with sound disks
- * would still be a majority, also with the learners as voters.
+ * would still be a majority, also where the learners who are lost become voters before the sound ones do.
  */
 export const isBearable = (nodes: ReadonlyArray<Node>, node: Node): boolean => {
   if (isDamaged(node)) return true
@@ -25,7 +25,8 @@ export const isBearable = (nodes: ReadonlyArray<Node>, node: Node): boolean => {
     voters.filter(voter => sound.includes(voter)).length >= Quorum.size(voters.length)
   return nodes.every(({ configurations }) =>
     configurations.every(
-      ({ configuration }) => suffices(configuration.voters) && suffices(Membership.members(configuration))
+      ({ configuration: { learners, voters } }) =>
+        suffices(voters) && suffices([...voters, ...learners.filter(learner => !sound.includes(learner))])
     )
   )
 }
