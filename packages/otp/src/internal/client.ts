@@ -10,10 +10,10 @@ import * as Option from "effect/Option"
 import { type CallError, CallingSelf, MailboxFull, NoProcess, type ReplacerFailed } from "../CallError.js"
 import type { BoundClient, CallOptions, Ref, Self } from "../Client.js"
 import { Alias, type PriorityAlias } from "./alias.js"
+import { Call, Cast, StateReplacement, StateRequest } from "./envelope.js"
 import type { Kernel, Process } from "./kernel.js"
 import { type Address, describe, find } from "./place.js"
 import { Pending } from "./request.js"
-import { Call, Cast, StateReplacement, StateRequest } from "./server.js"
 import { Message, type Pid } from "./signal.js"
 
 const defaultTimeoutMillis = 5_000

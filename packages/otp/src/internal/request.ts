@@ -2,7 +2,7 @@
  * A request whose answer is fetched later. The slot the answer goes to, and who waits at it.
  */
 import type * as Exit from "effect/Exit"
-import type { Call } from "./server.js"
+import type { Call } from "./envelope.js"
 
 /**
  * A request that was sent. `A` is its answer, `E` the protocol's own error.
