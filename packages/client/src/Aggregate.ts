@@ -222,6 +222,8 @@ export const make = <Id, State, Command, Event, E = never, R = never, I = never>
       return Either.right({ streamId, events, version, position: -1, state, repeated: false })
     }
 
+    // Before they are written: events that `evolve` breaks on would break every later load.
+    const state = Decider.evolve(decider, seen.state, events)
     // A stream can be at a version whose event it no longer shows: then only the conflict tells.
     const version = Math.max(seen.version, before?._tag === "WrongExpectedVersion" ? before.actual : -1)
     const expected = version < 0 ? ExpectedVersion.NoStream : ExpectedVersion.exact(version)
@@ -236,7 +238,6 @@ export const make = <Id, State, Command, Event, E = never, R = never, I = never>
       // They were written in another state than the one seen here.
       return Either.right({ ...outcome, state: (yield* loadState(store, streamId)).state })
     }
-    const state = Decider.evolve(decider, seen.state, events)
     if (snapshots !== undefined) {
       yield* snapshots.saveIfDue(store, streamId, { state, version: appended.version }, seen.count + events.length)
     }

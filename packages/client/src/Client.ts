@@ -20,6 +20,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Endpoint from "./Endpoint.js"
 import * as EventStore from "./EventStore.js"
@@ -32,24 +33,32 @@ import * as Peers from "./internal/peers.js"
 import * as Assembled from "./internal/service.js"
 import * as Limits from "./Limits.js"
 import { InvalidRequest, Unreachable } from "./StoreError.js"
-import { type NodeStatus, StatusRpc } from "./StoreRpcs.js"
+import { type NodeStatus, StoreId } from "./StoreRpcs.js"
+
+const AtLeastOne = Schema.Int.pipe(Schema.positive())
 
 /**
  * How appends are gathered into requests.
  *
  * @since 0.1.0
+ * @category schemas
+ */
+export const Batching = Schema.Struct({
+  /** Append requests under way at one time. While all are, appends wait and gather. Default 4. */
+  inFlightMax: AtLeastOne,
+  /** Appends one request carries at most; their bytes are bounded by `Limits.requestBytesMax`. Default 512. */
+  appendsMax: AtLeastOne,
+  /** Appends that may be waiting or under way together; one more fails with `Overloaded`. Default 16,384. */
+  queueAppendsMax: AtLeastOne,
+  /** Their bytes together, in the same sense. Default 64 MiB. */
+  queueBytesMax: AtLeastOne
+})
+
+/**
+ * @since 0.1.0
  * @category models
  */
-export interface Batching {
-  /** Append requests under way at one time. While all are, appends wait and gather. Default 4. */
-  readonly inFlightMax: number
-  /** Appends one request carries at most; their bytes are bounded by `Limits.requestBytesMax`. Default 512. */
-  readonly appendsMax: number
-  /** Appends that may be waiting or under way together; one more fails with `Overloaded`. Default 16,384. */
-  readonly queueAppendsMax: number
-  /** Their bytes together, in the same sense. Default 64 MiB. */
-  readonly queueBytesMax: number
-}
+export interface Batching extends Schema.Schema.Type<typeof Batching> {}
 
 /**
  * @since 0.1.0
@@ -107,7 +116,8 @@ export const batchingDefaults: Batching = {
 /** How long a node may take to say whether it leads. */
 const lookTimeoutMillis = 1_000
 
-const validStatus = checked(StatusRpc.payloadSchema)
+/** Without a whole number to count up to, appends would wait for ever or without bound. */
+const validOptions = checked(Schema.Struct({ store: StoreId, limits: Limits.Limits, batching: Batching }))
 
 /**
  * A client that lives as long as the scope. Closing it ends its connections; appends still under way then end with `OutcomeUnknown`.
@@ -117,7 +127,6 @@ const validStatus = checked(StatusRpc.payloadSchema)
  */
 export const make: (options: Options) => Effect.Effect<Service, InvalidRequest, Scope.Scope> = Effect.fnUntraced(
   function* (options: Options) {
-    const store = options.store ?? "default"
     const timeoutMillis = Duration.toMillis(options.timeout ?? Duration.seconds(10))
     const attemptTimeoutMillis =
       options.attemptTimeout === undefined ? timeoutMillis / 2 : Duration.toMillis(options.attemptTimeout)
@@ -130,10 +139,11 @@ export const make: (options: Options) => Effect.Effect<Service, InvalidRequest, 
     }
     if (endpoints.length === 0) return yield* new InvalidRequest({ message: "the client needs at least one endpoint" })
 
-    yield* validStatus({ store })
-
-    const limits = options.limits ?? Limits.defaults
-    const batching = { ...batchingDefaults, ...options.batching }
+    const { batching, limits, store } = yield* validOptions({
+      store: options.store ?? "default",
+      limits: options.limits ?? Limits.defaults,
+      batching: { ...batchingDefaults, ...options.batching }
+    })
     const connections = yield* Connections.make({
       endpoints,
       connectTimeout: options.connectTimeout ?? Duration.millis(1500)

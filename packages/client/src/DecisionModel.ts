@@ -175,6 +175,8 @@ export const make = <State, Command, Event, E = never, R = never>(
     const events = prepared.map(({ event }) => event)
     if (events.length === 0) return Either.right({ events, position: -1, state: seen.state, repeated: false })
 
+    // Before they are written: events that `evolve` breaks on would break every later load.
+    const evolved = Decider.evolve(decider, seen.state, events)
     // The command's own events need not match the model's query, and must keep a second execution out all the same.
     const condition = { query: Query.or(query, ofCommand), after: seen.position }
     const answer = yield* Attempts.append(appendTo(store, appendsOf(prepared, options.stream), condition), retry)
@@ -182,7 +184,7 @@ export const make = <State, Command, Event, E = never, R = never>(
 
     const position = Math.max(...answer.right.map(appended => appended.position))
     const repeated = commandId !== undefined && answer.right.some(({ alreadyPresent }) => alreadyPresent > 0)
-    const state = repeated ? (yield* loadState(store, query)).state : Decider.evolve(decider, seen.state, events)
+    const state = repeated ? (yield* loadState(store, query)).state : evolved
     return Either.right({ events, position, state, repeated })
   })
 

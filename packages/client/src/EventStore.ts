@@ -14,6 +14,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import type { NewEvent, RecordedEvent } from "./Event.js"
 import type { ExpectedVersion } from "./ExpectedVersion.js"
@@ -44,7 +45,7 @@ import {
   type Appended,
   type Consistency,
   type EventPage,
-  StatusRpc,
+  StoreId,
   type StoreRpcs,
   type StreamInfo,
   type SubscribeFrom,
@@ -348,7 +349,7 @@ export type Subscribe = (
   payload: Rpc.Payload<typeof SubscribeRpc>
 ) => Stream.Stream<ReadonlyArray<RecordedEvent>, SubscribeError>
 
-const validStatus = checked(StatusRpc.payloadSchema)
+const validOptions = checked(Schema.Struct({ store: StoreId, limits: Limits.Limits }))
 
 /**
  * The service of a store in this process, made of what answers its requests. They are checked before they are passed on, repeated while that can help, and lists are asked for page
@@ -368,8 +369,7 @@ export const make: (options: {
   /** The sizes the store accepts. */
   readonly limits?: Limits.Limits | undefined
 }) => Effect.Effect<Service, InvalidRequest> = Effect.fnUntraced(function* (options) {
-  const { store } = yield* validStatus({ store: options.store })
-  const limits = options.limits ?? Limits.defaults
+  const { limits, store } = yield* validOptions({ store: options.store, limits: options.limits ?? Limits.defaults })
   const timeoutMillis = Duration.toMillis(options.timeout ?? Duration.seconds(10))
   const attempts = Attempts.make({
     peers: Peers.local(options.requests, request => options.subscribe({ store, ...request })),

@@ -5,22 +5,32 @@
  * @since 0.1.0
  */
 import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
 import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
 import * as Event from "./Event.js"
 import * as Snapshot from "./Snapshot.js"
 import { EventTooLarge, InvalidRequest, RequestTooLarge } from "./StoreError.js"
 import type { Append } from "./StoreRpcs.js"
 
+const Bytes = Schema.Int.pipe(Schema.positive())
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Limits = Schema.Struct({
+  /** Bytes one event may have, see `Event.byteLength`. */
+  eventBytesMax: Bytes,
+  /** Bytes the appends of one request, or a snapshot, may have together. */
+  requestBytesMax: Bytes
+})
+
 /**
  * @since 0.1.0
  * @category models
  */
-export interface Limits {
-  /** Bytes one event may have, see `Event.byteLength`. */
-  readonly eventBytesMax: number
-  /** Bytes the appends of one request, or a snapshot, may have together. */
-  readonly requestBytesMax: number
-}
+export interface Limits extends Schema.Schema.Type<typeof Limits> {}
 
 /**
  * 4 MiB an event, 16 MiB a request.
@@ -30,15 +40,29 @@ export interface Limits {
  */
 export const defaults: Limits = { eventBytesMax: 4 * 1024 * 1024, requestBytesMax: 16 * 1024 * 1024 }
 
+/** A variable that is empty counts as not set. */
+const bytes = (name: string, otherwise: number): Config.Config<number> =>
+  Config.string(name).pipe(
+    Config.withDefault(""),
+    Config.mapOrFail(given => {
+      const text = given.trim()
+      if (text === "") return Either.right(otherwise)
+      const bytes = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+      return Schema.is(Bytes)(bytes)
+        ? Either.right(bytes)
+        : Either.left(ConfigError.InvalidData([name], `is "${text}": must be a whole number of bytes, at least 1`))
+    })
+  )
+
 /**
- * Read from `RECKON_EVENT_BYTES_MAX` and `RECKON_REQUEST_BYTES_MAX`.
+ * Read from `RECKON_EVENT_BYTES_MAX` and `RECKON_REQUEST_BYTES_MAX`: whole numbers of bytes.
  *
  * @since 0.1.0
  * @category config
  */
 export const config: Config.Config<Limits> = Config.all({
-  eventBytesMax: Config.integer("RECKON_EVENT_BYTES_MAX").pipe(Config.withDefault(defaults.eventBytesMax)),
-  requestBytesMax: Config.integer("RECKON_REQUEST_BYTES_MAX").pipe(Config.withDefault(defaults.requestBytesMax))
+  eventBytesMax: bytes("RECKON_EVENT_BYTES_MAX", defaults.eventBytesMax),
+  requestBytesMax: bytes("RECKON_REQUEST_BYTES_MAX", defaults.requestBytesMax)
 })
 
 /**

@@ -60,12 +60,30 @@ export const Item = Schema.Struct({
 export interface Item extends Schema.Schema.Type<typeof Item> {}
 
 /**
- * At most 64 items.
+ * The most characters that the patterns of a query may have together. A pattern without wildcards, the name of one stream, does not count.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const patternCharactersMax = 1024
+
+const patternCharacters = (items: ReadonlyArray<Item>): number =>
+  items.reduce((sum, { stream }) => sum + (stream === null || StreamPattern.isLiteral(stream) ? 0 : stream.length), 0)
+
+/**
+ * At most 64 items, with patterns of no more than {@link patternCharactersMax} characters together: each event that is looked at may have to be held against all of them.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Query = Schema.Struct({ items: Schema.Array(Item).pipe(Schema.maxItems(64)) })
+export const Query = Schema.Struct({
+  items: Schema.Array(Item).pipe(
+    Schema.maxItems(64),
+    Schema.filter(items => patternCharacters(items) <= patternCharactersMax, {
+      message: () => `the patterns have more than ${patternCharactersMax} characters together`
+    })
+  )
+})
 
 /**
  * @since 0.1.0
@@ -184,8 +202,11 @@ const jsonOf = (bytes: Uint8Array): unknown => {
 }
 
 /** Own fields only: what an object inherits was not in the JSON. */
-const fieldsOf = (value: unknown): ReadonlyMap<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? new Map(Object.entries(value)) : new Map()
+const objectOf = (event: Pick<RecordedEvent, "metadata" | "metadataContentType">): object | null => {
+  if (event.metadata === null || event.metadataContentType !== contentTypeJson) return null
+  const value = jsonOf(event.metadata)
+  return typeof value === "object" && !Array.isArray(value) ? value : null
+}
 
 /**
  * The top-level fields of an event's metadata; none where it has no metadata, or none that is a JSON object.
@@ -195,10 +216,7 @@ const fieldsOf = (value: unknown): ReadonlyMap<string, unknown> =>
  */
 export const metadataFields = (
   event: Pick<RecordedEvent, "metadata" | "metadataContentType">
-): ReadonlyMap<string, unknown> =>
-  event.metadata === null || event.metadataContentType !== contentTypeJson
-    ? new Map()
-    : fieldsOf(jsonOf(event.metadata))
+): ReadonlyMap<string, unknown> => new Map(Object.entries(objectOf(event) ?? {}))
 
 const isSearchable = (value: unknown): value is MetadataField["value"] =>
   typeof value === "string" ? value.length <= metadataTextMax : typeof value === "number" || typeof value === "boolean"
@@ -214,9 +232,14 @@ export const searchableFields = (
   event: Pick<RecordedEvent, "metadata" | "metadataContentType">
 ): ReadonlyMap<string, MetadataField["value"]> => {
   const fields = new Map<string, MetadataField["value"]>()
-  for (const [field, value] of metadataFields(event)) {
+  const object = objectOf(event)
+  if (object === null) return fields
+  // By name: of thousands of fields only these few are looked at.
+  for (const field of Object.keys(object)) {
     if (fields.size === metadataFieldsMax) break
-    if (field.length <= metadataTextMax && isSearchable(value)) fields.set(field, value)
+    if (field.length > metadataTextMax) continue
+    const value: unknown = Reflect.get(object, field)
+    if (isSearchable(value)) fields.set(field, value)
   }
   return fields
 }
@@ -232,16 +255,20 @@ export const matcher = ({
 }: Query): ((
   event: Pick<RecordedEvent, "eventType" | "tags" | "metadata" | "metadataContentType" | "streamId">
 ) => boolean) => {
+  type Queried = Parameters<ReturnType<typeof matcher>>[0]
   const tests = items.map(({ metadata, stream, tags, types }) => {
     const isInStream = stream === null ? () => true : StreamPattern.matcher(stream)
-    return (event: Parameters<ReturnType<typeof matcher>>[0]): boolean => {
+    return (event: Queried, fieldsOf: () => ReadonlyMap<string, unknown>): boolean => {
       if (types.length > 0 && !types.includes(event.eventType)) return false
       if (!tags.every(tag => event.tags.includes(tag))) return false
       if (!isInStream(event.streamId)) return false
-      if (metadata.length === 0) return true
-      const fields = searchableFields(event)
-      return metadata.every(({ field, value }) => fields.get(field) === value)
+      return metadata.every(({ field, value }) => fieldsOf().get(field) === value)
     }
   })
-  return event => tests.some(test => test(event))
+  return event => {
+    // Read at most once, whatever the number of items that ask for them: metadata may be as large as an event.
+    let fields: ReadonlyMap<string, unknown> | undefined
+    const fieldsOf = () => (fields ??= searchableFields(event))
+    return tests.some(test => test(event, fieldsOf))
+  }
 }

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
@@ -34,6 +36,26 @@ const quietly = Logger.withMinimumLogLevel(LogLevel.None)
 const unknown = new StoreError.OutcomeUnknown({ detail: "the answer got lost" })
 
 describe("executing a command", () => {
+  it.effect(
+    "writes nothing that `evolve` breaks on: no later load would get past it",
+    withStore(memory =>
+      Effect.gen(function* () {
+        const broken = Aggregate.make(accounts, {
+          ...decider,
+          evolve: (state, event) => {
+            if (event._tag === "Withdrawn") throw new RangeError("no case for this event")
+            return decider.evolve(state, event)
+          }
+        })
+        yield* broken.execute("1", deposit(5))
+        const exit = yield* Effect.exit(broken.execute("1", withdraw(2)))
+        assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
+        assert.strictEqual(memory.all.length, 1)
+        assert.deepInclude(yield* broken.load("1"), { version: 0, state: { balance: 5, isClosed: false } })
+      })
+    )
+  )
+
   it.effect(
     "appends what the decision led to, and answers with it, its place and the new state",
     withStore(memory =>

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -232,6 +234,29 @@ describe("a command with an id", () => {
         yield* Deferred.succeed(goOn, undefined)
         assert.deepInclude(yield* Fiber.join(fiber), { events: first.events, position: 0, repeated: true })
         assert.strictEqual(memory.all.length, 1)
+      })
+    )
+  )
+
+  it.effect(
+    "writes nothing that `evolve` breaks on: no later load would get past it",
+    withStore(memory =>
+      Effect.gen(function* () {
+        const broken = DecisionModel.make({
+          events,
+          decider: Decider.make({
+            initial: 0,
+            decide: (course: string, _state: number) => [CourseFull.make({ course })],
+            evolve: (_state: number, event: EventType.Of<typeof events>): number => {
+              throw new RangeError(`no case for ${event._tag}`)
+            }
+          }),
+          query: () => Query.all,
+          stream: () => "courses"
+        })
+        const exit = yield* Effect.exit(broken.execute("maths"))
+        assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
+        assert.strictEqual(memory.all.length, 0)
       })
     )
   )

@@ -154,3 +154,33 @@ describe("a query from outside", () => {
       assert.isFalse(asks(value))
   })
 })
+
+describe("what a query may cost", () => {
+  it("metadata are read at most once for an event, however many items ask for them", () => {
+    let looks = 0
+    const { metadata, ...rest } = event({ json: { a: 1 } })
+    const watched: Queried = {
+      ...rest,
+      get metadata() {
+        looks++
+        return metadata
+      }
+    }
+    const looksOf = (items: number): number => {
+      looks = 0
+      const query = Query.or(...Array.from({ length: items }, (_, n) => Query.metadata("a", n + 2)))
+      assert.isFalse(isMatch(query, watched))
+      return looks
+    }
+    assert.strictEqual(looksOf(64), looksOf(1))
+  })
+
+  it("its patterns have at most 1,024 characters together; names of streams do not count", () => {
+    const isQuery = Schema.is(Query.Query)
+    const patterns = (lengths: ReadonlyArray<number>) =>
+      Query.or(...lengths.map(length => Query.streams(`${"a".repeat(length - 1)}*`)))
+    assert.isTrue(isQuery(patterns([512, 512])))
+    assert.isFalse(isQuery(patterns([512, 512, 1])))
+    assert.isTrue(isQuery(Query.or(...Array.from({ length: 64 }, () => Query.streams("a".repeat(512))))))
+  })
+})

@@ -26,6 +26,29 @@ describe("a stream pattern", () => {
     )
   })
 
+  it("means the same however long it is", () => {
+    const piece = fc.oneof(
+      { weight: 20, arbitrary: fc.constantFrom("a", "b", "🧾") },
+      { weight: 2, arbitrary: fc.constant("?") },
+      { weight: 1, arbitrary: fc.constant("*") }
+    )
+    const long = fc.array(piece, { minLength: 20, maxLength: 150 })
+    const filling = fc.array(fc.constantFrom("a", "b", "🧾"), { maxLength: 40 }).map(parts => parts.join(""))
+    fc.assert(
+      fc.property(long, filling, fc.nat(200), (pattern, filling, at) => {
+        const regex = new RegExp(`^${pattern.join("").replaceAll("?", ".").replaceAll("*", ".*")}$`, "su")
+        const matches = StreamPattern.matcher(pattern.join(""))
+        const name = pattern.join("").replaceAll("?", "b").replaceAll("*", filling)
+        const cut = [...name].toSpliced(at, 1).join("")
+        for (const candidate of [name, cut, `${name}a`, `a${name}`]) {
+          assert.strictEqual(matches(candidate), regex.test(candidate), candidate)
+        }
+        assert.isTrue(matches(name))
+      }),
+      { numRuns: 500 }
+    )
+  })
+
   it.each([
     ["order-*", ["order-1", "order-", "order-*"], ["order", "my-order-1", "Order-1"]],
     ["*-1", ["order-1", "-1", "a-1-1"], ["order-11", "1"]],

@@ -147,17 +147,27 @@ const embedded = (
   { dataDir, limits, store = "default", storeDir, telemetryHandlers, ...settings }: Options,
   memory: boolean
 ) =>
-  Layer.effect(
-    Client.EventStore,
-    Stores.Stores.pipe(
-      Effect.flatMap(stores => stores.start({ ...settings, id: store, dataDir: storeDir })),
-      Effect.flatMap(started => fromStore(started, limits))
+  Layer.unwrapEffect(
+    Effect.map(StoreConfig.makeReckon({ dataDir, limits, telemetryHandlers }), node =>
+      Layer.effect(
+        Client.EventStore,
+        Stores.Stores.pipe(
+          Effect.flatMap(stores => stores.start({ ...settings, id: store, dataDir: storeDir })),
+          Effect.flatMap(started => fromStore(started, node.limits))
+        )
+      ).pipe(
+        Layer.provideMerge(
+          Stores.layer({
+            dataDir: node.dataDir,
+            stores: [],
+            defaults: { mode: "single" },
+            telemetryHandlers: node.telemetryHandlers,
+            memory
+          })
+        )
+      )
     )
-  ).pipe(
-    Layer.provideMerge(Stores.layer({ dataDir, stores: [], defaults: { mode: "single" }, telemetryHandlers, memory })),
-    quietly,
-    Layer.provide(alone)
-  )
+  ).pipe(quietly, Layer.provide(alone))
 
 /**
  * What the layers provide: the store, the means to start others beside it, the `Telemetry` to which they tell what they do (the host's, if it provides the layer with one), and the supervision tree

@@ -88,6 +88,15 @@ describe("an embedded store", () => {
       const refused = yield* Effect.flip(using({ dataDir, store: "a/b", readerPoolSize: 0 }, () => Effect.void))
       assert.strictEqual(refused._tag, "InvalidConfig")
       assert.include(refused.message, "readerPoolSize")
+      for (const [name, wrong] of Object.entries({
+        "limits.eventBytesMax": { limits: { eventBytesMax: Number.NaN, requestBytesMax: 1000 } },
+        "limits.requestBytesMax": { limits: { eventBytesMax: 1000, requestBytesMax: 0 } },
+        dataDir: { dataDir: "" }
+      })) {
+        const error = yield* Effect.flip(using({ dataDir, ...wrong }, () => Effect.void))
+        assert.strictEqual(error._tag, "InvalidConfig")
+        assert.include(error.message, name)
+      }
     })
   )
 
