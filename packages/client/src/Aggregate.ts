@@ -201,9 +201,12 @@ export const make = <Id, State, Command, Event, E = never, R = never, I = never>
     commandId: string | undefined,
     before: Attempts.Overtaken | undefined
   ) {
-    const seen = yield* loadState(store, streamId)
+    const loaded = yield* loadState(store, streamId)
+    // A stream can be at a version whose event it no longer shows: only the conflict tells. A snapshot from before that event is then no longer part of the stream.
+    const actual = before?._tag === "WrongExpectedVersion" ? before.actual : -1
+    const seen = actual > loaded.version ? Fold.nothing(rules) : loaded
     // After the state: what is not found now was not in it either, and what comes later is a conflict.
-    const found = commandId === undefined || seen.version < 0 ? [] : yield* earlier(store, streamId, commandId)
+    const found = commandId === undefined || loaded.version < 0 ? [] : yield* earlier(store, streamId, commandId)
     const lastFound = found.at(-1)
     if (lastFound !== undefined) {
       const { position, version } = lastFound.recorded
@@ -224,8 +227,7 @@ export const make = <Id, State, Command, Event, E = never, R = never, I = never>
 
     // Before they are written: events that `evolve` breaks on would break every later load.
     const state = Decider.evolve(decider, seen.state, events)
-    // A stream can be at a version whose event it no longer shows: then only the conflict tells.
-    const version = Math.max(seen.version, before?._tag === "WrongExpectedVersion" ? before.actual : -1)
+    const version = Math.max(seen.version, actual)
     const expected = version < 0 ? ExpectedVersion.NoStream : ExpectedVersion.exact(version)
     const encoded = prepared.map(({ encoded }) => encoded)
     const answer = yield* Attempts.append(store.append(streamId, expected, encoded), retry)

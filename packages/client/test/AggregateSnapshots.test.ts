@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Schema from "effect/Schema"
+import * as TestClock from "effect/TestClock"
 import * as Aggregate from "../src/Aggregate.js"
 import * as Event from "../src/Event.js"
 import { EventStore } from "../src/EventStore.js"
@@ -198,6 +200,21 @@ describe("loading", () => {
         assert.deepInclude(yield* deposit(1), { version: 4, state: { balance: 5, isClosed: false } })
         memory.truncateBefore("account-1", 5)
         assert.deepInclude(yield* account.load("1"), { state: { balance: 3, isClosed: false } })
+      })
+    )
+  )
+
+  it.effect(
+    "of a stream that shows nothing behind its snapshot, though it had more, the state begins anew: for the next command as for every load after it",
+    withStore(memory =>
+      Effect.gen(function* () {
+        yield* deposits(4)
+        memory.truncateBefore("account-1", 4)
+        const fiber = yield* Effect.fork(deposit(1))
+        yield* TestClock.adjust("1 minute")
+        const { state, version } = yield* Fiber.join(fiber)
+        assert.deepStrictEqual({ version, state }, { version: 4, state: { balance: 1, isClosed: false } })
+        assert.deepInclude(yield* account.load("1"), { version, state })
       })
     )
   )
