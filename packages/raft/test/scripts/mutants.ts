@@ -76,6 +76,11 @@ const votes: Readonly<Record<string, StepFunction>> = {
 }
 
 const disruption: Readonly<Record<string, StepFunction>> = {
+  "helps to elect one who may lack what its own lost disk had (§4.6)": under(
+    "heardCommitIndex",
+    () => true,
+    state => state.commitIndex
+  ),
   "takes up the term of who asks for a pre-vote (§4.2)": (state, input, log) => {
     if (input._tag !== "Receive" || input.message._tag !== "PreVote") return RaftCore.step(state, input, log)
     const { from, term, to } = input.message
