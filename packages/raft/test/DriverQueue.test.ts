@@ -1,55 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Compaction from "@reckon/raft/Compaction"
-import * as RaftLog from "@reckon/raft/RaftLog"
-import * as RaftTransport from "@reckon/raft/RaftTransport"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as TestClock from "effect/TestClock"
-import * as Admission from "../src/internal/driver/admission.js"
-import * as Driver from "../src/internal/driver/driver.js"
 import type { Requests } from "../src/internal/driver/intake.js"
-import { decode, encode, makeMachine } from "./helpers/group.js"
+import { makeDriver } from "./helpers/driver.js"
+import { decode, encode } from "./helpers/group.js"
 
-/** The driver of a group's only member, in front of a queue that the test reads, and that has no room when it says so. */
+/** The driver of a group's only member. */
 const makeMember = Effect.gen(function* () {
-  const queue: Array<Driver.DriverInput> = []
-  const room = { isFull: false }
-  const network = yield* RaftTransport.makeNetwork
-  const driver = Driver.make({
-    group: "g",
-    self: "a",
-    voters: ["a"],
-    limits: undefined,
-    compaction: Compaction.defaults,
-    onRoleChanged: () => Effect.void,
-    onMembershipChanged: () => Effect.void,
-    trace: undefined,
-    admission: Admission.make({ group: "g", self: "a" }),
-    newIncarnation: "0".repeat(32),
-    seed: 1,
-    clock: yield* Effect.clock,
-    tickMillis: 100,
-    transport: network.transport("a"),
-    log: yield* RaftLog.make({ filename: ":memory:" }),
-    machine: makeMachine().machine,
-    courier: undefined,
-    install: () => Effect.void,
-    wake: input => {
-      if (!room.isFull) queue.push(input)
-      return !room.isFull
-    }
-  })
-  yield* driver.intake.lend
+  const member = yield* makeDriver({ voters: ["a"] })
+  const { driver, work } = member
   const propose: Requests["propose"] = (payload, reply) => driver.intake.current()?.propose(payload, reply)
-  const work = Effect.gen(function* () {
-    for (let input = queue.shift(); input !== undefined; input = queue.shift()) yield* driver.handle(input)
-  })
   const tick = Effect.zipRight(
     TestClock.adjust(100),
     Effect.sync(() => driver.tick())
   )
   const lead = Effect.repeat(Effect.zipRight(tick, work), { until: () => driver.status().role === "leader" })
-  return { driver, propose, queue, room, work, tick, lead }
+  return { ...member, propose, tick, lead }
 })
 
 describe("the queue of a member that is full", () => {

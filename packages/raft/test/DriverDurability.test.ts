@@ -1,0 +1,98 @@
+import { assert, describe, it } from "@effect/vitest"
+import { LogEntry, type Message } from "@reckon/raft"
+import * as RaftLog from "@reckon/raft/RaftLog"
+import * as RaftTransport from "@reckon/raft/RaftTransport"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { makeDriver } from "./helpers/driver.js"
+
+/** A member of three, and in one list what it sent and when its log was synced. */
+const makeMember = Effect.gen(function* () {
+  const seen: Array<string> = []
+  const disk = { fails: false }
+  const log = yield* RaftLog.make({ filename: ":memory:" })
+  const network = yield* RaftTransport.makeNetwork
+  const { driver, queue, work } = yield* makeDriver({
+    voters: ["a", "b", "c"],
+    log: {
+      ...log,
+      flush: () => {
+        if (disk.fails) throw new Error("the disk failed")
+        log.flush()
+        seen.push("synced")
+      }
+    },
+    transport: {
+      ...network.transport("a"),
+      send: (_, message) => {
+        seen.push(`${message._tag} to ${message.to}`)
+      }
+    }
+  })
+  /** Handles the message, and nothing that this puts into the queue. */
+  const hear = (...messages: ReadonlyArray<Message.Message>) =>
+    Effect.suspend(() => {
+      driver.receive(messages)
+      const input = queue.pop()
+      return input === undefined ? Effect.dieMessage("the message was not taken") : driver.handle(input)
+    })
+  return { disk, hear, queue, seen, work }
+})
+
+const asksForVote: Message.Message = {
+  _tag: "RequestVote",
+  from: "b",
+  to: "a",
+  term: 1,
+  askedTerm: 1,
+  lastIndex: 0,
+  lastTerm: 0,
+  transfer: false
+}
+
+/** The entry at an index of the first term, sent by its leader. */
+const sends = (index: number): Message.Message => ({
+  _tag: "AppendEntries",
+  from: "b",
+  to: "a",
+  term: 1,
+  prevIndex: index - 1,
+  prevTerm: Math.min(index - 1, 1),
+  entries: [LogEntry.noop(index, 1)],
+  commit: 0,
+  round: 0
+})
+
+describe("what rests on a write", () => {
+  it.scoped("leaves when it is synced: a vote", () =>
+    Effect.gen(function* () {
+      const { hear, seen, work } = yield* makeMember
+      yield* hear(asksForVote)
+      assert.deepStrictEqual(seen, [])
+      yield* work
+      assert.deepStrictEqual(seen, ["synced", "VoteReply to b"])
+    })
+  )
+
+  it.scoped("leaves when it is synced: acknowledgements, of one write and of the next before it, with one sync", () =>
+    Effect.gen(function* () {
+      const { hear, seen, work } = yield* makeMember
+      yield* hear(sends(1), sends(2))
+      yield* hear(sends(3))
+      assert.deepStrictEqual(seen, [])
+      yield* work
+      assert.deepStrictEqual(seen, ["synced", "AppendReply to b", "AppendReply to b", "AppendReply to b"])
+    })
+  )
+
+  it.scoped("never leaves where the sync fails, and the process ends with it", () =>
+    Effect.gen(function* () {
+      const { disk, hear, seen, work } = yield* makeMember
+      yield* hear(asksForVote)
+      disk.fails = true
+      const exit = yield* Effect.exit(work)
+      assert.isTrue(Exit.isFailure(exit))
+      assert.deepStrictEqual(seen, [])
+    })
+  )
+})
