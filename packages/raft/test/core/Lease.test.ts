@@ -212,13 +212,19 @@ describe("reads by lease: what a voter promises", () => {
     assert.include(answerOf(member, requestVote("c", 5, [0, 0])), "refused")
     assert.include(answerOf(member, requestVote("c", 6, [0, 0])), "refused")
     assert.strictEqual(member.state.term, 5)
+    member.ticks(9)
+    assert.include(answerOf(member, requestVote("c", 6, [0, 0])), "refused")
+    member.ticks(1)
+    assert.include(answerOf(member, requestVote("c", 6, [0, 0])), "granted")
   })
 
   it("keeps it through a restart: who starts votes for nobody at first", () => {
     const member = leased({ term: 1 })
     assert.include(answerOf(member, preVote("c", 1, 2, [0, 0])), "refused")
     assert.include(answerOf(member, requestVote("c", 2, [0, 0])), "refused")
-    member.ticks(10)
+    member.ticks(9)
+    assert.include(answerOf(member, requestVote("c", 2, [0, 0])), "refused")
+    member.ticks(1)
     assert.include(answerOf(member, requestVote("c", 2, [0, 0])), "granted")
   })
 
