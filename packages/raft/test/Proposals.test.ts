@@ -21,13 +21,13 @@ const make = () => {
       told.push(`${name}: ${Exit.match(outcome, { onSuccess: () => "applied", onFailure: cause => tagOf(cause) })}`)
     )
   /** What has gathered goes to the core, which puts it into the log from there on. */
-  const append = (firstIndex: number) =>
+  const append = (firstIndex: number, term = 1) =>
     proposals.appended({
       _tag: "ProposalsAppended",
-      proposals: proposals.take().map(({ id }, at) => ({ id, index: firstIndex + at, term: 1 }))
+      proposals: proposals.take().map(({ id }, at) => ({ id, index: firstIndex + at, term }))
     })
-  const apply = (index: number) =>
-    proposals.applied([LogEntry.command(index, 1, encode(""))], [encode("answer")], undefined)
+  const apply = (index: number, term = 1) =>
+    proposals.applied([LogEntry.command(index, term, encode(""))], [encode("answer")], undefined)
   return { time, proposals, told, gather, append, apply }
 }
 
@@ -67,6 +67,42 @@ describe("proposals", () => {
     proposals.expire()
     assert.strictEqual(proposals.take().length, 1)
     assert.deepStrictEqual(told, ["a: Overloaded"])
+  })
+
+  it.each([
+    ["a later term", 3],
+    ["an earlier term", 1]
+  ])("have surely failed where an entry of %s is applied in their place", (_, term) => {
+    const { append, apply, gather, proposals, told } = make()
+    gather("a")
+    gather("b")
+    append(7, 2)
+    apply(7, term)
+    assert.deepStrictEqual(told, ["a: NotLeader"])
+    apply(8, 2)
+    assert.deepStrictEqual(told, ["a: NotLeader", "b: applied"])
+    assert.strictEqual(proposals.open(), 0)
+  })
+
+  it("that claim one place, after another leader has cut the first off, have one of them applied", () => {
+    const { append, apply, gather, told } = make()
+    gather("cut off")
+    append(7, 2)
+    gather("there")
+    append(7, 4)
+    apply(7, 4)
+    assert.deepStrictEqual(told, ["cut off: NotLeader", "there: applied"])
+  })
+
+  it("are unknown where a snapshot stands for their place, and those behind it wait on", () => {
+    const { append, apply, gather, proposals, told } = make()
+    gather("a")
+    gather("b")
+    append(7)
+    proposals.covered(7)
+    assert.deepStrictEqual(told, ["a: ProposalUnknown"])
+    apply(8)
+    assert.deepStrictEqual(told, ["a: ProposalUnknown", "b: applied"])
   })
 
   it("are answered when the process ends: unknown where they are in the log, and surely not applied where they are not", () => {
