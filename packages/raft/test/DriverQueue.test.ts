@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Membership, type Message } from "@reckon/raft"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as TestClock from "effect/TestClock"
@@ -87,6 +88,41 @@ describe("the only voter", () => {
         seen.push(`${input._tag} ${isCurrent() === true ? "current" : "behind"}`)
       }
       assert.deepStrictEqual(seen.slice(-2), ["Flush behind", "Apply current"])
+    })
+  )
+})
+
+describe("a leader whose log a snapshot replaces", () => {
+  it.scoped("tells the proposals that it had in it at once: nobody can say what became of them", () =>
+    Effect.gen(function* () {
+      const { driver, queue, work } = yield* makeDriver({ voters: ["a", "b", "c"] })
+      const hear = (message: Message.Message) =>
+        Effect.suspend(() => {
+          driver.receive([message])
+          return work
+        })
+      for (let ticks = 0; driver.status().role === "follower"; ticks++) {
+        assert.isBelow(ticks, 100)
+        driver.tick()
+        yield* work
+      }
+      const answer = { from: "b", to: "a", askedTerm: 1, granted: true } as const
+      yield* hear({ _tag: "PreVoteReply", term: 0, ...answer })
+      yield* hear({ _tag: "VoteReply", term: 1, ...answer })
+      const matched = { _tag: "Matched", matchIndex: 1 } as const
+      yield* hear({ _tag: "AppendReply", from: "b", to: "a", term: 1, round: 0, result: matched })
+      const told: Array<Exit.Exit<Uint8Array, unknown>> = []
+      driver.intake.current()?.propose(encode("x"), outcome => told.push(outcome))
+      yield* work
+      assert.deepInclude(driver.status(), { role: "leader", lastIndex: 2, openProposals: 1 })
+      const configuration = { index: 0, configuration: Membership.founding(["a", "b", "c"]) }
+      const snapshot = { index: 9, term: 2, configuration, machineVersion: 0, checksum: "" }
+      const { incarnation } = driver.status()
+      assert(incarnation !== null)
+      yield* driver.handle({ _tag: "InstallSnapshot", from: "b", to: "a", term: 2, snapshot, incarnation })
+      assert.lengthOf(queue, 1)
+      assert.include(String(told), "ProposalUnknown")
+      assert.lengthOf(told, 1)
     })
   )
 })

@@ -235,6 +235,27 @@ describe("bugs of others: replication and commit (§4.3)", () => {
     assert.deepStrictEqual([progress?.phase, progress?.matchIndex, progress?.nextIndex], ["replicate", 5, 6])
   })
 
+  it("a match from before a probe does not answer its question: nothing is streamed on the strength of it", () => {
+    const member = new Member({ options: { appendEntriesMax: 1 } }).lead()
+    member.propose(1, 2, 3)
+    member.receive(matched("b", 1, 3))
+    member.receive(conflict("b", 1, 4, [3, 1]))
+    assert.deepStrictEqual(member.receive(matched("b", 1, 2)), [])
+    const [progress] = member.state.progress
+    assert.deepStrictEqual([progress?.phase, progress?.matchIndex, progress?.nextIndex], ["probe", 3, 4])
+  })
+
+  it("one that lost its disk is asked for all anew, from the beginning and below what it had", () => {
+    const member = new Member().lead()
+    member.propose(1)
+    member.sync()
+    member.receive(matched("b", 1, 2))
+    const lost = { _tag: "AppendReply", from: "b", to: "a", term: 1, round: 0, result: { _tag: "Lost" } } as const
+    assert.deepStrictEqual(member.receive(lost), ["AppendEntries→b term=1 prev=0/0 [1/1 2/1] commit=2"])
+    const [progress] = member.state.progress
+    assert.deepStrictEqual([progress?.phase, progress?.matchIndex, progress?.nextIndex], ["probe", 0, 1])
+  })
+
   it("a refusal while streaming goes back to the match, never below", () => {
     const member = new Member().lead()
     member.propose(1)
