@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { LogEntry, type Message } from "@reckon/raft"
 import * as RaftLog from "@reckon/raft/RaftLog"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { makeDriver } from "./helpers/driver.js"
@@ -93,6 +94,37 @@ describe("what rests on a write", () => {
       const exit = yield* Effect.exit(work)
       assert.isTrue(Exit.isFailure(exit))
       assert.deepStrictEqual(seen, [])
+    })
+  )
+})
+
+describe("a leader whose sync holds it up", () => {
+  it.scoped.each([
+    [900, "leader"],
+    [1_100, "follower"]
+  ] as const)("for %i ms, of the 1,000 of an election, is a %s after it", ([millis, role]) =>
+    Effect.gen(function* () {
+      const time = { millis: 0, sync: 0 }
+      const { currentTimeMillis, currentTimeNanos, sleep } = yield* Effect.clock
+      const clock: Clock.Clock = {
+        [Clock.ClockTypeId]: Clock.ClockTypeId,
+        currentTimeMillis,
+        currentTimeNanos,
+        sleep,
+        unsafeCurrentTimeMillis: () => time.millis,
+        unsafeCurrentTimeNanos: () => BigInt(time.millis) * 1_000_000n
+      }
+      const log = yield* RaftLog.make({ filename: ":memory:" })
+      const flush = () => {
+        time.millis += time.sync
+        log.flush()
+      }
+      const { driver, lead, work } = yield* makeDriver({ voters: ["a", "b", "c"], clock, log: { ...log, flush } })
+      yield* lead
+      time.sync = millis
+      driver.intake.current()?.propose(new Uint8Array(1), () => {})
+      yield* work
+      assert.strictEqual(driver.status().role, role)
     })
   )
 })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Membership, type Message } from "@reckon/raft"
+import { Membership } from "@reckon/raft"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as TestClock from "effect/TestClock"
@@ -95,22 +95,8 @@ describe("the only voter", () => {
 describe("a leader whose log a snapshot replaces", () => {
   it.scoped("tells the proposals that it had in it at once: nobody can say what became of them", () =>
     Effect.gen(function* () {
-      const { driver, queue, work } = yield* makeDriver({ voters: ["a", "b", "c"] })
-      const hear = (message: Message.Message) =>
-        Effect.suspend(() => {
-          driver.receive([message])
-          return work
-        })
-      for (let ticks = 0; driver.status().role === "follower"; ticks++) {
-        assert.isBelow(ticks, 100)
-        driver.tick()
-        yield* work
-      }
-      const answer = { from: "b", to: "a", askedTerm: 1, granted: true } as const
-      yield* hear({ _tag: "PreVoteReply", term: 0, ...answer })
-      yield* hear({ _tag: "VoteReply", term: 1, ...answer })
-      const matched = { _tag: "Matched", matchIndex: 1 } as const
-      yield* hear({ _tag: "AppendReply", from: "b", to: "a", term: 1, round: 0, result: matched })
+      const { driver, lead, queue, work } = yield* makeDriver({ voters: ["a", "b", "c"] })
+      yield* lead
       const told: Array<Exit.Exit<Uint8Array, unknown>> = []
       driver.intake.current()?.propose(encode("x"), outcome => told.push(outcome))
       yield* work

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { LogEntry, Membership } from "@reckon/raft"
-import { Member, matched, sendEntries } from "./member.js"
+import { committedIndexOf } from "../../src/internal/core/incarnation.js"
+import { logOf, Member, matched, sendEntries } from "./member.js"
 
 const mine = "a".repeat(32)
 const theirs = "b".repeat(32)
@@ -124,4 +125,17 @@ it("what is known to be committed at the start is told to the machine first of a
   const member = new Member({ log, committed: 1 })
   assert.deepInclude(member.state, { commitIndex: 1, applyIndex: 0 })
   assert.deepStrictEqual(member.ticks(1), ["Commit 1"])
+})
+
+it.each([
+  ["nothing, where nothing is behind it", [1], 0],
+  ["nothing, where each leader has only opened its term behind it", [1, 2, 5], 0],
+  ["the incarnation, where somebody who had opened a term went on", [1, 2, 2], 1],
+  ["the incarnation, where its own leader went on", [1, 1], 1]
+])("a log shows that %s is committed", (_, terms, committed) => {
+  const [founding, ...others] = logOf(...terms)
+  assert(founding !== undefined)
+  const configuration = LogEntry.configuration(1, founding.term, named(mine))
+  const { base, view } = new Member({ log: [configuration, ...others] })
+  assert.strictEqual(committedIndexOf(view(), base.configuration, [configuration]), committed)
 })
