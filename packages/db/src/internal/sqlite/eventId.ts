@@ -30,18 +30,26 @@ export const toBytes = (id: string): Buffer | null => {
   return bytes
 }
 
-/** The text of 32 digits that begin at a place. */
-const textAt = (hex: string, at: number): string =>
-  `${hex.slice(at, at + 8)}-${hex.slice(at + 8, at + 12)}-${hex.slice(at + 12, at + 16)}-${hex.slice(at + 16, at + 20)}-${hex.slice(at + 20, at + 32)}`
+const textLength = 36
+const digits = Buffer.from("0123456789abcdef")
+/** Whether a dash stands before the digits of this one of the 16 bytes. */
+const isBehindDash = (byte: number): boolean => byte === 4 || byte === 6 || byte === 8 || byte === 10
 
-const hexOf = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")
+/** The inverse of {@link toBytes}; of several ids that stand side by side, their texts side by side. */
+export const fromBytes = (bytes: Uint8Array): string => {
+  const text = Buffer.allocUnsafe((bytes.length / 16) * textLength)
+  let written = 0
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] ?? 0
+    if (isBehindDash(at % 16)) text[written++] = dash
+    text[written++] = digits[byte >> 4] ?? 0
+    text[written++] = digits[byte & 15] ?? 0
+  }
+  return text.toString("latin1", 0, written)
+}
 
-/** The inverse of {@link toBytes}; `bytes` are 16. */
-export const fromBytes = (bytes: Uint8Array): string => textAt(hexOf(bytes), 0)
-
-/** The same for many that stand side by side: the text of each by its place among them. */
+/** The text of each of several such ids, by its place among them. All share the memory of one text, as payloads do of what they came in. */
 export const texts = (bytes: Uint8Array): ((place: number) => string) => {
-  const hex = hexOf(bytes)
-  return place => textAt(hex, place * 32)
+  const all = fromBytes(bytes)
+  return place => all.slice(place * textLength, (place + 1) * textLength)
 }
