@@ -129,7 +129,8 @@ const reader = ({ engine, store }: Options) => {
       outcome = query(current, Number(begun / 1000n))
     } catch (defect) {
       // Told here, for the caller's own reader is the only one to know that it was this query and not one before it.
-      from.settle(Exit.fail(new NoQuorum({ store, detail: "a reader of this node broke on the query" })))
+      const cause = defect instanceof Error ? defect.message : String(defect)
+      from.settle(Exit.fail(new NoQuorum({ store, detail: `a reader of this node broke on the query: ${cause}` })))
       return Effect.die(defect)
     }
     state.busyNanos += state.clock.unsafeCurrentTimeNanos() - begun

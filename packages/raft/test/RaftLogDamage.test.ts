@@ -16,7 +16,7 @@ import {
   use
 } from "./helpers/raftLog.js"
 
-const advice = /Stop this member, move the file and its -wal away, remove the member from its group/
+const advice = /Stop this member, move its whole folder away and start it with an empty one, which its peers fill/
 
 /** Entries 1–3 of term 1 and 4–6 of term 2, durable, each in a row of its own. */
 const fill = (log: Log) => {

@@ -16,7 +16,7 @@ export const makeRefusals = (filename: string): Refusals => {
   const refuse = (detail: string) => new RaftLogError({ filename, detail })
   const damaged = (what: string) =>
     refuse(
-      `${what} is damaged. Stop this member, move the file and its -wal away, remove the member from its group and let it join as a new one, which its peers fill. Started empty under its old name it could break promises it no longer knows`
+      `${what} is damaged. Stop this member, move its whole folder away and start it with an empty one, which its peers fill. A group's only member has no peers: put back a copy of the folder`
     )
   const inUse = () => refuse("is in use by another process; stop that one or choose another data folder")
   return {
