@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Supervisor from "effect/Supervisor"
 import * as TestClock from "effect/TestClock"
 import * as Deadlines from "../src/internal/deadlines.js"
 
@@ -82,6 +83,25 @@ describe("what has a time limit", () => {
       yield* Fiber.interrupt(asked)
       yield* Effect.yieldNow()
       assert.deepStrictEqual(ends, ["told"])
+    })
+  )
+
+  it.scoped("leaves its answer with nobody but who asked: the fiber it ran in ends without it", () =>
+    Effect.gen(function* () {
+      const { within } = yield* Deadlines.make
+      const ends: Array<Exit.Exit<unknown, unknown>> = []
+      class Ends extends Supervisor.AbstractSupervisor<void> {
+        readonly value = Effect.void
+        override onEnd<A, E>(exit: Exit.Exit<A, E>) {
+          ends.push(exit)
+        }
+      }
+      const answers = Effect.all([
+        within(Effect.succeed("at once"), 1000, late),
+        within(Effect.as(Effect.yieldNow(), "in a while"), 1000, late)
+      ])
+      assert.deepStrictEqual(yield* Effect.supervised(answers, new Ends()), ["at once", "in a while"])
+      assert.deepStrictEqual(ends, [Exit.void, Exit.void])
     })
   )
 })

@@ -3,6 +3,7 @@
  * the rest of a small request.
  */
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
@@ -29,6 +30,13 @@ interface Sleeper {
   readonly dueMillis: number
   readonly fiber: Fiber.RuntimeFiber<void>
 }
+
+/**
+ * The effect, which hands its outcome over and ends with nothing. A fiber keeps what it ends with, and ended fibers are seen to outlive the collections of the young generation: each answer
+ * would be copied twice and then lie there until a full collection.
+ */
+const handedOver = <A, E>(effect: Effect.Effect<A, E>, take: (exit: Exit.Exit<A, E>) => void): Effect.Effect<void> =>
+  Effect.uninterruptible(Effect.map(Effect.exit(Effect.interruptible(effect)), take))
 
 export const make: Effect.Effect<Deadlines, never, Scope.Scope> = Effect.gen(function* () {
   const clock = yield* Effect.clock
@@ -65,29 +73,33 @@ export const make: Effect.Effect<Deadlines, never, Scope.Scope> = Effect.gen(fun
 
   return {
     within: <A, E, B, E2>(effect: Effect.Effect<A, E>, millis: number, late: Effect.Effect<B, E2>) =>
-      Effect.uninterruptibleMask(restore =>
-        Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), running =>
-          restore(
-            Effect.async<A | B, E | E2>(resume => {
-              const dueMillis = nowMillis() + millis
-              const expire = () => {
-                giveUp(running)
-                resume(late)
-              }
-              const entry = { dueMillis, expire }
-              entries.add(entry)
-              if (sleeper === undefined || dueMillis < sleeper.dueMillis) sleepUntil(dueMillis)
-              running.addObserver(exit => {
-                entries.delete(entry)
-                resume(exit)
-              })
-              return Effect.sync(() => {
-                entries.delete(entry)
-                giveUp(running)
-              })
-            })
-          )
-        )
-      )
+      Effect.withFiberRuntime<A | B, E | E2>(parent => {
+        const runtime = Runtime.make({
+          context: parent.currentContext,
+          fiberRefs: parent.getFiberRefs(),
+          runtimeFlags: Runtime.defaultRuntime.runtimeFlags
+        })
+        return Effect.async<A | B, E | E2>(resume => {
+          const dueMillis = nowMillis() + millis
+          const entry: Entry = {
+            dueMillis,
+            expire: () => {
+              giveUp(running)
+              resume(late)
+            }
+          }
+          const settled = (exit: Exit.Exit<A, E>) => {
+            entries.delete(entry)
+            resume(exit)
+          }
+          entries.add(entry)
+          if (sleeper === undefined || dueMillis < sleeper.dueMillis) sleepUntil(dueMillis)
+          const running = Runtime.runFork(runtime)(handedOver(effect, settled))
+          return Effect.sync(() => {
+            entries.delete(entry)
+            giveUp(running)
+          })
+        })
+      })
   }
 })
