@@ -201,7 +201,7 @@ const jsonOf = (bytes: Uint8Array): unknown => {
   }
 }
 
-/** Own fields only: what an object inherits was not in the JSON. */
+/** The JSON object that an event's metadata are, if they are one. */
 const objectOf = (event: Pick<RecordedEvent, "metadata" | "metadataContentType">): object | null => {
   if (event.metadata === null || event.metadataContentType !== contentTypeJson) return null
   const value = jsonOf(event.metadata)
@@ -234,7 +234,7 @@ export const searchableFields = (
   const fields = new Map<string, MetadataField["value"]>()
   const object = objectOf(event)
   if (object === null) return fields
-  // By name: of thousands of fields only these few are looked at.
+  // Own fields only, for what an object inherits was not in the JSON; and by name, so that of thousands only these few are looked at.
   for (const field of Object.keys(object)) {
     if (fields.size === metadataFieldsMax) break
     if (field.length > metadataTextMax) continue
