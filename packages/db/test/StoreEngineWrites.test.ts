@@ -309,6 +309,34 @@ describe("a batch of entries", () => {
     assert.deepStrictEqual(dump(db), undisturbed)
   })
 
+  test("for which the disk has no room takes with it what shared its transaction, and all can be applied anew", open => {
+    const { db, writer } = open
+    const written = [event(1), event(2), event(3, { data: new Uint8Array(100_000) })]
+    const log = entries(
+      1,
+      written.map(event => command(1, append("a", "any", event)))
+    )
+    writer.apply(log.slice(0, 1))
+    writer.commit()
+    const committed = dump(db)
+    writer.apply(log.slice(1, 2))
+    assert.strictEqual(writer.head().appliedIndex, 2)
+    const pages = db.pragma("page_count", { simple: true })
+    const pagesMax = db.pragma("max_page_count", { simple: true })
+    db.pragma(`max_page_count = ${pages}`)
+    assert.throws(() => writer.apply(log.slice(2)), /disk is full/)
+    assert.isFalse(db.inTransaction)
+    assert.strictEqual(writer.head().appliedIndex, 1)
+    assert.deepStrictEqual(dump(db), committed)
+    db.pragma(`max_page_count = ${pagesMax}`)
+    writer.apply(log.slice(1))
+    const undisturbed = withWriter(other => {
+      other.writer.apply(log)
+      return dump(other.db)
+    })
+    assert.deepStrictEqual(dump(db), undisturbed)
+  })
+
   it("shares a transaction with others, up to two megabytes of operations, until it is told to commit each", () => {
     withWriter(({ db, writer }) => {
       let index = 0
