@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Membership } from "@reckon/raft"
+import { LogEntry, Membership } from "@reckon/raft"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as TestClock from "effect/TestClock"
@@ -110,5 +110,31 @@ describe("a leader whose log a snapshot replaces", () => {
       assert.include(String(told), "ProposalUnknown")
       assert.lengthOf(told, 1)
     })
+  )
+})
+
+describe("a follower whose log a snapshot replaces", () => {
+  it.scoped(
+    "applies nothing of the log until the machine has the snapshot, though its turn for that comes before",
+    () =>
+      Effect.gen(function* () {
+        const { driver, queue, work } = yield* makeDriver({ voters: ["a", "b", "c"] })
+        const from = { from: "b", to: "a", term: 1 } as const
+        const entries = [LogEntry.noop(1, 1)]
+        driver.receive([{ _tag: "AppendEntries", ...from, prevIndex: 0, prevTerm: 0, entries, commit: 0, round: 0 }])
+        yield* work
+        driver.receive([{ _tag: "Heartbeat", ...from, commit: 1, round: 1 }])
+        const [heartbeat] = queue.splice(0)
+        assert(heartbeat !== undefined)
+        yield* driver.handle(heartbeat)
+        const configuration = { index: 0, configuration: Membership.founding(["a", "b", "c"]) }
+        const snapshot = { index: 9, term: 1, configuration, machineVersion: 0, checksum: "" }
+        yield* driver.handle({ _tag: "InstallSnapshot", ...from, snapshot, incarnation: "0".repeat(32) })
+        const [apply, flush] = queue.splice(0)
+        assert.deepStrictEqual([apply, flush], [{ _tag: "Apply" }, { _tag: "Flush" }])
+        assert(apply !== undefined)
+        yield* driver.handle(apply)
+        assert.deepInclude(driver.status(), { commitIndex: 9, appliedIndex: 0 })
+      })
   )
 })

@@ -22,7 +22,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import * as Envelope from "../src/internal/machine/envelope.js"
-import { answersMax, sessionsMax } from "../src/internal/machine/sessions.js"
+import { answersMax, Sessions, sessionsMax } from "../src/internal/machine/sessions.js"
 import { command, feed, makeLog, register, request, tick } from "./helpers/machine.js"
 
 /** Counts, and remembers whose session ended how. */
@@ -213,6 +213,60 @@ const whileTimePasses = <A, E, R>(effect: Effect.Effect<A, E, R>, time: Duration
     yield* TestClock.adjust(time)
     return yield* Fiber.join(fiber)
   })
+
+describe("the answers that the group keeps", () => {
+  const mebibyte = new Uint8Array(1024 * 1024)
+  /** So many sessions with an answer of a mebibyte each, and behind them one that has none. */
+  const makeFilled = (count: number) => {
+    const sessions = new Sessions()
+    const session = (id: number) => sessions.get(id) ?? assert.fail(`there is no session ${id}`)
+    for (let id = 1; id <= count; id++) {
+      sessions.register(id, 1_000 + id, 0)
+      sessions.keep(session(id), 1, mebibyte)
+    }
+    sessions.register(count + 1, 10_000, 0)
+    return { sessions, session, takesOneMore: () => sessions.hasRoom(session(count + 1), 2) }
+  }
+
+  it("weigh a mebibyte in one session, and its lowest request is taken beyond that", () => {
+    const { session, sessions, takesOneMore } = makeFilled(1)
+    assert.isFalse(sessions.hasRoom(session(1), 2))
+    assert.isTrue(sessions.hasRoom(session(1), 1))
+    assert.isTrue(takesOneMore())
+    sessions.hear(session(1), 2, 0)
+    assert.isTrue(sessions.hasRoom(session(1), 3))
+  })
+
+  it("weigh 64 mebibytes in all: then none is taken, until answers are confirmed or their sessions end", () => {
+    assert.isTrue(makeFilled(63).takesOneMore())
+    const full = () => {
+      const filled = makeFilled(64)
+      assert.isFalse(filled.takesOneMore())
+      assert.isFalse(filled.sessions.hasRoom(filled.session(64), 1))
+      return filled
+    }
+    const confirmed = full()
+    confirmed.sessions.hear(confirmed.session(64), 2, 0)
+    assert.isTrue(confirmed.takesOneMore())
+    const closed = full()
+    closed.sessions.close(64)
+    assert.isTrue(closed.takesOneMore())
+    const expired = full()
+    assert.deepStrictEqual(expired.sessions.expire(1_002), [1])
+    assert.isTrue(expired.takesOneMore())
+  })
+
+  it("weigh as much where they come from a snapshot: every member refuses the same requests", () => {
+    const { sessions } = makeFilled(64)
+    const restored = new Sessions()
+    for (const session of sessions.all()) restored.restore(session)
+    const last = restored.get(65)
+    assert(last !== undefined)
+    assert.isFalse(restored.hasRoom(last, 2))
+    restored.close(64)
+    assert.isTrue(restored.hasRoom(last, 2))
+  })
+})
 
 describe("a session's client", () => {
   it.scoped("has each call applied once, however often it had to be sent", () =>
