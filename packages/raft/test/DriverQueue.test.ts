@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { LogEntry, Membership } from "@reckon/raft"
+import { Overloaded } from "@reckon/raft/RaftError"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as TestClock from "effect/TestClock"
 import type { Requests } from "../src/internal/driver/intake.js"
+import * as Reads from "../src/internal/driver/reads.js"
 import { makeDriver } from "./helpers/driver.js"
 import { decode, encode } from "./helpers/group.js"
 
@@ -137,4 +139,20 @@ describe("a follower whose log a snapshot replaces", () => {
         assert.deepInclude(driver.status(), { commitIndex: 9, appliedIndex: 0 })
       })
   )
+})
+
+describe("a round of reads", () => {
+  it("has one outcome, and is forgotten with it", () => {
+    const told: Array<string> = []
+    const reads = Reads.make(
+      () => 1,
+      () => 0
+    )
+    reads.gather(outcome => told.push(outcome._tag))
+    const round = reads.take()
+    assert(round !== undefined)
+    reads.settle(round, Exit.succeed(3))
+    reads.settle(round, Exit.fail(new Overloaded()))
+    assert.deepStrictEqual(told, ["Success"])
+  })
 })

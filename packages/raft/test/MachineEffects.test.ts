@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
 import * as Envelope from "../src/internal/machine/envelope.js"
+import { keyOf } from "../src/internal/machine/obligations.js"
 import { command, feed, leadership, makeLog, register, request } from "./helpers/machine.js"
 
 const process = Schema.Struct({ node: Schema.String, name: Schema.String })
@@ -101,6 +102,19 @@ describe("the effects of a machine", () => {
       yield* next.tell({ say: "new" })
       assert.deepStrictEqual(next.said, ["new"])
     }).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped(
+    "of older terms take no room: a new leader catches up with more than may wait, and has its own carried out",
+    () =>
+      Effect.gen(function* () {
+        const { lead, log, replica, said } = yield* makeAgent({ leads: false })
+        for (let at = 0; at < 5_000; at++) log.append(Envelope.encode(command(0, { say: "old" })))
+        lead()
+        feed(log, replica, command(0, { say: "new" }))
+        yield* settle
+        assert.deepStrictEqual(said, ["new"])
+      }).pipe(Effect.provide(Process.layer))
   )
 
   it.scoped("begin with the leader's own first entry, even where that and a command are applied in one go", () =>
@@ -230,6 +244,22 @@ describe("a machine's timer", () => {
     }).pipe(Effect.provide(Process.layer))
   )
 
+  it.scoped("that another leader cancels is not even proposed by the old one, should that lead again", () =>
+    Effect.gen(function* () {
+      const log = makeLog()
+      const first = yield* makeAgent({ log })
+      yield* first.tell({ set: { name: "t", after: 1_000 } })
+      first.replica.leading(undefined)
+      const second = yield* makeAgent({ log })
+      yield* second.tell({ cancel: "t" })
+      second.replica.leading(undefined)
+      log.follow(first.replica)
+      first.lead()
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual([...first.proposed, ...second.proposed], [])
+    }).pipe(Effect.provide(Process.layer))
+  )
+
   it.scoped("does not fire early where another proposer's clock is ahead", () =>
     Effect.gen(function* () {
       const { log, replica } = yield* makeAgent()
@@ -304,6 +334,20 @@ describe("a machine's monitor", () => {
       yield* Process.exit(pid, { _tag: "Killed" })
       yield* settle
       assert.deepStrictEqual(replica.state(), [])
+    }).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped("whose news crossed a new watch says nothing: the log has the last word", () =>
+    Effect.gen(function* () {
+      const { log, replica, tell } = yield* makeAgent()
+      yield* worker(Effect.never)
+      yield* tell({ watch: watched }, { ignore: watched }, { watch: watched })
+      const subject = keyOf(MachineEffect.processSubject(watched.node, watched.name))
+      const down = { _tag: "Down" as const, timeMillis: 0, subject, reason: "Killed" as const }
+      feed(log, replica, { ...down, armed: 2 })
+      assert.deepStrictEqual(replica.state(), [])
+      feed(log, replica, { ...down, armed: 4 }, { ...down, armed: 4 })
+      assert.deepStrictEqual(replica.state(), ["down Killed"])
     }).pipe(Effect.provide(Process.layer))
   )
 

@@ -1,5 +1,6 @@
 import * as fs from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
+import { configuration } from "@reckon/raft/LogEntry"
 import type Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import {
@@ -116,6 +117,23 @@ describe("damage to a Raft log is refused at its opening, with what to do", () =
         assert.match(message, /the record of term, vote and configuration is damaged/)
       }
       assert.match(yield* refusalAfter("DELETE FROM member"), /the record of term, vote and configuration is damaged/)
+    })
+  )
+
+  it.scoped("a record whose configuration, or the place of that, has changed", () =>
+    Effect.gen(function* () {
+      const filled = (log: Log) => {
+        const change = configuration(1, 1, { voters: ["a"], learners: ["b"], removed: [] })
+        log.stage({ hardState: hardState(1), entries: [change, ...row(2, 3, 1)] })
+        log.flush()
+        log.compact(2)
+        log.flush()
+      }
+      const another = `CAST(replace(configuration, '"b"', '"c"') AS BLOB)`
+      for (const change of [`configuration = ${another}`, "configuration_index = 2", "configuration_index = NULL"]) {
+        const message = yield* refusalAfter(`UPDATE member SET ${change} WHERE configuration_index = 1`, filled)
+        assert.match(message, /the record of term, vote and configuration is damaged/)
+      }
     })
   )
 
