@@ -156,3 +156,23 @@ describe("a round of reads", () => {
     assert.deepStrictEqual(told, ["Success"])
   })
 })
+
+describe("whoever waits for an index", () => {
+  it("is told when it is applied, and at once only where it is already", () => {
+    let applied = 0
+    const told: Array<number> = []
+    const reads = Reads.make(
+      () => 1,
+      () => applied
+    )
+    for (const index of [0, 1, 2]) reads.awaitApplied(index, () => told.push(index))
+    reads.applied()
+    assert.deepStrictEqual(told, [0])
+    applied = 1
+    reads.applied()
+    assert.deepStrictEqual(told, [0, 1])
+    applied = 2
+    reads.applied()
+    assert.deepStrictEqual(told, [0, 1, 2])
+  })
+})

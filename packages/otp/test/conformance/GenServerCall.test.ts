@@ -81,6 +81,11 @@ describe("call", () => {
       const ref = yield* GenServer.start(scripted())
       const twice: Turn = (n, from) => Effect.as(GenServer.replyTo(from, 1), GenServer.reply(2, n))
       assert.strictEqual(yield* ref.call("Run", twice), 1)
+      const atOnce: Turn = (n, from) => {
+        from.settle(Exit.succeed(1))
+        return GenServer.reply(2, n)
+      }
+      assert.strictEqual(yield* ref.call("Run", atOnce), 1)
       const kept = yield* Deferred.make<GenServer.From<number, string>>()
       const asking = yield* Effect.fork(ref.call("Run", keeping(kept)))
       const from = yield* Deferred.await(kept)
