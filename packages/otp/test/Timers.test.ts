@@ -1,5 +1,6 @@
 import { assert, it } from "@effect/vitest"
-import { Clock, Duration, Effect } from "effect"
+import { Clock, Duration, Effect, Exit } from "effect"
+import { Call } from "../src/internal/envelope.js"
 import * as Process from "../src/Process.js"
 import * as Timer from "../src/Timer.js"
 
@@ -36,4 +37,21 @@ it.effect(
       assert.isAtMost(sleeps(), 2)
     }).pipe(Effect.provide(Process.layer), Effect.withClock(clock))
   }
+)
+
+it.effect("a call that is settled waits for no time limit any more, and no server keeps it", () =>
+  Effect.gen(function* () {
+    const kernel = yield* Process.ProcessTable
+    yield* Process.spawn(Effect.never)
+    const [server] = kernel.processes.values()
+    assert(server !== undefined)
+    const call = new Call("Run", undefined, "server", 5_000, undefined, undefined)
+    server.await(call)
+    kernel.timers.arm(call, call.limitMillis)
+    assert.isDefined(call.timerQueue?.head)
+    const queue = call.timerQueue
+    call.settle(Exit.succeed(1))
+    assert.isUndefined(queue?.head)
+    assert.isUndefined(server.waitingHead)
+  }).pipe(Effect.provide(Process.layer))
 )
