@@ -6,26 +6,27 @@ import * as Exit from "effect/Exit"
 import * as TestClock from "effect/TestClock"
 import type { Requests } from "../src/internal/driver/intake.js"
 import * as Reads from "../src/internal/driver/reads.js"
-import { makeDriver } from "./helpers/driver.js"
-import { decode, encode } from "./helpers/group.js"
+import { type DriverSurroundings, makeDriver } from "./helpers/driver.js"
+import { decode, encode, makeMachine } from "./helpers/group.js"
 
 /** The driver of a group's only member. */
-const makeMember = Effect.gen(function* () {
-  const member = yield* makeDriver({ voters: ["a"] })
-  const { driver, work } = member
-  const propose: Requests["propose"] = (payload, reply) => driver.intake.current()?.propose(payload, reply)
-  const tick = Effect.zipRight(
-    TestClock.adjust(100),
-    Effect.sync(() => driver.tick())
-  )
-  const lead = Effect.repeat(Effect.zipRight(tick, work), { until: () => driver.status().role === "leader" })
-  return { ...member, propose, tick, lead }
-})
+const makeMember = (surroundings: Omit<DriverSurroundings, "voters"> = {}) =>
+  Effect.gen(function* () {
+    const member = yield* makeDriver({ ...surroundings, voters: ["a"] })
+    const { driver, work } = member
+    const propose: Requests["propose"] = (payload, reply) => driver.intake.current()?.propose(payload, reply)
+    const tick = Effect.zipRight(
+      TestClock.adjust(100),
+      Effect.sync(() => driver.tick())
+    )
+    const lead = Effect.repeat(Effect.zipRight(tick, work), { until: () => driver.status().role === "leader" })
+    return { ...member, propose, tick, lead }
+  })
 
 describe("the queue of a member that is full", () => {
   it.scoped("takes what it refused when there is room again, each once", () =>
     Effect.gen(function* () {
-      const { lead, propose, queue, room, tick, work } = yield* makeMember
+      const { lead, propose, queue, room, tick, work } = yield* makeMember()
       yield* lead
       const told: Array<Exit.Exit<Uint8Array, unknown>> = []
       room.isFull = true
@@ -44,7 +45,7 @@ describe("the queue of a member that is full", () => {
 
   it.scoped("submits what has gathered at once where it cannot wait for more", () =>
     Effect.gen(function* () {
-      const { driver, lead, propose, queue, room, work } = yield* makeMember
+      const { driver, lead, propose, queue, room, work } = yield* makeMember()
       yield* lead
       const told: Array<string> = []
       propose(encode("x"), outcome => told.push(outcome._tag))
@@ -61,7 +62,7 @@ describe("the queue of a member that is full", () => {
 
   it.scoped("counts no message as waiting that it did not take", () =>
     Effect.gen(function* () {
-      const { driver, queue, room } = yield* makeMember
+      const { driver, queue, room } = yield* makeMember()
       const heartbeat = { _tag: "Heartbeat", from: "b", to: "a", term: 1, commit: 0, round: 0 } as const
       room.isFull = true
       for (let count = 0; count < 5_000; count++) driver.receive([heartbeat])
@@ -75,7 +76,7 @@ describe("the queue of a member that is full", () => {
 describe("the only voter", () => {
   it.scoped("is current except while something committed is not applied", () =>
     Effect.gen(function* () {
-      const { driver, lead, propose, queue, work } = yield* makeMember
+      const { driver, lead, propose, queue, work } = yield* makeMember()
       const isCurrent = () => driver.intake.current()?.isCurrent()
       assert.isFalse(isCurrent())
       yield* lead
@@ -90,6 +91,50 @@ describe("the only voter", () => {
         seen.push(`${input._tag} ${isCurrent() === true ? "current" : "behind"}`)
       }
       assert.deepStrictEqual(seen.slice(-2), ["Flush behind", "Apply current"])
+    })
+  )
+})
+
+describe("the log of a member with 31 entries applied, of which 5 are to stay", () => {
+  const all = Number.POSITIVE_INFINITY
+  it.scoped.each([
+    ["through the 26th", { durable: 31, floor: all }, 27],
+    ["no further than its machine is durable", { durable: 12, floor: all }, 13],
+    ["no further than whoever is being sent a snapshot can do without", { durable: 31, floor: 10 }, 11]
+  ] as const)("is cut %s", ([_, { durable, floor }, firstIndex]) =>
+    Effect.gen(function* () {
+      const { driver, lead, propose, work } = yield* makeMember({
+        machine: { ...makeMachine().machine, persist: () => durable },
+        compaction: { entriesMax: 20, tailEntries: 5 },
+        courier: { send: () => {}, stop: Effect.void, floor: () => floor, compacted: () => {} }
+      })
+      yield* lead
+      for (let count = 0; count < 30; count++) propose(encode("x"), () => {})
+      yield* work
+      assert.deepInclude(driver.status(), { appliedIndex: 31, firstIndex })
+    })
+  )
+})
+
+describe("a leader that is one no more", () => {
+  it.scoped("breaks off the snapshots that it sends", () =>
+    Effect.gen(function* () {
+      let stops = 0
+      const stop = Effect.sync(() => {
+        stops += 1
+      })
+      const { driver, lead, work } = yield* makeDriver({
+        voters: ["a", "b", "c"],
+        courier: { send: () => {}, stop, floor: () => 0, compacted: () => {} }
+      })
+      yield* lead
+      stops = 0
+      const { incarnation } = driver.status()
+      assert(incarnation !== null)
+      driver.receive([{ _tag: "Heartbeat", from: "b", to: "a", term: 2, commit: 0, round: 0, incarnation }])
+      yield* work
+      assert.strictEqual(driver.status().role, "follower")
+      assert.strictEqual(stops, 1)
     })
   )
 })

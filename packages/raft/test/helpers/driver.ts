@@ -4,11 +4,13 @@ import * as Compaction from "@reckon/raft/Compaction"
 import type { Message } from "@reckon/raft/Message"
 import * as RaftLog from "@reckon/raft/RaftLog"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
+import type { StateMachine } from "@reckon/raft/StateMachine"
 import type { Clock } from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Admission from "../../src/internal/driver/admission.js"
 import * as Driver from "../../src/internal/driver/driver.js"
+import type { Courier } from "../../src/internal/snapshot/courier.js"
 import { makeMachine } from "./group.js"
 
 export interface DriverSurroundings {
@@ -16,6 +18,9 @@ export interface DriverSurroundings {
   readonly clock?: Clock
   readonly log?: Context.Tag.Service<RaftLog.RaftLog>
   readonly transport?: Context.Tag.Service<RaftTransport.RaftTransport>
+  readonly machine?: Context.Tag.Service<StateMachine>
+  readonly compaction?: Partial<Compaction.Compaction>
+  readonly courier?: Courier
 }
 
 /** The driver of the member `a`. */
@@ -28,7 +33,7 @@ export const makeDriver = (surroundings: DriverSurroundings) =>
       self: "a",
       voters: surroundings.voters,
       limits: undefined,
-      compaction: Compaction.defaults,
+      compaction: { ...Compaction.defaults, ...surroundings.compaction },
       onRoleChanged: () => Effect.void,
       onMembershipChanged: () => Effect.void,
       trace: undefined,
@@ -39,8 +44,8 @@ export const makeDriver = (surroundings: DriverSurroundings) =>
       tickMillis: 100,
       transport: surroundings.transport ?? (yield* RaftTransport.makeNetwork).transport("a"),
       log: surroundings.log ?? (yield* RaftLog.make({ filename: ":memory:" })),
-      machine: makeMachine().machine,
-      courier: undefined,
+      machine: surroundings.machine ?? makeMachine().machine,
+      courier: surroundings.courier,
       install: () => Effect.void,
       wake: input => {
         if (!room.isFull) queue.push(input)
