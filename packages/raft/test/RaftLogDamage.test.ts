@@ -199,9 +199,9 @@ describe("damage to an old entry of a long Raft log", () => {
         log.stage({ hardState: hardState(1), entries: row(1, 3_000, 1) })
         log.flush()
       })
-      // The rows of 256 entries from 769 and from 1025 on.
+      // The rows of 256 entries from 769, from 1025 and from 1537 on.
       tamper(filename, database =>
-        database.exec(`UPDATE entries SET ${change} WHERE idx = 769; DELETE FROM entries WHERE idx = 1025`)
+        database.exec(`UPDATE entries SET ${change} WHERE idx = 769; DELETE FROM entries WHERE idx IN (1025, 1537)`)
       )
       yield* use(filename, log => {
         assert.deepStrictEqual(texts(log.entries(768, 768, 1e6)), ["entry 768"])
@@ -211,6 +211,8 @@ describe("damage to an old entry of a long Raft log", () => {
         assert.throws(() => log.entries(1_100, 1_100, 1e6), /row of entries at 1100 is damaged/)
         assert.throws(() => log.entries(1_200, 1_300, 1e6), /row of entries at 1200 is damaged/)
         assert.deepStrictEqual(texts(log.entries(1_281, 1_281, 1e6)), ["entry 1281"])
+        assert.throws(() => log.entries(1_530, 1_600, 1e6), /row of entries at 1537 is damaged/)
+        assert.throws(() => log.entries(1_530, 1_900, 1_000), /row of entries at 1537 is damaged/)
       })
     })
   )
