@@ -6,6 +6,7 @@ import Database from "better-sqlite3"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { replace } from "../src/internal/sqlite/database.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
 import type { Service } from "../src/StoreEngine.js"
 import { append, applyNext, bytes, event, readAll } from "./helpers/events.js"
@@ -137,6 +138,24 @@ describe.each(stores)("a copy of a store %s", (_, place) => {
 })
 
 describe("an installed copy", () => {
+  it.scoped("is there although the old store's WAL could not be brought into its file when that was closed", () =>
+    Effect.gen(function* () {
+      const dir = yield* folder
+      const [one, two] = [path.join(dir, "one.db"), path.join(dir, "two.db")]
+      const old = yield* SqliteStoreEngine.make({ filename: one })
+      fill(old, 1, 40, 100_000)
+      for (const suffix of ["", "-wal"]) fs.copyFileSync(one + suffix, two + suffix)
+      assert.isAbove(fs.statSync(`${two}-wal`).size, 1_000_000)
+      const copy = path.join(dir, "copy.db")
+      const newer = yield* SqliteStoreEngine.make({ filename: ":memory:" })
+      fill(newer, 101, 180)
+      yield* newer.snapshot(copy)
+      replace(new Database(":memory:"), two, copy, () => {}).db.close()
+      const installed = yield* SqliteStoreEngine.make({ filename: two })
+      assert.deepStrictEqual(standing(installed), standing(newer))
+    })
+  )
+
   it.scoped("is there after a restart, and no WAL of the old store is read into it", () =>
     Effect.gen(function* () {
       const dir = yield* folder
