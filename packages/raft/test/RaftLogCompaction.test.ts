@@ -147,6 +147,27 @@ describe("compaction of a Raft log", () => {
     })
   )
 
+  it.scoped("the configuration at the base is the base's only, also while its entry is not yet deleted", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      const check = (log: Log) => {
+        assert.deepStrictEqual(log.base().configuration, { index: 3_000, configuration: withLearners("b") })
+        assert.deepStrictEqual(log.configurations(), [])
+      }
+      yield* use(filename, log => {
+        // Of rising terms, so that each has a row of its own.
+        const before = Array.from({ length: 2_999 }, (_, at) => entry(at + 1, at + 1))
+        const entries = [...before, configuration(3_000, 3_000, withLearners("b")), entry(3_001, 3_000)]
+        log.stage({ hardState: hardState(3_000), entries })
+        log.flush()
+        log.compact(3_000)
+        check(log)
+      })
+      assert.isAbove(Number(storedRows(filename)), 1)
+      yield* use(filename, check)
+    })
+  )
+
   it.scoped("what goes is deleted in bounded steps, over a reopening as well", () =>
     Effect.gen(function* () {
       const filename = yield* temporaryFile

@@ -317,6 +317,27 @@ describe("the file of a Raft log in its folder", () => {
     })
   )
 
+  it.scoped("nobody else reads or writes it while it is open", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      const meddle = (statement: string) => {
+        const other = new Database(filename, { timeout: 0 })
+        try {
+          return other.exec(statement)
+        } finally {
+          other.close()
+        }
+      }
+      yield* use(filename, log => {
+        log.stage({ hardState: hardState(1), entries: [entry(1, 1)] })
+        log.flush()
+        assert.throws(() => meddle("SELECT * FROM member"), /locked/)
+        assert.throws(() => meddle("DELETE FROM entries"), /locked/)
+      })
+      meddle("SELECT * FROM member")
+    })
+  )
+
   it.scoped("a foreign database and a second process are turned away with words", () =>
     Effect.gen(function* () {
       const filename = yield* temporaryFile
