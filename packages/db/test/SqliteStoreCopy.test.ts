@@ -1,4 +1,5 @@
-import * as fs from "node:fs"
+import fs from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
 import * as os from "node:os"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -133,6 +134,34 @@ describe.each(stores)("a copy of a store %s", (_, place) => {
       const defect = yield* Effect.flip(Effect.sandbox(engine.install(copy)))
       assert.include(Cause.pretty(defect), "a copy does not take the store back")
       assert.strictEqual(engine.eventCount(), 12)
+    })
+  )
+})
+
+describe("a finished copy", () => {
+  it.scoped("is synced before anybody is told of it", () =>
+    Effect.gen(function* () {
+      const dir = yield* folder
+      const engine = yield* SqliteStoreEngine.make({ filename: ":memory:" })
+      fill(engine, 1, 5)
+      const copy = path.join(dir, "copy.db")
+      const { fsyncSync } = fs
+      const synced: Array<number> = []
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          Object.assign(fs, { fsyncSync })
+          syncBuiltinESMExports()
+        })
+      )
+      Object.assign(fs, {
+        fsyncSync: (handle: number) => {
+          synced.push(fs.fstatSync(handle).ino)
+          fsyncSync(handle)
+        }
+      })
+      syncBuiltinESMExports()
+      yield* engine.snapshot(copy)
+      assert.include(synced, fs.statSync(copy).ino)
     })
   )
 })
