@@ -126,7 +126,7 @@ export const snapshotRuleMutants: Readonly<Record<string, Omit<Simulator.RunOpti
   },
   "trusts a snapshot that an earlier life of the process kept (§4.7: ra#589)": {
     snapshotRules: trusting("kept"),
-    faults: { compaction: true, rot: true, crash: true, tear: true, duplicate: 0.2 }
+    faults: { compaction: true, rot: true, crash: true, tear: true, stall: true, duplicate: 0.2 }
   },
   "sends a copy again that arrived damaged": {
     snapshotRules: trusting("copy"),
