@@ -1,0 +1,207 @@
+import { assert, describe, it } from "@effect/vitest"
+import { type EventStore, Limits, StoreError, type StoreRpcs } from "@reckon/client"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/TestClock"
+import { batchingDefaults } from "../src/Client.js"
+import * as AppendQueue from "../src/internal/appendQueue.js"
+import * as Attempts from "../src/internal/attempts.js"
+import { Lost } from "../src/internal/lost.js"
+import * as Peers from "../src/internal/peers.js"
+import * as Handlers from "./helpers/handlers.js"
+import { MemoryStore } from "./helpers/memoryStore.js"
+
+const eventBytes = 1_000
+
+const append = (streamId: string, events = 1): StoreRpcs.Append => ({
+  streamId,
+  expectedVersion: "any",
+  events: Array.from({ length: events }, (_, nth) => ({
+    eventId: `00000000-0000-4000-8000-${nth.toString(16).padStart(12, "0")}`,
+    eventType: "happened",
+    // With all that is counted beside it a little more than what is said above.
+    data: new Uint8Array(events > 1 ? 0 : eventBytes),
+    dataContentType: "application/octet-stream",
+    metadata: null,
+    metadataContentType: "application/json",
+    tags: []
+  }))
+})
+
+const answer = ({ events, streamId }: StoreRpcs.Append): Either.Either<StoreRpcs.Appended> =>
+  Either.right({ streamId, version: events.length - 1, position: 0, alreadyPresent: 0 })
+
+/** A queue in front of a node that answers append requests one after the other, each when it is let. */
+const make = (options: {
+  readonly batching?: Partial<typeof batchingDefaults>
+  readonly limits?: Limits.Limits
+  /** Instead of an answer. */
+  readonly refusal?: StoreError.RequestError
+}) =>
+  Effect.gen(function* () {
+    /** The streams of each request, as it reached the node. */
+    const requests: Array<ReadonlyArray<string>> = []
+    const gates: Array<Deferred.Deferred<void>> = []
+    const answered: EventStore.Requests["Append"] = ({ appends }) =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        requests.push(appends.map(({ streamId }) => streamId))
+        gates.push(gate)
+        yield* Deferred.await(gate)
+        return options.refusal === undefined ? appends.map(answer) : yield* Effect.fail(options.refusal)
+      })
+    const store = { ...Handlers.make(new MemoryStore(), Handlers.hooks()), Append: answered }
+    const node = Peers.local(store, () => Effect.dieMessage("nobody subscribes"))
+    const silent = new Lost({ endpoint: "n1", detail: "n1 gave no answer", sent: true, defect: false, silent: true })
+    const peers: Peers.Peers = {
+      ...node,
+      ask: (index, call, timeoutMillis) =>
+        Effect.timeoutFail(node.ask(index, call, timeoutMillis), { duration: timeoutMillis, onTimeout: () => silent })
+    }
+    const queue = yield* AppendQueue.make({
+      attempts: Attempts.make({ peers, timeoutMillis: 1_000, attemptTimeoutMillis: 1_000 }),
+      store: "default",
+      limits: options.limits ?? Limits.defaults,
+      batching: { ...batchingDefaults, ...options.batching }
+    })
+    return {
+      requests,
+      queue,
+      /** Asks for the append, and lets it get as far as it can. */
+      begin: (one: StoreRpcs.Append) =>
+        Effect.zipLeft(Effect.fork(Effect.either(queue.append(one))), TestClock.adjust(0)),
+      /** Lets the node answer the `nth` request. */
+      letAnswer: (nth: number) =>
+        Effect.zipRight(
+          Effect.suspend(() => {
+            const gate = gates[nth]
+            return gate === undefined
+              ? Effect.dieMessage(`there is no request ${nth}`)
+              : Deferred.succeed(gate, undefined)
+          }),
+          TestClock.adjust(0)
+        )
+    }
+  })
+
+const tag = <A, E extends { readonly _tag: string }>(outcome: Either.Either<A, E>): string =>
+  Either.match(outcome, { onLeft: error => error._tag, onRight: () => "appended" })
+
+const outcomeOf = <A, E extends { readonly _tag: string }>(fiber: Fiber.RuntimeFiber<Either.Either<A, E>>) =>
+  Effect.map(Fiber.join(fiber), tag)
+
+describe("what a request takes of the appends that wait", () => {
+  it.scoped("no more events than the contract allows", () =>
+    Effect.gen(function* () {
+      const { begin, letAnswer, requests } = yield* make({ batching: { inFlightMax: 1 } })
+      const first = yield* begin(append("first"))
+      const half = Limits.eventsMax / 2 + 1
+      const rest = [yield* begin(append("a", half)), yield* begin(append("b", half))]
+      yield* letAnswer(0)
+      yield* letAnswer(1)
+      yield* letAnswer(2)
+      assert.deepStrictEqual(requests, [["first"], ["a"], ["b"]])
+      assert.deepStrictEqual(yield* Effect.forEach([first, ...rest], outcomeOf), ["appended", "appended", "appended"])
+    })
+  )
+
+  it.scoped("up to the first that does not fit, which no smaller one overtakes", () =>
+    Effect.gen(function* () {
+      const limits = { eventBytesMax: 2 * eventBytes, requestBytesMax: 3.5 * eventBytes }
+      const { begin, letAnswer, requests } = yield* make({ batching: { inFlightMax: 1 }, limits })
+      const large = (streamId: string) => {
+        const one = append(streamId)
+        return { ...one, events: [...one.events, ...append(streamId).events] }
+      }
+      const fibers = [yield* begin(append("first"))]
+      for (const one of [large("a"), large("b"), append("c")]) fibers.push(yield* begin(one))
+      for (const nth of [0, 1, 2]) yield* letAnswer(nth)
+      // Beside "a" there is room for "c".
+      assert.deepStrictEqual(requests, [["first"], ["a"], ["b", "c"]])
+      assert.deepStrictEqual(new Set(yield* Effect.forEach(fibers, outcomeOf)), new Set(["appended"]))
+    })
+  )
+
+  it.scoped("of a stream only once its request has ended, also the single one that came meanwhile", () =>
+    Effect.gen(function* () {
+      const { begin, letAnswer, requests } = yield* make({})
+      const first = yield* begin(append("s"))
+      const second = yield* begin(append("s"))
+      assert.deepStrictEqual(requests, [["s"]])
+      yield* letAnswer(0)
+      assert.deepStrictEqual(requests, [["s"], ["s"]])
+      yield* letAnswer(1)
+      assert.deepStrictEqual([yield* outcomeOf(first), yield* outcomeOf(second)], ["appended", "appended"])
+    })
+  )
+
+  it.scoped("none that nobody waits for any more, and these make room for others", () =>
+    Effect.gen(function* () {
+      const { begin, letAnswer, requests } = yield* make({ batching: { inFlightMax: 1, queueAppendsMax: 2 } })
+      const first = yield* begin(append("first"))
+      yield* Fiber.interrupt(yield* begin(append("abandoned")))
+      const next = yield* begin(append("next"))
+      assert.strictEqual(yield* outcomeOf(yield* begin(append("too many"))), "Overloaded")
+      yield* letAnswer(0)
+      yield* letAnswer(1)
+      assert.deepStrictEqual(requests, [["first"], ["next"]])
+      assert.deepStrictEqual([yield* outcomeOf(first), yield* outcomeOf(next)], ["appended", "appended"])
+    })
+  )
+})
+
+describe("a request with several appends", () => {
+  it.scoped("is given up by each at its own time, and goes on for the others", () =>
+    Effect.gen(function* () {
+      const { begin, letAnswer, requests } = yield* make({ batching: { inFlightMax: 1 } })
+      const first = yield* begin(append("first"))
+      const early = yield* begin(append("early"))
+      yield* TestClock.adjust(400)
+      const late = yield* begin(append("late"))
+      yield* letAnswer(0)
+      assert.strictEqual(yield* outcomeOf(first), "appended")
+      yield* TestClock.adjust(600)
+      assert.strictEqual(yield* outcomeOf(early), "OutcomeUnknown")
+      yield* TestClock.adjust(100)
+      yield* letAnswer(requests.length - 1)
+      assert.deepStrictEqual(requests.slice(1), [["early", "late"], ["late"]])
+      assert.strictEqual(yield* outcomeOf(late), "appended")
+    })
+  )
+
+  it.scoped("is not sent again where that cannot help", () =>
+    Effect.gen(function* () {
+      const refusal = new StoreError.StoreNotFound({ store: "default" })
+      const { begin, letAnswer, requests } = yield* make({ refusal, batching: { inFlightMax: 1 } })
+      const fibers = [yield* begin(append("first")), yield* begin(append("a")), yield* begin(append("b"))]
+      yield* letAnswer(0)
+      yield* letAnswer(1)
+      yield* TestClock.adjust(500)
+      assert.deepStrictEqual(requests, [["first"], ["a", "b"]])
+      assert.deepStrictEqual(new Set(yield* Effect.forEach(fibers, outcomeOf)), new Set(["StoreNotFound"]))
+    })
+  )
+})
+
+describe("what may wait", () => {
+  it.scoped("is bounded by bytes, for single appends and for those that come together", () =>
+    Effect.gen(function* () {
+      const { begin, letAnswer, queue, requests } = yield* make({ batching: { queueBytesMax: 2.5 * eventBytes } })
+      const held = [yield* begin(append("a")), yield* begin(append("b"))]
+      assert.strictEqual(yield* outcomeOf(yield* begin(append("c"))), "Overloaded")
+      const together = queue.appendAll([append("d"), append("e")])
+      assert.deepStrictEqual((yield* together).map(tag), ["Overloaded", "Overloaded"])
+      yield* letAnswer(0)
+      // Room for one of them is not enough.
+      assert.deepStrictEqual((yield* together).map(tag), ["Overloaded", "Overloaded"])
+      yield* letAnswer(1)
+      const fiber = yield* Effect.zipLeft(Effect.fork(together), TestClock.adjust(0))
+      yield* letAnswer(2)
+      assert.deepStrictEqual((yield* Fiber.join(fiber)).map(tag), ["appended", "appended"])
+      assert.deepStrictEqual(requests, [["a"], ["b"], ["d", "e"]])
+      assert.deepStrictEqual(yield* Effect.forEach(held, outcomeOf), ["appended", "appended"])
+    })
+  )
+})
