@@ -26,7 +26,9 @@ import type { Encoded, Union } from "@reckon/client/EventType"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
+import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 
@@ -45,7 +47,7 @@ export interface Then<in State, in Event, in E, out Result> {
   readonly then: (events: ReadonlyArray<Event>) => Result
   /** It led to no event. */
   readonly thenNothing: () => Result
-  /** The decision failed with this error: of the same class and with the same fields. */
+  /** The decision failed with this error: of the same class and with the same message, cause and fields. */
   readonly thenFails: (error: E) => Result
   /** The story was over before the command came (`isTerminal`), and the decider was not asked. */
   readonly thenTerminal: () => Result
@@ -75,7 +77,10 @@ export interface DeciderSpec<in State, in Command, in Event, in E, out Result> {
  * @category options
  */
 export interface Options<State, I> {
-  /** The schema by which snapshots keep the state. Default: the state is handed on as it is. */
+  /**
+   * The schema by which snapshots keep the state; states are compared as it encodes them. Default: the state is handed on as it is, and compared by its structure, where
+   * Effect's data types have their own equality. What a class keeps in private fields is not seen then.
+   */
   readonly state?: Schema.Schema<State, I> | undefined
 }
 
@@ -96,8 +101,17 @@ const refuse = (message: string): never => {
 
 /** Bytes of JSON as the value, others as they are. */
 const plainEvent = ({ data, dataContentType, eventType }: Encoded): unknown => {
-  const value: unknown = dataContentType === "application/json" ? JSON.parse(new TextDecoder().decode(data)) : data
+  const isJson = dataContentType === "application/json"
+  // Of a class of its own, such as Buffer, bytes would not be equal to others.
+  const value: unknown = isJson ? JSON.parse(new TextDecoder().decode(data)) : Uint8Array.from(data)
   return { _tag: eventType, data: value }
+}
+
+/** Objects and arrays, which are nothing but their fields. */
+const isBare = (value: unknown): value is object => {
+  if (typeof value !== "object" || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || prototype === Object.prototype || prototype === Array.prototype
 }
 
 const codecs = <State, Event, I>(union: Union<Event>, options: Options<State, I>): Codecs<State, Event> => {
@@ -160,17 +174,35 @@ const run = <State, Command, Event, E, R>(
     return { before, outcome: { _tag: "Decided", events, plain: decided.map(({ plain }) => plain) } }
   })
 
-/** An error by its class and fields, without its stack. */
-const plainError = (error: unknown): unknown =>
-  error instanceof Error
-    ? { class: error.constructor.name, message: error.message, ...Object.fromEntries(Object.entries(error)) }
-    : error
+/** An error by its class and by all that is its own (a cause does not enumerate), but where it was made. */
+const plainError = (error: unknown): unknown => {
+  if (!(error instanceof Error)) return error
+  const names = Object.getOwnPropertyNames(error).filter(name => name !== "stack")
+  const fields = names.map(name => [name, plainError(Reflect.get(error, name))])
+  return { class: error.constructor.name, message: error.message, ...Object.fromEntries(fields) }
+}
+
+/** Equal all through: data types of Effect by their own equality, which is not that of what they are made of. `known`: what is being compared further up. */
+const isSame = (one: unknown, other: unknown, known = new Map<unknown, unknown>()): boolean => {
+  if (!(isBare(one) && isBare(other))) {
+    return Equal.equals(one, other) || (!Redacted.isRedacted(one) && isDeepStrictEqual(one, other))
+  }
+  if (known.get(one) === other) return true
+  known.set(one, other)
+  const names = Reflect.ownKeys(one)
+  return (
+    Array.isArray(one) === Array.isArray(other) &&
+    names.length === Reflect.ownKeys(other).length &&
+    names.every(name => Object.hasOwn(other, name) && isSame(Reflect.get(one, name), Reflect.get(other, name), known))
+  )
+}
 
 const compare = (what: string, actual: unknown, expected: unknown): void => {
-  if (isDeepStrictEqual(actual, expected)) return
+  if (isSame(actual, expected)) return
   const difference = new AssertionError({ actual, expected, operator: "deepStrictEqual" })
   const [, ...lines] = difference.message.split("\n")
-  throw new AssertionError({ message: [what, ...lines].join("\n"), actual, expected, operator: "deepStrictEqual" })
+  // Without the operator, for which Node.js would add the difference to the message once more.
+  throw new AssertionError({ message: [what, ...lines].join("\n"), actual, expected })
 }
 
 const describe = <Event, E>(outcome: Outcome<Event, E>): unknown => {

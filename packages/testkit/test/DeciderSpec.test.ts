@@ -2,11 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Decider from "@reckon/client/Decider"
 import * as EventType from "@reckon/client/EventType"
 import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as HashMap from "effect/HashMap"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as DeciderSpec from "../src/DeciderSpec.js"
 
@@ -185,9 +188,61 @@ describe("what does not hold", () => {
     )
   })
 
+  it("is shown once", () => {
+    const message = messageOf(() =>
+      spec
+        .given([])
+        .when(Borrow({ book: "Emma" }))
+        .then([ulysses])
+    )
+    assert.strictEqual(message.match(/book: 'Ulysses'/g)?.length, 1)
+  })
+
   it("a test that awaits what it should assert does not pass", async () => {
     const forgotten = await Promise.allSettled([spec.given([]).when(Leave())])
     assert.strictEqual(forgotten[0]?.status, "rejected")
+  })
+})
+
+describe("errors", () => {
+  class Failed extends Data.TaggedError("Failed")<{ readonly cause?: unknown; readonly of?: unknown }> {}
+
+  const failing = (error: unknown) =>
+    DeciderSpec.make(events, { ...decider, decide: () => Either.left(error) })
+      .given([])
+      .when(Leave())
+
+  const alike: ReadonlyArray<readonly [name: string, make: (of: unknown) => unknown]> = [
+    ["the cause of a tagged error", cause => new Failed({ cause })],
+    ["the cause of its cause", cause => new Failed({ cause: new Error("down", { cause }) })],
+    ["the cause of a plain error", cause => new Error("down", { cause })],
+    ["the errors of an AggregateError", of => new AggregateError([of])],
+    ["a list of Effect's", of => new Failed({ of: Chunk.append(Chunk.make(0), of) })],
+    ["what is redacted", of => new Failed({ of: [Redacted.make(of)] })],
+    ["what is no error", of => ({ of })]
+  ]
+
+  for (const [name, make] of alike) {
+    it(`differ in ${name}, or not`, () => {
+      failing(make("one")).thenFails(make("one"))
+      messageOf(() => failing(make("one")).thenFails(make("other")))
+    })
+  }
+})
+
+describe("states without a schema", () => {
+  const counted = (initial: unknown) =>
+    DeciderSpec.make(events, { initial, decide: () => [], evolve: state => state })
+      .given([])
+      .when(null)
+
+  it("are equal where Effect's data types are, however these came about", () => {
+    const grown = HashMap.empty<string, number>().pipe(HashMap.set("a", 1), HashMap.set("b", 2))
+    counted(grown).thenState(HashMap.make(["b", 2], ["a", 1]))
+    counted({ loans: [grown] }).thenState({ loans: [HashMap.make(["b", 2], ["a", 1])] })
+    messageOf(() => counted({ loans: [grown] }).thenState({ loans: [HashMap.make(["b", 2], ["a", 2])] }))
+    messageOf(() => counted({ loans: [grown] }).thenState({ loans: [grown, grown] }))
+    messageOf(() => counted({ loans: grown, left: undefined }).thenState({ loans: grown, gone: undefined }))
   })
 })
 
@@ -221,6 +276,25 @@ describe("the way through the codecs", () => {
       .given([Counted.make({ to: 9 })])
       .when("count")
       .thenState(3)
+  })
+
+  it("bytes are compared as bytes, a Buffer is as good as any", () => {
+    const Scanned = EventType.bytes("Scanned")
+    const scanning = DeciderSpec.make(EventType.union(Scanned), {
+      initial: 0,
+      decide: (text: string) => [Scanned.make(Buffer.from(text))],
+      evolve: count => count + 1
+    })
+    scanning
+      .given([])
+      .when("a")
+      .then([Scanned.make(Uint8Array.of(0x61))])
+    messageOf(() =>
+      scanning
+        .given([])
+        .when("b")
+        .then([Scanned.make(Uint8Array.of(0x61))])
+    )
   })
 
   it("a state that its schema loses something of is decided on as it will be found", () => {
