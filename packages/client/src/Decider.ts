@@ -20,6 +20,8 @@
  * })
  * ```
  *
+ * A state is never changed, another one is made of it: `initial` is the beginning of every stream, and what one command did to it, all others would find.
+ *
  * `Aggregate` runs a decider on streams and `DecisionModel` on what a query finds; `DeciderSpec` of `@reckon/testkit` tests one without a store.
  *
  * @since 0.1.0

@@ -12,7 +12,9 @@
  * ```
  *
  * Everything goes the way it goes in a store: events are encoded to bytes by their types and decoded before the decider sees them, and so is the state by its schema, as in a
- * snapshot, where there is one. A type that loses something on the way shows here. Events are compared as they are encoded.
+ * snapshot, where there is one. A type that loses something on the way shows here, and one whose events no store takes. Events are compared as they are encoded.
+ *
+ * Objects and arrays in a state are frozen, so that a decider that changes a state instead of making another fails: in a store all streams would share the change.
  *
  * What does not hold throws an `AssertionError` of Node.js with both sides and their difference, which every test runner prints. {@link make} is for deciders that decide
  * at once; {@link effect} is for those whose decisions wait or have requirements, and its assertions are effects, to be run by the test.
@@ -22,12 +24,14 @@
 import { AssertionError } from "node:assert"
 import { isDeepStrictEqual } from "node:util"
 import * as Decider from "@reckon/client/Decider"
+import { NewEvent } from "@reckon/client/Event"
 import type { Encoded, Union } from "@reckon/client/EventType"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
+import * as ParseResult from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
@@ -99,6 +103,12 @@ const refuse = (message: string): never => {
   throw new AssertionError({ message })
 }
 
+/** The first of what a schema objects to, and where. */
+const objection = (error: ParseResult.ParseError): string => {
+  const [first] = ParseResult.ArrayFormatter.formatErrorSync(error)
+  return first === undefined ? error.message : `${first.path.join(".")}: ${first.message}`
+}
+
 /** Bytes of JSON as the value, others as they are. */
 const plainEvent = ({ data, dataContentType, eventType }: Encoded): unknown => {
   const isJson = dataContentType === "application/json"
@@ -107,11 +117,22 @@ const plainEvent = ({ data, dataContentType, eventType }: Encoded): unknown => {
   return { _tag: eventType, data: value }
 }
 
+/** What a store asks of an event besides its ids. */
+const storable = Schema.validateEither(NewEvent.pick("eventType", "data", "dataContentType", "tags"))
+
 /** Objects and arrays, which are nothing but their fields. */
 const isBare = (value: unknown): value is object => {
   if (typeof value !== "object" || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || prototype === Object.prototype || prototype === Array.prototype
+}
+
+const frozen = <A>(value: A): A => {
+  if (isBare(value) && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const field of Object.values(value)) frozen(field)
+  }
+  return value
 }
 
 const codecs = <State, Event, I>(union: Union<Event>, options: Options<State, I>): Codecs<State, Event> => {
@@ -120,6 +141,8 @@ const codecs = <State, Event, I>(union: Union<Event>, options: Options<State, I>
   return {
     event: (event, what) => {
       const encoded = Either.getOrElse(union.encode(event), error => refuse(`${what}: ${error.message}`))
+      const admitted = storable(encoded)
+      if (Either.isLeft(admitted)) return refuse(`${what}: no store takes it: ${objection(admitted.left)}`)
       const place = { streamId: "given", version: 0, position: 0, epochUs: 0 }
       const identity = { eventId: "", metadata: null, metadataContentType: "application/json" }
       const reading = union.decode({ ...encoded, ...identity, ...place })
@@ -154,6 +177,9 @@ interface Run<State, Event, E> {
   readonly outcome: Outcome<Event, E>
 }
 
+/** The state as the decider gets it. */
+const handedOn = <State, Event>(codecs: Codecs<State, Event>, state: State): State => frozen(codecs.state(state).read)
+
 const run = <State, Command, Event, E, R>(
   codecs: Codecs<State, Event>,
   decider: Decider.Decider<State, Command, Event, E, R>,
@@ -161,10 +187,10 @@ const run = <State, Command, Event, E, R>(
   command: Command
 ): Effect.Effect<Run<State, Event, E>, never, R> =>
   Effect.gen(function* () {
-    let before = codecs.state(decider.initial).read
+    let before = handedOn(codecs, decider.initial)
     for (const [index, event] of given.entries()) {
       const { read } = codecs.event(event, `event ${index} that was given`)
-      before = codecs.state(decider.evolve(before, read)).read
+      before = handedOn(codecs, decider.evolve(before, read))
     }
     if (decider.isTerminal?.(before) === true) return { before, outcome: { _tag: "Terminal" } }
     const decision = yield* Effect.either(Decider.decide(decider, command, before))
@@ -241,7 +267,7 @@ const assertions = <State, Command, Event, E, R>(
       state =>
       ({ before, outcome }) => {
         if (outcome._tag !== "Decided") return compare("the command led to no state", describe(outcome), { state })
-        const after = outcome.events.reduce((state, event) => codecs.state(decider.evolve(state, event)).read, before)
+        const after = outcome.events.reduce((state, event) => handedOn(codecs, decider.evolve(state, event)), before)
         compare("the state is another one", codecs.state(after).plain, codecs.state(state).plain)
       }
   }
@@ -266,8 +292,13 @@ const build = <State, Command, Event, E, R, I, Result>(
             })
           )
         return {
-          // biome-ignore lint/suspicious/noThenProperty: given, when, then. Awaited by mistake it fails, for what it is then given is no list of events
-          then: expected => result(() => say.then(expected)),
+          // biome-ignore lint/suspicious/noThenProperty: given, when, then
+          then: expected => {
+            // An `await` gives it two functions, and would wait for good for an effect that nobody runs.
+            if (!Array.isArray(expected))
+              throw new TypeError("then takes a list of events; a `when` is nothing to await")
+            return result(() => say.then(expected))
+          },
           thenNothing: () => result(() => say.thenNothing()),
           thenFails: error => result(() => say.thenFails(error)),
           thenTerminal: () => result(() => say.thenTerminal()),

@@ -244,6 +244,30 @@ describe("states without a schema", () => {
     messageOf(() => counted({ loans: [grown] }).thenState({ loans: [grown, grown] }))
     messageOf(() => counted({ loans: grown, left: undefined }).thenState({ loans: grown, gone: undefined }))
   })
+
+  it("are not to be changed by the decider, as a store has one initial state for all its streams", () => {
+    const changing = DeciderSpec.make(events, {
+      initial: { books: [] as string[] },
+      decide: (command: "borrow" | "forget", { books }) => {
+        if (command === "forget") books.length = 0
+        return [emma]
+      },
+      evolve: (state, { _tag }) => {
+        state.books.push(_tag)
+        return state
+      }
+    })
+    assert.throws(
+      () =>
+        changing
+          .given([])
+          .when("borrow")
+          .thenState({ books: ["Borrowed"] }),
+      TypeError
+    )
+    assert.throws(() => changing.given([]).when("forget").then([emma]), TypeError)
+    changing.given([]).when("borrow").then([emma])
+  })
 })
 
 describe("the way through the codecs", () => {
@@ -276,6 +300,30 @@ describe("the way through the codecs", () => {
       .given([Counted.make({ to: 9 })])
       .when("count")
       .thenState(3)
+  })
+
+  it("an event that no store takes is named", () => {
+    const Tagged = EventType.make("Tagged", Schema.Struct({ tags: Schema.Array(Schema.String) }), {
+      tags: ({ tags }) => tags
+    })
+    const Nameless = EventType.make("", Schema.Struct({}))
+    const tagging = DeciderSpec.make(EventType.union(Tagged, Nameless), {
+      initial: 0,
+      decide: (tags: ReadonlyArray<string>) => [tags.length === 0 ? Nameless.make({}) : Tagged.make({ tags })],
+      evolve: count => count + 1
+    })
+    tagging.given([]).when(["a"]).thenState(1)
+    for (const [tags, words] of [
+      [["a", ""], /^event 0 of the decision: no store takes it: tags\.1: /],
+      [["x".repeat(513)], /tags\.0: /],
+      [Array.from({ length: 65 }, (_, n) => `${n}`), /at most 64/],
+      [[], /eventType/]
+    ] as const) {
+      assert.match(
+        messageOf(() => tagging.given([]).when(tags).thenState(1)),
+        words
+      )
+    }
   })
 
   it("bytes are compared as bytes, a Buffer is as good as any", () => {
@@ -355,6 +403,12 @@ describe("decisions that are effects", () => {
       assert.match(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", /the command led to something else/)
     }).pipe(provide)
   )
+
+  it("do not keep a test waiting that awaits what it should assert", () => {
+    const never = lendingSpec.given([]).when("Emma")
+    // What `await` does: it gives two functions, and waits until one of them is called.
+    assert.throws(() => Reflect.apply(never.then, never, [() => undefined, () => undefined]), /await/)
+  })
 
   it("that have to wait are no matter for plain assertions, which say so", () => {
     const waiting = DeciderSpec.make(events, {
