@@ -167,7 +167,11 @@ const embedded = (
         )
       )
     )
-  ).pipe(quietly, Layer.provide(alone))
+  ).pipe(
+    quietly,
+    // Each store's own: in one graph of layers the same one would be built once, and two stores be two trees in one process table.
+    Layer.provide(Layer.fresh(alone))
+  )
 
 /**
  * What the layers provide: the store, the means to start others beside it, the `Telemetry` to which they tell what they do (the host's, if it provides the layer with one), and the supervision tree
@@ -183,6 +187,8 @@ export type Provided = Client.EventStore | Stores.Stores | Supervisor.Root | Tel
  * A store in a folder. It is in service when the layer is built, and stopped in order when its scope closes: what was under way then is still answered.
  *
  * A folder that another process uses fails the layer with `StoreFileRefused`, reason `in_use`.
+ *
+ * Several of them can stand in one graph of layers: each has a tree and a process table of its own.
  *
  * @since 0.1.0
  * @category layers

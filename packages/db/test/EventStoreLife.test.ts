@@ -7,6 +7,7 @@ import * as Process from "@reckon/otp/Process"
 import * as Supervisor from "@reckon/otp/Supervisor"
 import * as Chunk from "effect/Chunk"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -19,6 +20,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as EventStore from "../src/EventStore.js"
 import * as Stores from "../src/Stores.js"
+import { withProcesses } from "./helpers/embedded.js"
 import { event } from "./helpers/events.js"
 import { folder } from "./helpers/processes.js"
 
@@ -32,6 +34,9 @@ const all = (store: EventStore.Service) =>
 
 const idsOf = (...ns: ReadonlyArray<number>) => ns.map(n => event(n).eventId)
 
+class Orders extends Context.Tag("test/Orders")<Orders, EventStore.Service>() {}
+class Parts extends Context.Tag("test/Parts")<Parts, EventStore.Service>() {}
+
 describe("an embedded store", () => {
   it.scoped("finds everything when it is opened again", () =>
     Effect.gen(function* () {
@@ -43,6 +48,23 @@ describe("an embedded store", () => {
         assert.deepStrictEqual(found, idsOf(0, 1, 2).slice(0, life + 1))
       }
     })
+  )
+
+  it.effect("can be one of several in one graph of layers", () =>
+    Effect.gen(function* () {
+      const orders = yield* Orders
+      const parts = yield* Parts
+      yield* orders.append("a", "no_stream", [event(1)])
+      yield* parts.append("a", "no_stream", [event(2)])
+      assert.deepStrictEqual([yield* all(orders), yield* all(parts)], [idsOf(1), idsOf(2)])
+    }).pipe(
+      Effect.provide(
+        Layer.merge(
+          Layer.provide(Layer.effect(Orders, EventStore.EventStore), EventStore.layerMemoryWith({ store: "orders" })),
+          Layer.provide(Layer.effect(Parts, EventStore.EventStore), EventStore.layerMemoryWith({ store: "parts" }))
+        )
+      )
+    )
   )
 
   it.scoped("lives beside others in one data folder, which know nothing of it", () =>
@@ -160,7 +182,7 @@ describe("an embedded store", () => {
         yield* Deferred.await(started)
         yield* Process.exit(pid, { _tag: "Killed" })
         return yield* Effect.flip(Fiber.join(host))
-      }).pipe(Effect.provide(Layer.mergeAll(EventStore.layerMemory, Process.layer)), Effect.provide(logger))
+      }).pipe(Effect.provide(withProcesses()), Effect.provide(logger))
       assert.strictEqual(ended._tag, "TreeExited")
       assert.include(logged, "FATAL the supervision tree ended")
     })

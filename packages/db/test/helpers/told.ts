@@ -1,10 +1,10 @@
 /** What a store tells of itself, for tests. */
-import * as Process from "@reckon/otp/Process"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as EventStore from "../../src/EventStore.js"
 import * as Telemetry from "../../src/Telemetry.js"
 import * as TelemetryEvents from "../../src/TelemetryEvents.js"
+import { withProcesses } from "./embedded.js"
 
 export type Told = Array<readonly [name: string, measurements: object, metadata: object]>
 
@@ -28,9 +28,9 @@ export const withTold = <A, E, R>(
     const told = yield* listen(telemetry)
     const used = Effect.flatMap(EventStore.EventStore, store => use(store, told))
     const layer = Layer.provide(
-      EventStore.layerMemoryWith({ telemetryHandlers: [], ...options }),
+      withProcesses({ telemetryHandlers: [], ...options }),
       Layer.succeed(Telemetry.Telemetry, telemetry)
     )
-    yield* Effect.provide(used, Layer.merge(layer, Process.layer))
+    yield* Effect.provide(used, layer)
     return told
   }).pipe(Effect.scoped)
