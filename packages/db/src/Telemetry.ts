@@ -28,6 +28,7 @@ import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as RcRef from "effect/RcRef"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -198,6 +199,8 @@ export class Telemetry extends Context.Tag("@reckon/db/Telemetry")<
     readonly isObserved: (event: TelemetryEvents.Event) => boolean
     /** Makes spans of Effect's tracer, see `span`, as long as the scope is open. */
     readonly trace: Effect.Effect<void, never, Scope.Scope>
+    /** Moves Effect's metrics, see `layerMetrics`, as long as the scope is open: once, however many scopes there are. */
+    readonly measure: Effect.Effect<void, never, Scope.Scope>
   }
 >() {}
 
@@ -316,6 +319,10 @@ export const make: Effect.Effect<Telemetry["Type"], never, Scope.Scope> = Effect
       )
     })
 
+  const measuring = yield* RcRef.make({
+    acquire: Effect.forEach(metrics.instruments, ({ event, record }) => observe([event], record), { discard: true })
+  })
+
   // ---------------------------------------------------------------------------
   // events
   // ---------------------------------------------------------------------------
@@ -399,7 +406,8 @@ export const make: Effect.Effect<Telemetry["Type"], never, Scope.Scope> = Effect
     trace: Effect.acquireRelease(
       Effect.sync(() => void tracing++),
       () => Effect.sync(() => void tracing--)
-    )
+    ),
+    measure: RcRef.get(measuring)
   }
 })
 
@@ -427,15 +435,13 @@ export const layer: Layer.Layer<Telemetry> = Layer.scoped(Telemetry, make)
 /**
  * Makes metrics of the events: counters, gauges and histograms, tagged with ids of stores and nodes and with words such as `reason`, never with what there
  * are many of. Their names are those of the events: `reckon_db_stream_write_duration`, `reckon_db_stream_write_events`. Durations are in seconds. Nothing is
- * dropped, as they are counted where the events are executed.
+ * dropped, as they are counted where the events are executed, and nothing is counted twice, however often the layer is built.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerMetrics: Layer.Layer<never, never, Telemetry> = Layer.scopedDiscard(
-  Effect.flatMap(Telemetry, telemetry =>
-    Effect.forEach(metrics.instruments, ({ event, record }) => telemetry.observe([event], record), { discard: true })
-  )
+  Effect.flatMap(Telemetry, telemetry => telemetry.measure)
 )
 
 /**
@@ -448,22 +454,22 @@ export const layerTracing: Layer.Layer<never, never, Telemetry> = Layer.scopedDi
   Effect.flatMap(Telemetry, telemetry => telemetry.trace)
 )
 
-const layerLogger: Layer.Layer<never, never, Telemetry> = Layer.effectDiscard(
-  Effect.flatMap(Telemetry, telemetry =>
-    // Whoever attached it first may have wanted other levels.
-    Effect.catchTag(telemetry.attachDefault(), "HandlerAlreadyExists", () => Effect.void)
-  )
-)
-
 /**
- * What the setting `telemetryHandlers` names. `logger`: the default handler, unless it is attached already. `opentelemetry`: `layerMetrics` and `layerTracing`; to which
+ * What the setting `telemetryHandlers` names. `logger`: the default handler, unless it is attached already. `opentelemetry`: what `layerMetrics` and `layerTracing` do; to which
  * collector these go is up to the program, which provides an exporter.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerHandlers = (names: ReadonlyArray<"logger" | "opentelemetry">): Layer.Layer<never, never, Telemetry> =>
-  Layer.mergeAll(
-    names.includes("logger") ? layerLogger : Layer.empty,
-    names.includes("opentelemetry") ? Layer.merge(layerMetrics, layerTracing) : Layer.empty
+  // A layer for each call: of one and the same, a graph of layers with two stores would build only the first store's.
+  Layer.scopedDiscard(
+    Effect.gen(function* () {
+      const telemetry = yield* Telemetry
+      if (names.includes("logger")) {
+        // Whoever attached it first may have wanted other levels.
+        yield* Effect.catchTag(telemetry.attachDefault(), "HandlerAlreadyExists", () => Effect.void)
+      }
+      if (names.includes("opentelemetry")) yield* Effect.zipRight(telemetry.measure, telemetry.trace)
+    })
   )

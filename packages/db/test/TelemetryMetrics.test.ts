@@ -1,7 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as MetricState from "effect/MetricState"
+import * as Scope from "effect/Scope"
 import { instruments } from "../src/internal/telemetry/metrics.js"
 import * as Telemetry from "../src/Telemetry.js"
 import * as TelemetryEvents from "../src/TelemetryEvents.js"
@@ -111,6 +114,32 @@ describe("Telemetry.layerMetrics", () => {
       yield* Effect.provide(elected, Telemetry.layerMetrics)
       yield* elected
       assert.strictEqual(yield* count("reckon_db_cluster_leader_elections", { store_id }), 1)
+    }).pipe(Effect.provide(Telemetry.layer))
+  )
+
+  it.effect("counts once, however many are up", () =>
+    Effect.gen(function* () {
+      const telemetry = yield* Telemetry.Telemetry
+      const store_id = "metrics-once"
+      const elected = telemetry.execute(
+        TelemetryEvents.clusterLeaderElected,
+        {},
+        { store_id, leader: "n1", previous_leader: null }
+      )
+      const counted = count("reckon_db_cluster_leader_elections", { store_id })
+      // As two stores do whose settings name it, and a host of its own accord.
+      const [host, first, second] = [yield* Scope.make(), yield* Scope.make(), yield* Scope.make()]
+      yield* Layer.buildWithScope(Telemetry.layerMetrics, host)
+      yield* Layer.buildWithScope(Telemetry.layerHandlers(["opentelemetry"]), first)
+      yield* Layer.buildWithScope(Telemetry.layerHandlers(["opentelemetry"]), second)
+      for (const [n, scope] of [host, first, second].entries()) {
+        yield* elected
+        assert.strictEqual(yield* counted, n + 1)
+        yield* Scope.close(scope, Exit.void)
+      }
+      yield* elected
+      assert.strictEqual(yield* counted, 3)
+      assert.isFalse(telemetry.isObserved(TelemetryEvents.clusterLeaderElected))
     }).pipe(Effect.provide(Telemetry.layer))
   )
 

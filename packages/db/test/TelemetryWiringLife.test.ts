@@ -226,6 +226,24 @@ describe("an embedded store's telemetry", () => {
       }).pipe(Effect.provide(silent))
   )
 
+  it.effect("has them also beside other stores in one graph of layers", () =>
+    Effect.gen(function* () {
+      const having = (store: string) =>
+        Effect.map(Effect.zip(attached, Telemetry.Telemetry), ([handlers, { isObserved }]) => {
+          heard.push([handlers, isObserved(TelemetryEvents.streamWriteStop)])
+        }).pipe(
+          Layer.effectDiscard,
+          Layer.provide(EventStore.layerMemoryWith({ store, telemetryHandlers: ["logger", "opentelemetry"] }))
+        )
+      const heard: Array<unknown> = []
+      yield* Effect.void.pipe(Effect.provide(Layer.merge(having("orders"), having("parts"))))
+      assert.deepStrictEqual(heard, [
+        [[logger], true],
+        [[logger], true]
+      ])
+    }).pipe(Effect.provide(silent))
+  )
+
   it.scoped("has those that the environment names", () =>
     Effect.gen(function* () {
       const dataDir = yield* folder
