@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { StoreError, type StoreRpcs } from "@reckon/client"
+import { type Event, StoreError, type StoreRpcs } from "@reckon/client"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
@@ -53,6 +53,55 @@ describe("a subscription in this process", () => {
         assert.strictEqual(next?.eventType, "Next")
       }
       assert.deepStrictEqual(starts, [2, 4])
+    })
+  )
+
+  it.effect("gives an event once, also where the store goes back", () =>
+    Effect.gen(function* () {
+      let connections = 0
+      let all: ReadonlyArray<Event.RecordedEvent> = []
+      const { memory, store } = yield* make({
+        around: feed => {
+          const repeated = Stream.suspend(() => Stream.make(all.slice(0, ++connections)))
+          return Stream.concat(repeated, connections < 3 ? Stream.fail(stopped) : feed)
+        }
+      })
+      yield* store.append("s", "any", [yield* event("A"), yield* event("B"), yield* event("C")])
+      all = memory.all
+      const fiber = yield* Effect.fork(types(Stream.take(store.subscribe({ streamId: null, from: "origin" }), 4)))
+      yield* TestClock.adjust("1 second")
+      yield* store.append("s", "any", [yield* event("D")])
+      assert.deepStrictEqual(yield* Fiber.join(fiber), ["A", "B", "C", "D"])
+    })
+  )
+
+  it.effect("has its whole time again after each event", () =>
+    Effect.gen(function* () {
+      const { store } = yield* make({
+        timeout: "300 millis",
+        pageMax: 1,
+        around: feed => Stream.concat(Stream.take(feed, 1), Stream.fail(stopped))
+      })
+      // With a pause of at least 10 ms behind each of them.
+      const names = Array.from({ length: 60 }, (_, nth) => `E${nth}`)
+      for (const name of names) yield* store.append("s", "any", [yield* event(name)])
+      const fiber = yield* Effect.fork(types(Stream.take(store.subscribe({ streamId: "s", from: "origin" }), 60)))
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), names)
+    })
+  )
+
+  it.effect("has it again also after a connection that held and had nothing to give", () =>
+    Effect.gen(function* () {
+      const { store } = yield* make({
+        timeout: "3 seconds",
+        around: feed => Stream.interruptAfter(feed, "1200 millis")
+      })
+      const fiber = yield* Effect.fork(types(Stream.take(store.subscribe({ streamId: "s", from: "origin" }), 1)))
+      yield* TestClock.adjust("20 seconds")
+      yield* store.append("s", "any", [yield* event("A")])
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), ["A"])
     })
   )
 
