@@ -32,6 +32,7 @@ import * as Leading from "./internal/leading.js"
 import * as Peers from "./internal/peers.js"
 import * as Assembled from "./internal/service.js"
 import * as Limits from "./Limits.js"
+import * as Setting from "./Setting.js"
 import { InvalidRequest, Unreachable } from "./StoreError.js"
 import { type NodeStatus, StoreId } from "./StoreRpcs.js"
 
@@ -116,6 +117,9 @@ export const batchingDefaults: Batching = {
 /** How long a node may take to say whether it leads. */
 const lookTimeoutMillis = 1_000
 
+/** What a request may take where nothing is said of it. */
+const timeoutDefault = Duration.seconds(10)
+
 /** Without a whole number to count up to, appends would wait for ever or without bound. */
 const validOptions = checked(Schema.Struct({ store: StoreId, limits: Limits.Limits, batching: Batching }))
 
@@ -127,7 +131,7 @@ const validOptions = checked(Schema.Struct({ store: StoreId, limits: Limits.Limi
  */
 export const make: (options: Options) => Effect.Effect<Service, InvalidRequest, Scope.Scope> = Effect.fnUntraced(
   function* (options: Options) {
-    const timeoutMillis = Duration.toMillis(options.timeout ?? Duration.seconds(10))
+    const timeoutMillis = Duration.toMillis(options.timeout ?? timeoutDefault)
     const attemptTimeoutMillis =
       options.attemptTimeout === undefined ? timeoutMillis / 2 : Duration.toMillis(options.attemptTimeout)
 
@@ -199,16 +203,16 @@ export const layer = (options: Options): Layer.Layer<Client | EventStore.EventSt
   provide(make(options))
 
 /**
- * The settings of a client in the environment: `RECKON_ENDPOINTS`, `RECKON_STORE`, `RECKON_TIMEOUT` (such as `10 seconds`) and the sizes of
- * `Limits.config`.
+ * The settings of a client in the environment: `RECKON_ENDPOINTS`, `RECKON_STORE`, `RECKON_TIMEOUT` (milliseconds, or a text such as
+ * `10 seconds`) and the sizes of `Limits.config`. A variable that is empty counts as not set.
  *
  * @since 0.1.0
  * @category config
  */
 export const config: Config.Config<Options> = Config.all({
   endpoints: Endpoint.config,
-  store: Config.string("RECKON_STORE").pipe(Config.withDefault("default")),
-  timeout: Config.duration("RECKON_TIMEOUT").pipe(Config.withDefault(Duration.seconds(10))),
+  store: Setting.config("RECKON_STORE", StoreId, "default"),
+  timeout: Setting.config("RECKON_TIMEOUT", Setting.wait(1), timeoutDefault),
   limits: Limits.config
 })
 

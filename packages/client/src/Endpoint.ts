@@ -49,7 +49,7 @@ export const format = (endpoint: Endpoint): string =>
   `${endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`
 
 /**
- * The endpoints in `RECKON_ENDPOINTS`, separated by commas; {@link defaults} where it is not set.
+ * The endpoints in `RECKON_ENDPOINTS`, separated by commas; {@link defaults} where it is not set, or empty.
  *
  * @since 0.1.0
  * @category config
@@ -59,9 +59,11 @@ export const config: Config.Config<ReadonlyArray<string>> = Config.array(Config.
   Config.mapOrFail(endpoints => {
     const texts = endpoints.map(text => text.trim()).filter(text => text !== "")
     const wrong = texts.map(parse).find(Either.isLeft)
-    if (wrong !== undefined) return Either.left(ConfigError.InvalidData(["RECKON_ENDPOINTS"], wrong.left))
-    return texts.length === 0
-      ? Either.left(ConfigError.InvalidData(["RECKON_ENDPOINTS"], "names no endpoint"))
-      : Either.right(texts)
+    if (wrong !== undefined)
+      return Either.left(ConfigError.InvalidData(["RECKON_ENDPOINTS"], `is wrong: ${wrong.left}`))
+    if (texts.length > 0) return Either.right(texts)
+    return endpoints.length > 1
+      ? Either.left(ConfigError.InvalidData(["RECKON_ENDPOINTS"], "names no endpoint; write HOST:PORT"))
+      : Either.right(defaults)
   })
 )

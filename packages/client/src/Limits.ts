@@ -5,10 +5,10 @@
  * @since 0.1.0
  */
 import * as Config from "effect/Config"
-import * as ConfigError from "effect/ConfigError"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Event from "./Event.js"
+import * as Setting from "./Setting.js"
 import * as Snapshot from "./Snapshot.js"
 import { EventTooLarge, InvalidRequest, RequestTooLarge } from "./StoreError.js"
 import type { Append } from "./StoreRpcs.js"
@@ -40,29 +40,15 @@ export interface Limits extends Schema.Schema.Type<typeof Limits> {}
  */
 export const defaults: Limits = { eventBytesMax: 4 * 1024 * 1024, requestBytesMax: 16 * 1024 * 1024 }
 
-/** A variable that is empty counts as not set. */
-const bytes = (name: string, otherwise: number): Config.Config<number> =>
-  Config.string(name).pipe(
-    Config.withDefault(""),
-    Config.mapOrFail(given => {
-      const text = given.trim()
-      if (text === "") return Either.right(otherwise)
-      const bytes = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
-      return Schema.is(Bytes)(bytes)
-        ? Either.right(bytes)
-        : Either.left(ConfigError.InvalidData([name], `is "${text}": must be a whole number of bytes, at least 1`))
-    })
-  )
-
 /**
- * Read from `RECKON_EVENT_BYTES_MAX` and `RECKON_REQUEST_BYTES_MAX`: whole numbers of bytes.
+ * Read from `RECKON_EVENT_BYTES_MAX` and `RECKON_REQUEST_BYTES_MAX`: numbers of bytes, or sizes such as `16MiB`. It fails with all that is wrong.
  *
  * @since 0.1.0
  * @category config
  */
 export const config: Config.Config<Limits> = Config.all({
-  eventBytesMax: bytes("RECKON_EVENT_BYTES_MAX", defaults.eventBytesMax),
-  requestBytesMax: bytes("RECKON_REQUEST_BYTES_MAX", defaults.requestBytesMax)
+  eventBytesMax: Setting.config("RECKON_EVENT_BYTES_MAX", Setting.bytes(1), defaults.eventBytesMax),
+  requestBytesMax: Setting.config("RECKON_REQUEST_BYTES_MAX", Setting.bytes(1), defaults.requestBytesMax)
 })
 
 /**

@@ -12,6 +12,7 @@ import { ExpectedVersion } from "./ExpectedVersion.js"
 import { recognized, recognizedEither } from "./internal/recognized.js"
 import { isAppend, isAppended } from "./internal/shapes.js"
 import { Query } from "./Query.js"
+import { accepts } from "./Setting.js"
 import { NewSnapshot, Snapshot, SnapshotInfo } from "./Snapshot.js"
 import {
   AppendError,
@@ -31,7 +32,12 @@ import { StreamPattern } from "./StreamPattern.js"
  * @since 0.1.0
  * @category schemas
  */
-export const StoreId = Schema.String.pipe(Schema.pattern(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/))
+export const StoreId = Schema.String.pipe(
+  Schema.pattern(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/),
+  Schema.annotations(
+    accepts("a store's name, 1 to 64 letters, digits, '_', '.' or '-', the first of them a letter or digit")
+  )
+)
 
 /**
  * Events for one stream, written all or none.

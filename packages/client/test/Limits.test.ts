@@ -16,26 +16,46 @@ describe("limits in the environment", () => {
     })
   )
 
-  it.effect("are whole numbers of bytes, with white space around them or not", () =>
-    Effect.gen(function* () {
-      const given = yield* config({ RECKON_EVENT_BYTES_MAX: " 1 ", RECKON_REQUEST_BYTES_MAX: "5000" })
-      assert.deepStrictEqual(given, { eventBytesMax: 1, requestBytesMax: 5000 })
-    })
-  )
+  for (const [written, bytes] of [
+    ["1", 1],
+    [" 5000 ", 5000],
+    ["16MiB", 16_777_216],
+    [" 16MiB ", 16_777_216],
+    ["16Mib", 16_777_216],
+    ["64 kB", 64_000],
+    ["1.5KiB", 1536]
+  ] as const) {
+    it.effect(`"${written}" is ${bytes} bytes`, () =>
+      Effect.gen(function* () {
+        const given = yield* config({ RECKON_EVENT_BYTES_MAX: written, RECKON_REQUEST_BYTES_MAX: written })
+        assert.deepStrictEqual(given, { eventBytesMax: bytes, requestBytesMax: bytes })
+      })
+    )
+  }
 
-  for (const wrong of ["0", "-5", "1e3", "1.5", "4MiB", "NaN", "Infinity", "9".repeat(16)]) {
-    it.effect(`${wrong} is refused, with the name of the variable`, () =>
+  for (const wrong of ["0", "-1", "1e9", "1.5", "4M", "16MiBs", "-1MiB", "NaN", "Infinity", "9".repeat(16)]) {
+    it.effect(`"${wrong}" is refused, with the name of the variable, the value and what is accepted`, () =>
       Effect.gen(function* () {
         for (const name of ["RECKON_EVENT_BYTES_MAX", "RECKON_REQUEST_BYTES_MAX"]) {
-          const refused = yield* Effect.flip(config({ [name]: wrong }))
-          assert.include(String(refused), name)
-          assert.include(String(refused), `"${wrong}"`)
+          const refused = String(yield* Effect.flip(config({ [name]: wrong })))
+          assert.include(refused, name)
+          assert.include(
+            refused,
+            `is "${wrong}": must be a size of at least 1 bytes: a whole number, or a text such as 16MiB or 64kB`
+          )
         }
       })
     )
   }
-})
 
+  it.effect("are told of together where both are wrong", () =>
+    Effect.gen(function* () {
+      const refused = yield* Effect.flip(config({ RECKON_EVENT_BYTES_MAX: "many", RECKON_REQUEST_BYTES_MAX: "more" }))
+      assert.include(String(refused), "RECKON_EVENT_BYTES_MAX")
+      assert.include(String(refused), "RECKON_REQUEST_BYTES_MAX")
+    })
+  )
+})
 const wrongNumbers = [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]
 
 describe("options that would have appends wait for ever, or without bound", () => {

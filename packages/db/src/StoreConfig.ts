@@ -10,6 +10,7 @@
  */
 import * as path from "node:path"
 import * as Limits from "@reckon/client/Limits"
+import * as Setting from "@reckon/client/Setting"
 import { StoreId } from "@reckon/client/StoreRpcs"
 import * as Compaction from "@reckon/raft/Compaction"
 import * as Arr from "effect/Array"
@@ -65,16 +66,16 @@ const PoolSize = Values.wholeNumber(1, 65_536)
  */
 export const Log = Schema.Struct({
   entriesMax: Values.wholeNumber(1, Number.MAX_SAFE_INTEGER),
-  bytesMax: Values.bytes(1),
+  bytesMax: Setting.bytes(1),
   tailEntries: Values.wholeNumber(0, Number.MAX_SAFE_INTEGER),
-  tailBytes: Values.bytes(0)
+  tailBytes: Setting.bytes(0)
 })
 
 const Plain = Schema.Struct({
   /** Whether the store lives on this node alone, or on all nodes of a cluster. */
   mode: Values.oneOf("single", "cluster"),
   /** How long the store has for a request. */
-  timeout: Values.wait(1),
+  timeout: Setting.wait(1),
   /**
    * Processes that write, 1 to 65,536, each with streams of its own. They all feed one log, so more of them buy no speed, and at a follower each
    * part of a request that is split among them is forwarded by itself.
@@ -87,17 +88,17 @@ const Plain = Schema.Struct({
   /** Processes that feed one subscription, 1 to 65,536, where it does not say itself. */
   emitterPoolSize: PoolSize,
   /** How long a writer stays without work before it is stopped until it is needed again. */
-  writerIdleTimeout: Values.wait(1),
+  writerIdleTimeout: Setting.wait(1),
   /** How long a reader stays without work before it is stopped until it is needed again. */
-  readerIdleTimeout: Values.wait(1),
+  readerIdleTimeout: Setting.wait(1),
   /** How often the store's file is made durable, so that a restart has less of the log to apply again. */
-  persistenceInterval: Values.wait(1),
+  persistenceInterval: Setting.wait(1),
   /** How often subscriptions are checked against the processes that feed them. */
-  subscriptionHealthInterval: Values.wait(1),
+  subscriptionHealthInterval: Setting.wait(1),
   /** Whether a leader answers reads without asking the others. It rests on all nodes' clocks, and is the same on all of them: see `leaseTicks` of `RaftOptions`. */
   leaseReads: Values.flag,
   /** Bytes that the trace of the store's Raft member may have on disk, see `TraceFile`; 0: there is none. */
-  traceBytesMax: Values.bytes(0)
+  traceBytesMax: Setting.bytes(0)
 })
 
 /**
@@ -130,16 +131,16 @@ export type StoreConfig = typeof StoreConfig.Type
 
 const Sizes = Schema.Struct({
   /** Bytes one event may have. */
-  eventBytesMax: Values.bytes(1),
+  eventBytesMax: Setting.bytes(1),
   /** Bytes the events of one request may have together. */
-  requestBytesMax: Values.bytes(1)
+  requestBytesMax: Setting.bytes(1)
 })
 
 const Health = Schema.Struct({
   /** How often a node probes each of the others. */
-  probeInterval: Values.wait(1),
+  probeInterval: Setting.wait(1),
   /** How long a probe may take, at most as long as the interval: no two of them are under way. */
-  probeTimeout: Values.wait(1),
+  probeTimeout: Setting.wait(1),
   /** Probes in a row that fail before a node counts as failed. */
   failureThreshold: Values.wholeNumber(1, 1_000_000),
   /** What a probe asks: whether the node can be reached, whether its processes answer, or whether its stores do. */
@@ -148,7 +149,7 @@ const Health = Schema.Struct({
 
 const Consistency = Schema.Struct({
   /** How often the members' views are compared, at least every second. */
-  checkInterval: Values.wait(1000)
+  checkInterval: Setting.wait(1000)
 })
 
 const Memory = Schema.Struct({
@@ -156,7 +157,7 @@ const Memory = Schema.Struct({
   elevatedThreshold: Values.Ratio,
   /** The part of the memory in use from which it is critical. */
   criticalThreshold: Values.Ratio,
-  checkInterval: Values.wait(1)
+  checkInterval: Setting.wait(1)
 })
 
 const Discovery = Schema.Struct({
@@ -166,7 +167,7 @@ const Discovery = Schema.Struct({
   port: Values.wholeNumber(1, 65_535),
   multicastAddr: Values.MulticastAddress,
   /** How often a node makes itself known. */
-  broadcastInterval: Values.wait(1)
+  broadcastInterval: Setting.wait(1)
 })
 
 const NodeSettings = Schema.Struct({

@@ -73,13 +73,21 @@ const failureLine = (error: unknown): string => {
 const usageLine = (command: string, error: ValidationError.ValidationError): string =>
   oneLine(`UsageError: ${HelpDoc.toAnsiText(error.error).replace(/[.;\s]+$/, "")}; see ${command} --help`)
 
+/** What is wrong with variables of the environment, one after the other. */
+const variableLines = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
+  error._op === "And"
+    ? [...variableLines(error.left), ...variableLines(error.right)]
+    : error._op === "InvalidData"
+      ? [`${error.path.join(".")} ${error.message}`]
+      : [String(error)]
+
 /** What is wrong with the settings, if that is what is wrong. */
 const settingLines = (error: unknown): ReadonlyArray<string> => {
   const lines =
     error instanceof StoreConfig.InvalidConfig
       ? error.problems.map(({ key, problem, value }) => `${key} is ${value}: ${problem}`)
       : ConfigError.isConfigError(error)
-        ? [String(error)]
+        ? variableLines(error)
         : []
   return lines.map(line => oneLine(`UsageError: ${line}; correct the environment`))
 }

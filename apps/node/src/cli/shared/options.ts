@@ -7,15 +7,14 @@ import * as Args from "@effect/cli/Args"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
-import { Client, Endpoint, type ExpectedVersion, type Limits, type StoreError, StoreRpcs } from "@reckon/client"
-import { type InvalidConfig, makeReckon } from "@reckon/db/StoreConfig"
+import { Client, Endpoint, type ExpectedVersion, Limits, type StoreError, StoreRpcs } from "@reckon/client"
+import { makeReckon } from "@reckon/db/StoreConfig"
 import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Settings from "./settings.js"
 
 /**
  * A command line that makes no sense: exit code 2.
@@ -216,11 +215,11 @@ export const connect = (
   options: Shared
 ): Effect.Effect<
   { readonly client: Client.Service; readonly limits: Limits.Limits },
-  StoreError.InvalidRequest | InvalidConfig | ConfigError.ConfigError,
+  StoreError.InvalidRequest | ConfigError.ConfigError,
   Scope.Scope
 > =>
   Effect.gen(function* () {
-    const limits = yield* Settings.limits
+    const limits = yield* Limits.config
     const endpoints = options.endpoint.length > 0 ? options.endpoint : yield* Endpoint.config
     const client = yield* Client.make({ endpoints, store: options.store, timeout: options.timeout, limits })
     return { client, limits }

@@ -3,9 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { Limits } from "@reckon/client"
 import * as StoreConfig from "@reckon/db/StoreConfig"
-import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
@@ -53,20 +51,6 @@ export const load = (given: Given): Effect.Effect<StoreConfig.ReckonConfig, Fail
   // After the first reading, and not in its place: what is wrong with RECKON_MODE is wrong with peers, too.
   return given.hasPeers ? Effect.zipRight(settings, loadWith({ ...variables, RECKON_MODE: "cluster" })) : settings
 }
-
-const optional = (name: string) => Config.option(Config.map(Config.string(name), value => [name, value] as const))
-
-/**
- * The sizes a client checks before it sends anything. Read by themselves: a command is not to fail over settings that only a node has.
- *
- * @since 0.1.0
- * @category settings
- */
-export const limits: Effect.Effect<Limits.Limits, Failure> = Effect.gen(function* () {
-  const found = yield* Effect.all([optional("RECKON_EVENT_BYTES_MAX"), optional("RECKON_REQUEST_BYTES_MAX")])
-  const sizes = ConfigProvider.fromMap(new Map(found.flatMap(Option.toArray)))
-  return (yield* Effect.withConfigProvider(StoreConfig.load, sizes)).limits
-})
 
 /**
  * Tells of each variable that begins as Reckon's do and means nothing to a node with these settings, with the one it was probably meant to be.

@@ -1,4 +1,5 @@
 /** Settings in the environment, as an object that is still to be checked. */
+import { variable } from "@reckon/client/Setting"
 import * as Config from "effect/Config"
 import * as Option from "effect/Option"
 import { nodeVariables, type Path, storesVariable, storeVariables, type Variable } from "./names.js"
@@ -11,14 +12,6 @@ export interface Environment {
   /** Variables that are set and could be meant for either of two stores, by their settings. */
   readonly ambiguous: ReadonlyArray<{ readonly path: Path; readonly other: Path; readonly text: string }>
 }
-
-/** A variable that is empty counts as not set: that is what remains of one that was handed on without a value. */
-const variable = (name: string): Config.Config<Option.Option<string>> =>
-  Config.string(name).pipe(
-    Config.map(text => text.trim()),
-    Config.option,
-    Config.map(Option.filter(text => text !== ""))
-  )
 
 /** The ids of the stores. */
 export const stores: Config.Config<ReadonlyArray<string>> = Config.map(variable(storesVariable), text =>

@@ -1,4 +1,5 @@
 /** Reads settings from an object that may hold anything, and gathers all that is wrong with them. */
+import * as Setting from "@reckon/client/Setting"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
@@ -42,16 +43,13 @@ export interface Reading {
   ) => A
 }
 
-const shownMax = 80
-
 /** A value as it is shown. Not what is in an object: a secret could be in the wrong place. */
 const shown = (value: unknown): string => {
   if (value === undefined) return "missing"
   if (Duration.isDuration(value)) return Duration.format(value)
   if (Array.isArray(value)) return value.every(Predicate.isString) ? shown(value.join(",")) : "a list"
   if (typeof value === "object" && value !== null) return "an object"
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value)
-  return text.length <= shownMax ? text : `${text.slice(0, shownMax)}…`
+  return Setting.shown(value)
 }
 
 const unknown = (key: string, keys: ReadonlyArray<string>): string => {

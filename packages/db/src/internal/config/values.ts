@@ -1,27 +1,8 @@
-/** The kinds of values that settings have. Each can be written as a text too, which is all that an environment variable can hold. */
-import * as Duration from "effect/Duration"
-import * as Either from "effect/Either"
+/** The kinds of values that settings have besides sizes and waits. Each can be written as a text too, which is all that an environment variable can hold. */
+import { accepts, readFrom } from "@reckon/client/Setting"
 import * as Option from "effect/Option"
-import * as ParseResult from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-
-const says = (accepted: string) => ({ message: () => ({ message: `must be ${accepted}`, override: true }) })
-
-/** A value that is read from one of the `written` forms, and what is accepted where that fails. */
-const readFrom = <A, W>(
-  value: Schema.Schema<A>,
-  written: Schema.Schema<W>,
-  accepted: string,
-  read: (written: W) => Option.Option<A>,
-  write: (value: A) => W
-): Schema.Schema<A, W> =>
-  Schema.transformOrFail(written, value, {
-    strict: true,
-    decode: (input, _, ast) =>
-      Either.fromOption(Option.filter(read(input), Schema.is(value)), () => new ParseResult.Type(ast, input)),
-    encode: found => Either.right(write(found))
-  }).annotations(says(accepted))
 
 const NumberOrText = Schema.Union(Schema.Number, Schema.String)
 
@@ -53,56 +34,9 @@ export const Ratio: Schema.Schema<number, number | string> = readFrom(
   value => value
 )
 
-const unitBytes: ReadonlyMap<string, number> = new Map([
-  ["", 1],
-  ["b", 1],
-  ["kb", 1000],
-  ["mb", 1000 ** 2],
-  ["gb", 1000 ** 3],
-  ["tb", 1000 ** 4],
-  ["kib", 1024],
-  ["mib", 1024 ** 2],
-  ["gib", 1024 ** 3],
-  ["tib", 1024 ** 4]
-])
-
-/** A number of bytes, at least `min`: a number, or a text such as `16MiB`, `1.5 GiB` or `64 kB`. */
-export const bytes = (min: number): Schema.Schema<number, number | string> =>
-  readFrom(
-    Schema.Int.pipe(Schema.between(min, Number.MAX_SAFE_INTEGER)),
-    NumberOrText,
-    `a size of at least ${min} bytes: a whole number, or a text such as 16MiB or 64kB`,
-    written => {
-      if (typeof written === "number") return Option.some(written)
-      const match = /^(\d{1,16}(?:\.\d{1,6})?)\s*([a-z]{0,3})$/i.exec(written)
-      const unit = unitBytes.get((match?.[2] ?? "").toLowerCase())
-      return match === null || unit === undefined ? Option.none() : Option.some(Number(match[1]) * unit)
-    },
-    value => value
-  )
-
-/** As long as a timer can wait: above 2^31 - 1 milliseconds timers take any time to be without end. */
-const waitMillisMax = 2 ** 31 - 1
-
-/** A time to wait, in whole milliseconds, at least `minMillis`: a number of them, an Effect `Duration`, or its text, such as `10 seconds`. */
-export const wait = (minMillis: number): Schema.Schema<Duration.Duration, number | string | Duration.Duration> =>
-  readFrom(
-    Schema.DurationFromSelf.pipe(
-      Schema.filter(duration => {
-        const millis = Duration.toMillis(duration)
-        return Number.isInteger(millis) && millis >= minMillis && millis <= waitMillisMax
-      })
-    ),
-    Schema.Union(Schema.Number, Schema.String, Schema.DurationFromSelf),
-    `a time from ${minMillis} to ${waitMillisMax} milliseconds: a whole number of them, or a text such as "10 seconds"`,
-    written =>
-      Duration.decodeUnknown(typeof written === "string" && /^\d{1,16}$/.test(written) ? Number(written) : written),
-    Duration.toMillis
-  )
-
 /** One of a few words. */
 export const oneOf = <const Words extends readonly [string, ...ReadonlyArray<string>]>(...words: Words) =>
-  Schema.Literal(...words).annotations(says(words.map(word => `"${word}"`).join(" or ")))
+  Schema.Literal(...words).annotations(accepts(words.map(word => `"${word}"`).join(" or ")))
 
 /** `true` or `false`. */
 export const flag: Schema.Schema<boolean, boolean | string> = readFrom(
@@ -138,7 +72,7 @@ export const someOf = <const Words extends readonly [string, ...ReadonlyArray<st
 /** A path in the file system; a relative one counts from the folder the process was started in. */
 export const Folder = Schema.String.pipe(
   Schema.filter(text => text.trim() !== "" && text.length <= 4096 && !text.includes("\0")),
-  Schema.annotations(says("the path of a folder, at most 4096 characters"))
+  Schema.annotations(accepts("the path of a folder, at most 4096 characters"))
 )
 
 /** An IPv4 address for multicast, 224.0.0.0 to 239.255.255.255. */
@@ -154,7 +88,7 @@ export const MulticastAddress = Schema.String.pipe(
       first <= 239
     )
   }),
-  Schema.annotations(says("an IPv4 multicast address, 224.0.0.0 to 239.255.255.255"))
+  Schema.annotations(accepts("an IPv4 multicast address, 224.0.0.0 to 239.255.255.255"))
 )
 
 /** Something that is never shown: neither in a log, nor in what is said about it. Only its encoded form has it in the clear. */
