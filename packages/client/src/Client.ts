@@ -117,11 +117,23 @@ export const batchingDefaults: Batching = {
 /** How long a node may take to say whether it leads. */
 const lookTimeoutMillis = 1_000
 
+/**
+ * Without a whole number to count up to, appends would wait for ever or without bound; and where there is no time for a request, every one of them would end as if nobody had
+ * answered.
+ */
+const validOptions = checked(
+  Schema.Struct({
+    store: StoreId,
+    limits: Limits.Limits,
+    batching: Batching,
+    timeout: Setting.Wait(1),
+    attemptTimeout: Setting.Wait(1),
+    connectTimeout: Setting.Wait(1)
+  })
+)
+
 /** What a request may take where nothing is said of it. */
 const timeoutDefault = Duration.seconds(10)
-
-/** Without a whole number to count up to, appends would wait for ever or without bound. */
-const validOptions = checked(Schema.Struct({ store: StoreId, limits: Limits.Limits, batching: Batching }))
 
 /**
  * A client that lives as long as the scope. Closing it ends its connections; appends still under way then end with `OutcomeUnknown`.
@@ -131,10 +143,6 @@ const validOptions = checked(Schema.Struct({ store: StoreId, limits: Limits.Limi
  */
 export const make: (options: Options) => Effect.Effect<Service, InvalidRequest, Scope.Scope> = Effect.fnUntraced(
   function* (options: Options) {
-    const timeoutMillis = Duration.toMillis(options.timeout ?? timeoutDefault)
-    const attemptTimeoutMillis =
-      options.attemptTimeout === undefined ? timeoutMillis / 2 : Duration.toMillis(options.attemptTimeout)
-
     const endpoints: Array<Endpoint.Endpoint> = []
     for (const text of options.endpoints) {
       const parsed = Endpoint.parse(text)
@@ -143,15 +151,19 @@ export const make: (options: Options) => Effect.Effect<Service, InvalidRequest, 
     }
     if (endpoints.length === 0) return yield* new InvalidRequest({ message: "the client needs at least one endpoint" })
 
-    const { batching, limits, store } = yield* validOptions({
+    const given = yield* validOptions({
       store: options.store ?? "default",
       limits: options.limits ?? Limits.defaults,
-      batching: { ...batchingDefaults, ...options.batching }
+      batching: { ...batchingDefaults, ...options.batching },
+      timeout: Setting.waitOption(options.timeout, timeoutDefault),
+      attemptTimeout: Setting.waitOption(options.attemptTimeout, timeoutDefault),
+      connectTimeout: Setting.waitOption(options.connectTimeout, Duration.millis(1500))
     })
-    const connections = yield* Connections.make({
-      endpoints,
-      connectTimeout: options.connectTimeout ?? Duration.millis(1500)
-    })
+    const { batching, connectTimeout, limits, store } = given
+    const timeoutMillis = Duration.toMillis(given.timeout)
+    const attemptTimeoutMillis =
+      options.attemptTimeout === undefined ? timeoutMillis / 2 : Duration.toMillis(given.attemptTimeout)
+    const connections = yield* Connections.make({ endpoints, connectTimeout })
     const looks = yield* FiberSet.make<void>()
     const runLook = yield* FiberSet.runtime(looks)<never>()
     const leading = Leading.make({

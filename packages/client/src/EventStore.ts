@@ -25,6 +25,7 @@ import * as Peers from "./internal/peers.js"
 import * as Assembled from "./internal/service.js"
 import * as Limits from "./Limits.js"
 import type { Query } from "./Query.js"
+import * as Setting from "./Setting.js"
 import type { NewSnapshot, Snapshot, SnapshotInfo } from "./Snapshot.js"
 import type {
   AppendError,
@@ -349,7 +350,7 @@ export type Subscribe = (
   payload: Rpc.Payload<typeof SubscribeRpc>
 ) => Stream.Stream<ReadonlyArray<RecordedEvent>, SubscribeError>
 
-const validOptions = checked(Schema.Struct({ store: StoreId, limits: Limits.Limits }))
+const validOptions = checked(Schema.Struct({ store: StoreId, limits: Limits.Limits, timeout: Setting.Wait(1) }))
 
 /**
  * The service of a store in this process, made of what answers its requests. They are checked before they are passed on, repeated while that can help, and lists are asked for page
@@ -369,8 +370,12 @@ export const make: (options: {
   /** The sizes the store accepts. */
   readonly limits?: Limits.Limits | undefined
 }) => Effect.Effect<Service, InvalidRequest> = Effect.fnUntraced(function* (options) {
-  const { limits, store } = yield* validOptions({ store: options.store, limits: options.limits ?? Limits.defaults })
-  const timeoutMillis = Duration.toMillis(options.timeout ?? Duration.seconds(10))
+  const { limits, store, timeout } = yield* validOptions({
+    store: options.store,
+    limits: options.limits ?? Limits.defaults,
+    timeout: Setting.waitOption(options.timeout, Duration.seconds(10))
+  })
+  const timeoutMillis = Duration.toMillis(timeout)
   const attempts = Attempts.make({
     peers: Peers.local(options.requests, request => options.subscribe({ store, ...request })),
     timeoutMillis,

@@ -114,6 +114,15 @@ export const wait = (minMillis: number): Schema.Schema<Duration.Duration, number
     Duration.toMillis
   )
 
+/**
+ * An option that is a time to wait, as `Wait` can look at it. What is no time at all is none: a schema would not get to see it.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const waitOption = (given: Duration.DurationInput | undefined, otherwise: Duration.DurationInput) =>
+  Option.getOrElse(Duration.decodeUnknown(given ?? otherwise), () => Duration.zero)
+
 // -----------------------------------------------------------------------------
 // the environment
 // -----------------------------------------------------------------------------

@@ -3,6 +3,7 @@ import { Client, Endpoint, Limits } from "@reckon/client"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Embedded from "./helpers/embedded.js"
 
 const config = (variables: Readonly<Record<string, string>>) =>
   Effect.withConfigProvider(Client.config, ConfigProvider.fromMap(new Map(Object.entries(variables))))
@@ -67,6 +68,40 @@ describe("a client's settings in the environment", () => {
         assert.include(refused, "HOST:PORT")
       }
       assert.include(String(yield* Effect.flip(config({ RECKON_ENDPOINTS: "," }))), "names no endpoint")
+    })
+  )
+})
+
+describe("waits that are none", () => {
+  const wrong = [0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, Duration.infinity, "-1 seconds"] as const
+
+  for (const name of ["timeout", "attemptTimeout", "connectTimeout"] as const) {
+    it.scoped(`are refused as a client's ${name}, by that name`, () =>
+      Effect.gen(function* () {
+        for (const value of wrong) {
+          const options = { endpoints: ["127.0.0.1:1"], [name]: value }
+          const refused = yield* Effect.flip(Client.make(options))
+          assert.strictEqual(refused._tag, "InvalidRequest")
+          assert.match(refused.message, new RegExp(`^${name}: must be a time from 1 to 2147483647 milliseconds`))
+        }
+      })
+    )
+  }
+
+  it.effect("are refused by a store in this process", () =>
+    Effect.gen(function* () {
+      for (const timeout of wrong) {
+        const refused = yield* Effect.flip(Embedded.make({ timeout }))
+        assert.match(refused.message, /^timeout: must be a time from 1 to 2147483647 milliseconds/)
+      }
+    })
+  )
+
+  it.scoped("are not those that can be written in another way", () =>
+    Effect.gen(function* () {
+      for (const timeout of [1, "2 seconds", Duration.minutes(1), 5_000_000n, [1, 0]] as const) {
+        yield* Client.make({ endpoints: ["127.0.0.1:1"], timeout, attemptTimeout: timeout, connectTimeout: timeout })
+      }
     })
   )
 })
