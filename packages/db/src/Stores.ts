@@ -200,6 +200,7 @@ const make = Effect.fnUntraced(function* (options: Options, sup: Supervisor.Supe
     Effect.flatMap(Scope.fork(outside, ExecutionStrategy.sequential), scope =>
       Effect.gen(function* () {
         const store = yield* Store.make(config, options)
+        yield* store.storage.prepare
         // Not in the tree: a store that is being started again is still this node's, and its clients are to wait for it.
         yield* registry.announce(store.id)
         yield* startTree(store)

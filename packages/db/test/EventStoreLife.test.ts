@@ -104,6 +104,29 @@ describe("an embedded store", () => {
     })
   )
 
+  it.scoped("refuses a folder that cannot be had, and leaves the host's log to the host", () =>
+    Effect.gen(function* () {
+      const file = path.join(yield* folder, "file")
+      fs.writeFileSync(file, "")
+      const logged: Array<unknown> = []
+      const logger = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ message }) => void logged.push(message))
+      )
+      for (const dataDir of [file, path.join(file, "below")]) {
+        const refused = yield* Effect.flip(
+          Effect.provide(
+            using({ dataDir }, () => Effect.void),
+            logger
+          )
+        )
+        assert.strictEqual(refused._tag === "StoreFileRefused" && refused.reason, "inaccessible")
+        assert.include(refused.message, path.join(dataDir, "stores", "default"))
+      }
+      assert.deepStrictEqual(logged, [])
+    })
+  )
+
   it.scoped("refuses settings that make no sense, by their names", () =>
     Effect.gen(function* () {
       const dataDir = yield* folder

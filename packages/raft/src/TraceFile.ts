@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Folder from "./Folder.js"
 import * as TraceCheck from "./TraceCheck.js"
 
 const olderSuffix = ".old"
@@ -72,7 +73,7 @@ export const make = (options: {
     let isOver = false
 
     const open = () => {
-      fs.mkdirSync(path.dirname(filename), { recursive: true })
+      Folder.make(path.dirname(filename))
       file = fs.openSync(filename, "a+")
       size = fs.fstatSync(file).size
     }

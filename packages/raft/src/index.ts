@@ -2,6 +2,7 @@
  * @since 0.1.0
  */
 export * as Compaction from "./Compaction.js"
+export * as Folder from "./Folder.js"
 export * as Incarnation from "./Incarnation.js"
 export * as Linearizability from "./Linearizability.js"
 export * as LogEntry from "./LogEntry.js"

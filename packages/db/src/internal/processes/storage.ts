@@ -1,6 +1,7 @@
 /** Where a store keeps its Raft log and its events. */
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Folder from "@reckon/raft/Folder"
 import type { RaftLogError } from "@reckon/raft/RaftError"
 import * as RaftLog from "@reckon/raft/RaftLog"
 import * as TraceFile from "@reckon/raft/TraceFile"
@@ -21,27 +22,10 @@ interface Opened {
 export interface Storage {
   /** For people. */
   readonly place: string
+  /** Makes its folder where there is none. What can be known before there are processes is refused before there are any, each of which would have to say so. */
+  readonly prepare: Effect.Effect<void, StoreFileRefused>
   /** Opens both anew for each life of the store's process. */
   readonly open: Effect.Effect<Opened, StoreFileRefused | RaftLogError, Scope.Scope>
-}
-
-const syncFolder = (folder: string): void => {
-  const descriptor = fs.openSync(folder, "r")
-  try {
-    fs.fsyncSync(descriptor)
-  } finally {
-    fs.closeSync(descriptor)
-  }
-}
-
-/** A new folder outlives a power loss once those above it that name it are synced. */
-const makeFolder = (folder: string): void => {
-  const made = fs.mkdirSync(folder, { recursive: true })
-  if (made === undefined) return
-  for (let above = path.dirname(folder); ; above = path.dirname(above)) {
-    syncFolder(above)
-    if (above === path.dirname(path.resolve(made)) || above === path.dirname(above)) return
-  }
 }
 
 const memberFile = (folder: string): string => path.join(folder, "member")
@@ -57,7 +41,7 @@ const makeOwner = (folder: string, member: string): void => {
   const unfinished = `${filename}.new`
   fs.writeFileSync(unfinished, `${member}\n`, { flush: true })
   fs.renameSync(unfinished, filename)
-  syncFolder(folder)
+  Folder.sync(folder)
 }
 
 /**
@@ -78,8 +62,10 @@ export const inFolder = (place: string, member: string, traceBytesMax: number): 
       detail: cause instanceof Error ? cause.message : `${cause}`
     })
   const turn = Effect.unsafeMakeSemaphore(1)
+  const prepare = Effect.try({ try: () => Folder.make(folder), catch: inaccessible })
   return {
     place: folder,
+    prepare,
     open: Effect.gen(function* () {
       // A process that is killed closes its files a little after its successor was asked to open them. To SQLite that would be a file in use, and it would block the thread for as
       // long as it waits.
@@ -89,7 +75,7 @@ export const inFolder = (place: string, member: string, traceBytesMax: number): 
           Effect.addFinalizer(() => turn.release(1))
         )
       )
-      yield* Effect.try({ try: () => makeFolder(folder), catch: inaccessible })
+      yield* prepare
       const engine = yield* SqliteStoreEngine.make({ filename })
       const log = yield* RaftLog.make({ filename: path.join(folder, "raft.sqlite") })
       const owner = yield* Effect.try({ try: () => ownerOf(folder), catch: inaccessible })
@@ -114,5 +100,5 @@ export const inFolder = (place: string, member: string, traceBytesMax: number): 
 export const inMemory: Effect.Effect<Storage, never, Scope.Scope> = Effect.gen(function* () {
   const engine = yield* SqliteStoreEngine.make({ filename: ":memory:" })
   const log = yield* RaftLog.make({ filename: ":memory:" })
-  return { place: "memory", open: Effect.succeed({ log, engine, trace: undefined }) }
+  return { place: "memory", prepare: Effect.void, open: Effect.succeed({ log, engine, trace: undefined }) }
 }).pipe(Effect.orDie)

@@ -7,6 +7,7 @@ import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import xxhash, { type XXHashAPI } from "xxhash-wasm"
+import * as Folder from "../../Folder.js"
 import { type LogEntry, overheadBytes, sizeBytes } from "../../LogEntry.js"
 import type { HardState } from "../../RaftCore.js"
 import type { RaftLogError } from "../../RaftError.js"
@@ -139,7 +140,7 @@ const prepareFile = (filename: string, create: (database: Database.Database) => 
   const damage = findWalDamage(wal)
   if (damage !== undefined) throw damaged(damage)
   // Whoever created it may have been killed before this.
-  file.syncDirectory(file.directoryOf(filename))
+  Folder.sync(file.directoryOf(filename))
 }
 
 const configure = (database: Database.Database): void => {

@@ -2,19 +2,7 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import Database from "better-sqlite3"
-
-/**
- * A file's name is durable only once its folder is synced. SQLite does that for its -wal and its journal, not for the database file
- * itself.
- */
-export const syncDirectory = (directory: string): void => {
-  const handle = fs.openSync(directory, "r")
-  try {
-    fs.fsyncSync(handle)
-  } finally {
-    fs.closeSync(handle)
-  }
-}
+import * as Folder from "../../Folder.js"
 
 /** The folder of a file, by its full path: it has one above it. */
 export const directoryOf = (filename: string): string => path.resolve(path.dirname(filename))
@@ -35,7 +23,7 @@ export const removeUnfinished = (filename: string): void => {
  */
 export const createFile = (filename: string, fill: (database: Database.Database) => void): void => {
   const directory = directoryOf(filename)
-  const made = fs.mkdirSync(directory, { recursive: true })
+  Folder.make(directory)
   const database = new Database(unfinished(filename))
   try {
     database.pragma("synchronous = FULL")
@@ -46,13 +34,8 @@ export const createFile = (filename: string, fill: (database: Database.Database)
   }
   fs.linkSync(unfinished(filename), filename)
   removeUnfinished(filename)
-
-  // The folder names the file, the one above names the folder, and so on as far up as there are new names.
-  const top = path.dirname(made === undefined ? directory : path.resolve(made))
-  for (let at = directory; ; at = path.dirname(at)) {
-    syncDirectory(at)
-    if (at === top || at === path.dirname(at)) break
-  }
+  // SQLite does that for its -wal and its journal, not for the database file itself.
+  Folder.sync(directory)
 }
 
 /** What the file and its -wal take on the disk. */

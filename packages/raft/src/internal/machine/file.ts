@@ -4,6 +4,7 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
+import * as Folder from "../../Folder.js"
 import { nextTurn } from "./nextTurn.js"
 
 const unfinished = (filename: string): string => `${filename}.new`
@@ -25,7 +26,7 @@ export const read = (filename: string): Effect.Effect<Uint8Array | undefined, un
 export const prepare = (filename: string, slices: Iterable<Uint8Array>): Effect.Effect<void, unknown> =>
   Effect.acquireUseRelease(
     attempt(async () => {
-      await fs.promises.mkdir(path.dirname(filename), { recursive: true })
+      Folder.make(path.dirname(filename))
       return fs.promises.open(unfinished(filename), "w")
     }),
     handle =>
@@ -42,12 +43,7 @@ export const prepare = (filename: string, slices: Iterable<Uint8Array>): Effect.
 /** Puts what was prepared in the place of what has the name. When it returns a loss of power does not undo it. */
 export const commit = (filename: string): void => {
   fs.renameSync(unfinished(filename), filename)
-  const folder = fs.openSync(path.dirname(filename), "r")
-  try {
-    fs.fsyncSync(folder)
-  } finally {
-    fs.closeSync(folder)
-  }
+  Folder.sync(path.dirname(filename))
 }
 
 export const discard = (filename: string): void => fs.rmSync(unfinished(filename), { force: true })

@@ -7,6 +7,7 @@ import * as path from "node:path"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Folder from "../../Folder.js"
 import * as Membership from "../../Membership.js"
 import type { InstallSnapshot } from "../../Message.js"
 import { RaftLogError } from "../../RaftError.js"
@@ -43,7 +44,7 @@ const directoryOf = (filename: string): Effect.Effect<string, never, Scope.Scope
       )
     : Effect.sync(() => {
         const directory = path.join(path.dirname(filename), "snapshots")
-        fs.mkdirSync(directory, { recursive: true })
+        Folder.make(directory)
         return directory
       })
 
