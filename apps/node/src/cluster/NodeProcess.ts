@@ -7,6 +7,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Folder from "@reckon/raft/Folder"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
@@ -37,7 +38,7 @@ const logBytesMax = 16 * 1024 * 1024
 const reckon = path.resolve(import.meta.dirname, "../../bin/reckon.js")
 
 const openLog = (logFile: string): number => {
-  fs.mkdirSync(path.dirname(logFile), { recursive: true })
+  Folder.make(path.dirname(logFile))
   if (fs.existsSync(logFile) && fs.statSync(logFile).size > logBytesMax) fs.renameSync(logFile, `${logFile}.old`)
   return fs.openSync(logFile, "a")
 }
@@ -57,6 +58,16 @@ const start = (options: NodeProcessOptions): ChildProcess => {
     fs.closeSync(log)
   }
 }
+
+/** Also where a log is that cannot be written just now, for want of room say: whoever keeps the node running is to try again. */
+const attemptStart = (options: NodeProcessOptions) =>
+  Effect.acquireRelease(
+    Effect.try({
+      try: () => start(options),
+      catch: cause => `could not be started: ${cause instanceof Error ? cause.message : cause}`
+    }),
+    stop
+  )
 
 const awaitExit = (child: ChildProcess): Effect.Effect<string> =>
   Effect.async(resume => {
@@ -95,13 +106,12 @@ export const keepRunning = (options: NodeProcessOptions): Effect.Effect<void, ne
     let restarts = 0
 
     const life = Effect.gen(function* () {
-      const child = yield* Effect.acquireRelease(
-        Effect.sync(() => start(options)),
-        stop
-      )
       const startedAt = yield* Clock.currentTimeMillis
-      yield* options.onStart(child.pid ?? -1, restarts)
-      const reason = yield* awaitExit(child)
+      const reason = yield* attemptStart(options).pipe(
+        Effect.tap(child => options.onStart(child.pid ?? -1, restarts)),
+        Effect.flatMap(awaitExit),
+        Effect.merge
+      )
       const lived = (yield* Clock.currentTimeMillis) - startedAt
       const wait = lived >= stableMillis ? backoffMillisMin : yield* Ref.get(backoff)
       yield* Ref.set(backoff, Math.min(wait * 2, backoffMillisMax))
