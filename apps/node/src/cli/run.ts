@@ -11,6 +11,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as StoreConfig from "@reckon/db/StoreConfig"
+import { StoreFileRefused } from "@reckon/db/StoreEngine"
 import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
@@ -47,6 +48,9 @@ const advice: Readonly<Record<string, string>> = {
   ListenFailed: "name another address, or stop what is there"
 }
 
+const folderAdvice =
+  "name a folder that this user may make and write to, with --data-dir, RECKON_DATA_DIR or the store's own variable"
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
 const ansi = /\u001b\[[0-9;]*[A-Za-z]/g
 
@@ -65,7 +69,7 @@ const messageOf = (error: unknown): string => {
 /** `ErrorName: message; what to do`. */
 const failureLine = (error: unknown): string => {
   const name = nameOf(error)
-  const hint = advice[name]
+  const hint = error instanceof StoreFileRefused && error.reason === "inaccessible" ? folderAdvice : advice[name]
   const message = messageOf(error).replace(/[.;\s]+$/, "")
   return oneLine(`${name}: ${message}${hint === undefined ? "" : `; ${hint}`}`)
 }

@@ -7,6 +7,7 @@
 import { createServer } from "node:net"
 import * as path from "node:path"
 import { NodeStatus } from "@reckon/client/StoreRpcs"
+import * as Folder from "@reckon/raft/Folder"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -60,6 +61,16 @@ const portIsFree = (port: number): Effect.Effect<void, ClusterStartError> =>
     server.listen(port, host, () => server.close(() => resume(Effect.void)))
   })
 
+/** Where nothing can be written no node would ever start, nor its log say why. */
+const folderIsThere = (folder: string): Effect.Effect<void, ClusterStartError> =>
+  Effect.try({
+    try: () => Folder.make(folder),
+    catch: cause =>
+      new ClusterStartError({
+        detail: `no data can be kept in ${folder} (${cause instanceof Error ? cause.message : cause}); choose a folder that this user may make and write to, with --data-dir or RECKON_DATA_DIR`
+      })
+  })
+
 const HealthBody = Schema.Struct({ healthy: Schema.Boolean, stores: Schema.Array(NodeStatus) })
 
 const fetchHealth = (node: LocalNode) =>
@@ -106,6 +117,7 @@ export const start = (options: {
     }
 
     const dataDir = path.resolve(options.dataDir)
+    for (const node of nodes) yield* folderIsThere(path.join(dataDir, node.name))
     yield* Console.log(`data in ${dataDir}`)
     for (const node of nodes) {
       const logFile = path.join(dataDir, node.name, "node.log")
