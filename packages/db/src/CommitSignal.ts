@@ -17,6 +17,8 @@ export interface CommitSignal {
   readonly notify: (index: number) => void
   /** Returns once what the log says up to this index can be read. */
   readonly awaitIndex: (index: number) => Effect.Effect<void>
+  /** Has all return who wait, whatever they wait for: it may never come. */
+  readonly wakeAll: () => void
 }
 
 /**
@@ -36,6 +38,11 @@ export const make = (): CommitSignal => {
         if (waiter.index <= last) waiter.wake()
         else waiting.set(key, waiter)
       }
+    },
+    wakeAll: () => {
+      const before = waiting
+      waiting = new Map()
+      for (const { wake } of before.values()) wake()
     },
     awaitIndex: index =>
       Effect.async<void>(resume => {

@@ -16,6 +16,7 @@ import * as Effect from "effect/Effect"
 import * as CommitSignal from "./CommitSignal.js"
 import * as ConditionCheck from "./internal/processes/conditionCheck.js"
 import * as Observed from "./internal/processes/observed.js"
+import * as Stopped from "./internal/processes/stopped.js"
 import { inFolder, inMemory, type Storage } from "./internal/processes/storage.js"
 import * as LeaderTracker from "./LeaderTracker.js"
 import type { StoreConfig } from "./StoreConfig.js"
@@ -58,7 +59,7 @@ export const raftGroup = (id: string): string => `store/${id}`
 
 /**
  * A store that is not in service yet: its processes are started with the tree that is given it. `memory`: it keeps nothing on disk, and its folder is not made. It tells the `Telemetry` of the
- * context, if there is one, what it does.
+ * context, if there is one, what it does. With the scope it is stopped, for good: who asks it for something then is told that it is not there.
  *
  * @since 0.1.0
  * @category constructors
@@ -105,11 +106,19 @@ export const make = (config: StoreConfig, options: { readonly memory?: boolean |
 
     const reader = StoreReader.make({ store: id, readers: reading, raft, engine, signal })
     const check = ConditionCheck.make({ engine, query: reader.query })
-    const backend: StoreBackend = {
-      ...reader,
-      ...StoreWriter.make({ store: id, writers: writing, check }),
-      status
-    }
+    let isStopped = false
+    // Those who wait for what commits next are to find out that nothing will.
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        isStopped = true
+        signal.wakeAll()
+      })
+    )
+    const backend: StoreBackend = Stopped.backend({
+      store: id,
+      backend: { ...reader, ...StoreWriter.make({ store: id, writers: writing, check }), status },
+      isStopped: () => isStopped
+    })
     const lastVersion = (streamId: string): number => engine.current()?.streamDetails(streamId)?.lastVersion ?? -1
     const store: Store = {
       id,

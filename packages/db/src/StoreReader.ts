@@ -86,7 +86,7 @@ const pageBytesMax = 4 * 1024 * 1024
 /** How long a reader may keep the thread, in nanoseconds, before everything else has a turn. */
 const turnNanos = 1_000_000n
 
-const starting = (store: string) => new NoQuorum({ store, detail: "this node is starting it" })
+const notInService = (store: string) => new NoQuorum({ store, detail: "it is not in service on this node" })
 
 const absent: Readonly<Record<Absent, (streamId: string) => StreamError>> = {
   not_found: streamId => new StreamNotFound({ streamId }),
@@ -122,7 +122,7 @@ const reader = ({ engine, store }: Options) => {
     query: (engine: Engine, nowUs: number) => GenServer.Outcome<State, A, E>
   ): Effect.Effect<GenServer.Outcome<State, A, E | NoQuorum>> => {
     const current = engine.current()
-    if (current === undefined) return GenServer.fail(starting(store), state)
+    if (current === undefined) return GenServer.fail(notInService(store), state)
     const begun = state.clock.unsafeCurrentTimeNanos()
     let outcome: GenServer.Outcome<State, A, E>
     try {
@@ -309,7 +309,7 @@ export const make = (options: {
         return new NoQuorum({ store, detail: "a reader of this node could not be started" })
       case "NoProcess":
       case "CallingSelf":
-        return starting(store)
+        return notInService(store)
       case "CallTimeout":
         return new Overloaded({ detail: "no reader of this node answered in time" })
       case "MailboxFull":
@@ -331,7 +331,7 @@ export const make = (options: {
   const ofEngine = (look: (engine: Engine) => number) =>
     Effect.suspend(() => {
       const current = options.engine.current()
-      return current === undefined ? Effect.fail(starting(store)) : Effect.succeed(look(current))
+      return current === undefined ? Effect.fail(notInService(store)) : Effect.succeed(look(current))
     })
   const lastPosition = ofEngine(engine => engine.lastPosition())
   const appliedIndex = ofEngine(engine => engine.appliedIndex())

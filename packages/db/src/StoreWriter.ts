@@ -345,8 +345,8 @@ export const make = (options: {
     CallTimeout: unknown("the writer did not answer in time"),
     ServerExited: unknown("the writer's process stopped"),
     ChildStartFailed: notTaken("the writer could not be started"),
-    NoProcess: notTaken("this node is starting it"),
-    CallingSelf: notTaken("this node is starting it"),
+    NoProcess: notTaken("it is not in service on this node"),
+    CallingSelf: notTaken("it is not in service on this node"),
     MailboxFull: () => Effect.fail(new Overloaded({ detail: "the writer's mailbox is full" }))
   }
   const inTime = { timeout: Duration.seconds(20) }

@@ -111,7 +111,7 @@ export interface Service {
   readonly start: (options: StoreConfig.StoreOptions) => Effect.Effect<Store.Store, StartError>
   /**
    * Stops a store, in order, and forgets it; its files stay, and can be started again. What was under way is answered, or ends with an error that says whether it may have taken
-   * effect.
+   * effect. Whoever has the store in hand is told `StoreNotFound` from then on, and so are its subscriptions: when it is started again, the one to ask is what `start` gives.
    */
   readonly stop: (id: string) => Effect.Effect<void, StoreNotFound>
   /** A store that runs here. */

@@ -15,12 +15,14 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import * as EventStore from "../src/EventStore.js"
 import type { Store } from "../src/Store.js"
 import * as StoreNames from "../src/StoreNames.js"
 import * as Stores from "../src/Stores.js"
 import { append, event } from "./helpers/events.js"
-import { folder, kill, processOf, untilSo } from "./helpers/processes.js"
+import { folder, kill, processOf, settle, untilSo } from "./helpers/processes.js"
 
 const self = { name: "n1", address: { host: "127.0.0.1", port: 1 } }
 
@@ -233,6 +235,40 @@ describe("the stores of a node", () => {
       }
       assert.isAbove(count.written, 0)
       assert.isAbove(count.refused, 0)
+    }).pipe(Effect.provide(node([])))
+  )
+
+  it.effect("that were stopped are not served any more, and whoever has one in hand is told so at once", () =>
+    Effect.gen(function* () {
+      const stores = yield* Stores.Stores
+      const store = yield* stores.start({ id: "orders" })
+      const service = yield* EventStore.fromStore(store)
+      yield* service.append("a", "any", [event(1)])
+      const live = yield* Effect.fork(Stream.runDrain(service.subscribe({ streamId: "a", from: "origin" })))
+      yield* settle
+      yield* stores.stop("orders")
+
+      const page = { from: 0, count: 1, direction: "forward", asOf: null } as const
+      const requests: Readonly<Record<string, Effect.Effect<unknown, StoreError>>> = {
+        live: Fiber.join(live),
+        append: service.append("a", "any", [event(2)]),
+        delete: service.deleteStream("a"),
+        read: service.read("a"),
+        "local read": service.read("a", { consistency: "local" }),
+        "of the backend": store.backend.readAll({ ...page, consistency: "linearizable" }),
+        subscription: Stream.runDrain(service.subscribe({ streamId: null, from: "origin" })),
+        "subscription from now on": Stream.runDrain(service.subscribe({ streamId: null, from: "current" }))
+      }
+      const told = yield* Effect.forEach(Object.entries(requests), ([name, request]) =>
+        Effect.map(
+          Effect.raceFirst(Effect.flip(request), Effect.as(settle, { _tag: "nothing yet" })),
+          ({ _tag }) => [name, _tag] as const
+        )
+      )
+      assert.deepStrictEqual(
+        told,
+        Object.keys(requests).map(name => [name, "StoreNotFound"] as const)
+      )
     }).pipe(Effect.provide(node([])))
   )
 

@@ -62,7 +62,7 @@ export const make: Effect.Effect<Context.Tag.Service<WorkerRegistry>> = Effect.s
         const worker = serving[turn % serving.length]
         if (worker !== undefined) return Effect.succeed(worker)
         return announced.has(store)
-          ? Effect.fail(new NoQuorum({ store, detail: "this node is starting it" }))
+          ? Effect.fail(new NoQuorum({ store, detail: "it is not in service on this node" }))
           : Effect.fail(new StoreNotFound({ store }))
       }),
     stores: Effect.sync(() => [...announced].sort())
