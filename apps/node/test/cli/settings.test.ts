@@ -225,6 +225,26 @@ describe("node start and cluster start", () => {
   )
 })
 
+describe("the time a client command may take", () => {
+  it.scopedLive("is a number of seconds, down to a millisecond", () =>
+    Effect.gen(function* () {
+      const { at } = yield* setUp
+      for (const right of ["86400", "1.2345"]) {
+        const outcome = yield* reckon(["append", "s", "--type", "T", "--data", "1", "--timeout", right, ...at])
+        assert.strictEqual(outcome.code, 0, outcome.err)
+      }
+      for (const wrong of ["0", "0.0004", "-1", "5s", "NaN", "1e3", "86400.1", "99999999"]) {
+        const outcome = yield* reckon(["append", "s", "--type", "T", "--data", "1", "--timeout", wrong, ...at])
+        assertFailure(
+          outcome,
+          2,
+          `UsageError: --timeout is '${wrong}', it must be a number of seconds from 0.001 to 86400;`
+        )
+      }
+    })
+  )
+})
+
 describe("the sizes a client command checks", () => {
   it.scopedLive("take units, and settings of a node do not concern it", () =>
     Effect.gen(function* () {

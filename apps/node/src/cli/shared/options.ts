@@ -181,10 +181,11 @@ const timeout = Options.text("timeout").pipe(
   Options.withDescription("how long a request may take in all (default: 10)"),
   Options.withDefault("10"),
   Options.mapEffect(text => {
-    const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0
-    return seconds > 0 && seconds <= 86_400
-      ? Effect.succeed(Duration.seconds(seconds))
-      : Effect.fail(usage(`--timeout is '${text}', it must be a number of seconds above 0`))
+    // A client waits for whole milliseconds.
+    const millis = /^\d+(\.\d+)?$/.test(text) ? Math.round(Number(text) * 1000) : 0
+    return millis >= 1 && millis <= 86_400_000
+      ? Effect.succeed(Duration.millis(millis))
+      : Effect.fail(usage(`--timeout is '${text}', it must be a number of seconds from 0.001 to 86400`))
   })
 )
 
