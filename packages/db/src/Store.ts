@@ -71,7 +71,10 @@ export const make = (config: StoreConfig, options: { readonly memory?: boolean |
     const telemetry = yield* Telemetry.ambient
     const { id } = config
     const node = members.self.name
-    const storage = options.memory === true ? yield* inMemory : inFolder(config.dataDir, node, config.traceBytesMax)
+    const voters = config.mode === "single" ? [node] : members.names
+    const { dataDir, traceBytesMax } = config
+    const storage =
+      options.memory === true ? yield* inMemory : inFolder({ place: dataDir, member: node, voters, traceBytesMax })
     const engine = yield* ServiceHandle.make<Engine>(`engine of store ${id}`)
     const signal = CommitSignal.make()
     const raft = yield* RaftClient.make({ group: raftGroup(id), self: node, processName: StoreNames.store(id) })
@@ -125,7 +128,7 @@ export const make = (config: StoreConfig, options: { readonly memory?: boolean |
       config,
       storage,
       node,
-      voters: config.mode === "single" ? [node] : members.names,
+      voters,
       engine,
       signal,
       raft,

@@ -3,6 +3,7 @@ import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as LogEntry from "@reckon/raft/LogEntry"
 import * as Membership from "@reckon/raft/Membership"
+import * as Repair from "@reckon/raft/Repair"
 import * as Effect from "effect/Effect"
 import { inFolder } from "../src/internal/processes/storage.js"
 import { folder } from "./helpers/processes.js"
@@ -10,7 +11,7 @@ import { folder } from "./helpers/processes.js"
 /** Opens the folder as the member, and gives its log a configuration with these voters. */
 const found = (place: string, member: string, voters: ReadonlyArray<string>) =>
   Effect.scoped(
-    Effect.map(inFolder(place, member, 0).open, ({ log }) => {
+    Effect.map(inFolder({ place, member, voters, traceBytesMax: 0 }).open, ({ log }) => {
       log.stage({
         hardState: { term: 1, votedFor: undefined },
         entries: [LogEntry.configuration(1, 1, Membership.founding(voters))]
@@ -19,7 +20,15 @@ const found = (place: string, member: string, voters: ReadonlyArray<string>) =>
     })
   )
 
-const open = (place: string, member: string) => Effect.scoped(Effect.asVoid(inFolder(place, member, 0).open))
+const three = ["n1", "n2", "n3"]
+
+const open = (place: string, member: string, voters: ReadonlyArray<string> = three) =>
+  Effect.scoped(Effect.asVoid(inFolder({ place, member, voters, traceBytesMax: 0 }).open))
+
+const refusal = (place: string, member: string, voters: ReadonlyArray<string>) =>
+  Effect.map(Effect.flip(open(place, member, voters)), error =>
+    error._tag === "StoreFileRefused" && error.reason === "foreign" ? error.detail : assert.fail(error.message)
+  )
 
 const ownerOf = (place: string) => fs.readFileSync(path.join(place, "member"), "utf8")
 
@@ -27,7 +36,7 @@ describe("the folder of a store", () => {
   it.scoped("is that of one member of its group, and of no other: what one has promised the other would not keep", () =>
     Effect.gen(function* () {
       const place = yield* folder
-      yield* found(place, "n1", ["n1", "n2", "n3"])
+      yield* found(place, "n1", three)
       const refused = yield* Effect.flip(open(place, "n2"))
       if (refused._tag !== "StoreFileRefused") return assert.fail(refused.message)
       assert.strictEqual(refused.reason, "foreign")
@@ -41,15 +50,48 @@ describe("the folder of a store", () => {
     Effect.gen(function* () {
       const place = yield* folder
       yield* found(place, "embedded", ["embedded"])
-      yield* open(place, "n1")
+      yield* open(place, "n1", ["n1"])
       assert.strictEqual(ownerOf(place), "n1\n")
+    })
+  )
+
+  it.scoped("on one node alone is no member's of a cluster: that node would go on alone in it", () =>
+    Effect.gen(function* () {
+      const place = yield* folder
+      yield* found(place, "n1", ["n1"])
+      assert.include(yield* refusal(place, "n1", three), "one node alone, and this node is one of n1, n2, n3")
+      assert.include(yield* refusal(place, "n2", three), "one node alone, and this node is one of n1, n2, n3")
+      assert.strictEqual(ownerOf(place), "n1\n")
+      yield* open(place, "n1", ["n1"])
+    })
+  )
+
+  it.scoped("of a member of a cluster is not opened alone: it would wait for the others for ever", () =>
+    Effect.gen(function* () {
+      const place = yield* folder
+      yield* found(place, "n1", three)
+      assert.include(yield* refusal(place, "n1", ["n1"]), "n1, n2, n3 keep together, and this node was started alone")
+    })
+  )
+
+  it.scoped("of one that was made to go on alone is opened with the others' names, and without", () =>
+    Effect.gen(function* () {
+      const place = yield* folder
+      yield* found(place, "n1", three)
+      yield* Repair.forceShrink({
+        filename: path.join(place, "raft.sqlite"),
+        self: "n1",
+        confirmation: Repair.confirmationFor("n1")
+      })
+      yield* open(place, "n1")
+      yield* open(place, "n1", ["n1"])
     })
   )
 
   it.scoped("from before folders had names is taken by whoever opens it", () =>
     Effect.gen(function* () {
       const place = yield* folder
-      yield* found(place, "n1", ["n1", "n2", "n3"])
+      yield* found(place, "n1", three)
       fs.rmSync(path.join(place, "member"))
       yield* open(place, "n2")
       assert.strictEqual((yield* Effect.flip(open(place, "n1")))._tag, "StoreFileRefused")

@@ -25,6 +25,24 @@ const everybody = (configuration: Membership.Configuration): ReadonlyArray<strin
 export const isSole = (log: Log): boolean => everybody(configurationOf(log)).length <= 1
 
 /**
+ * Why a log cannot go on with these voters, if it cannot. A group that has had one member ever goes on alone whomever its node is told of: it would serve its clients a store of its own beside
+ * that of the others. And one member of several, alone, is never heard of by anybody.
+ */
+export const misfit = (log: Log, voters: ReadonlyArray<string>): string | undefined => {
+  const configuration = configurationOf(log)
+  const [only, ...others] = everybody(configuration)
+  if (only === undefined) return undefined
+  if (voters.length > 1 && others.length === 0) {
+    return `the folder is that of a store on one node alone, and this node is one of ${voters.join(", ")}: start it without the others, or give it an empty folder`
+  }
+  const members = Membership.members(configuration)
+  if (voters.length === 1 && members.length > 1) {
+    return `the folder is that of a store that ${members.join(", ")} keep together, and this node was started alone: name the others when it is started, or give it an empty folder`
+  }
+  return undefined
+}
+
+/**
  * Lets the node go by another name than it had when the log was last written, as where a folder is embedded at first and a node's own later. A group that has had
  * one member ever has nobody else who could vote or have been promised anything under the old name.
  */

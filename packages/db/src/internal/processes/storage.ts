@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as SqliteStoreEngine from "../../SqliteStoreEngine.js"
 import { type Service as Engine, StoreFileRefused } from "../../StoreEngine.js"
-import { isSole } from "./soleMember.js"
+import { isSole, misfit } from "./soleMember.js"
 
 interface Opened {
   readonly log: Context.Tag.Service<RaftLog.RaftLog>
@@ -48,12 +48,18 @@ const makeOwner = (folder: string, member: string): void => {
  * Two files in a folder, because only the log has to be synced: it replays what a crash takes from the events.
  *
  * The events are opened first: their lock says who has the folder, before anything of the log is looked at. The log holds what its member has promised to the others, so a third file
- * names the member, and no other goes on from there, unless there never were any others.
+ * names the member, and no other goes on from there, unless there never were any others. Nor does it where its log is that of another kind of group than that of these voters.
  *
  * A trace of the log's member lies beside them, in `traceBytesMax` bytes; where they are 0 there is none.
  */
-export const inFolder = (place: string, member: string, traceBytesMax: number): Storage => {
-  const folder = path.resolve(place)
+export const inFolder = (options: {
+  readonly place: string
+  readonly member: string
+  readonly voters: ReadonlyArray<string>
+  readonly traceBytesMax: number
+}): Storage => {
+  const { member, traceBytesMax, voters } = options
+  const folder = path.resolve(options.place)
   const filename = path.join(folder, "events.sqlite")
   const inaccessible = (cause: unknown) =>
     new StoreFileRefused({
@@ -78,11 +84,15 @@ export const inFolder = (place: string, member: string, traceBytesMax: number): 
       yield* prepare
       const engine = yield* SqliteStoreEngine.make({ filename })
       const log = yield* RaftLog.make({ filename: path.join(folder, "raft.sqlite") })
+      const foreign = (detail: string) => new StoreFileRefused({ filename, reason: "foreign", detail })
       const owner = yield* Effect.try({ try: () => ownerOf(folder), catch: inaccessible })
       if (owner !== undefined && owner !== member && !isSole(log)) {
-        const detail = `the folder is that of the node "${owner}", this one is "${member}": give it its own folder back, or its own name`
-        return yield* new StoreFileRefused({ filename, reason: "foreign", detail })
+        return yield* foreign(
+          `the folder is that of the node "${owner}", this one is "${member}": give it its own folder back, or its own name`
+        )
       }
+      const unfit = misfit(log, voters)
+      if (unfit !== undefined) return yield* foreign(unfit)
       if (owner !== member) yield* Effect.try({ try: () => makeOwner(folder, member), catch: inaccessible })
       const trace =
         traceBytesMax === 0
