@@ -192,7 +192,9 @@ export const NodeStatus = Schema.Struct({
   appliedIndex: Schema.NonNegativeInt,
   lastPosition: Schema.Int,
   pid: Schema.Int,
-  healthy: Schema.Boolean
+  healthy: Schema.Boolean,
+  /** Why it takes no part in the store and cannot without somebody's help, and what to do about it; `null` while all is well. */
+  problem: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null })
 })
 
 /**

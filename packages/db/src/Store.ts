@@ -104,7 +104,8 @@ export const make = (config: StoreConfig, options: { readonly memory?: boolean |
       appliedIndex: member?.appliedIndex ?? 0,
       lastPosition: engine.current()?.lastPosition() ?? -1,
       pid: process.pid,
-      healthy: member !== null && member.leader !== null
+      healthy: member !== null && member.leader !== null,
+      problem: member?.problem ?? null
     }))
 
     const reader = StoreReader.make({ store: id, readers: reading, raft, engine, signal })

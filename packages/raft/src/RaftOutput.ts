@@ -7,7 +7,7 @@ import type { LogEntry } from "./LogEntry.js"
 import type * as Membership from "./Membership.js"
 import type { MemberId } from "./Membership.js"
 import type { Message } from "./Message.js"
-import type { HardState, Role, State } from "./RaftState.js"
+import type { Contradiction, HardState, Role, State } from "./RaftState.js"
 import type { Snapshot } from "./Snapshot.js"
 
 /**
@@ -107,6 +107,24 @@ export interface Commit {
  */
 export interface MemberRemoved {
   readonly _tag: "MemberRemoved"
+}
+
+/**
+ * A message shows what cannot be as long as every disk keeps what it synced: see {@link Contradiction}, after which this member takes no part in its group any
+ * more until it is started anew. `two_leaders`, of the term that this member is in, is said each time that the second is heard, whom it does not follow; if it leads itself, it gives up the lead.
+ *
+ * @since 0.1.0
+ * @category outputs
+ */
+export interface Contradicted {
+  readonly _tag: "Contradicted"
+  readonly how: Contradiction["how"] | "two_leaders"
+  /** Who said so. */
+  readonly member: MemberId
+  /** As in {@link Contradiction}; of two leaders, how far this member has committed. */
+  readonly index: number
+  /** Where this member's log ends. */
+  readonly lastIndex: number
 }
 
 /**
@@ -288,6 +306,7 @@ export type Output =
   | MembershipChanged
   | Commit
   | MemberRemoved
+  | Contradicted
   | Send
   | SendAfterPersist
   | SendSnapshot

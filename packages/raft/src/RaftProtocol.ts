@@ -59,6 +59,8 @@ export const Status = Schema.Struct({
   learners: Schema.Array(MemberId),
   /** Whether this member knows that it was removed. */
   removed: Schema.Boolean,
+  /** Why it takes no part in its group and cannot without somebody's help, and what to do about it; `null` while all is well. */
+  problem: Schema.NullOr(Schema.String),
   /** The group's, the same on all members; `null` until it is known here to be settled. */
   incarnation: Schema.NullOr(Incarnation),
   /** Proposals taken here that have no outcome yet. */

@@ -150,6 +150,25 @@ export interface LeasePromise {
 }
 
 /**
+ * Why a member was set aside: what it heard and what it has cannot both be, as long as every disk keeps what it synced.
+ *
+ * - `forgotten`: the leader has committed `index` on the word of this member, whose log is shorter.
+ * - `behind`: this member led, and its follower has committed `index`, which its log has not got.
+ * - `forked`: `index` is committed here, and the leader has another entry there; or what the leader has behind it is another group's.
+ *
+ * So it is where a folder was put back from an older copy, of this member or of others, and where a disk loses what it said to be synced.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Contradiction {
+  readonly how: "forgotten" | "behind" | "forked"
+  /** Who said so. */
+  readonly member: MemberId
+  readonly index: number
+}
+
+/**
  * Everything a member remembers, entries apart. Small enough to print; treat it as immutable.
  *
  * @since 0.1.0
@@ -165,6 +184,8 @@ export interface State {
   readonly configurations: Membership.History
   /** Whether this member knows that it belongs to the group no more: it asks for no election ever again. */
   readonly removed: boolean
+  /** Set once for the life of the process: from then on it hears nobody, votes for nobody and leads nothing. */
+  readonly contradiction: Contradiction | undefined
 
   readonly role: Role
   readonly term: number
@@ -178,6 +199,8 @@ export interface State {
   readonly commitIndex: number
   /** The newest commit index that a leader has told of since the start; beyond `lastIndex` where entries are still on their way here. */
   readonly heardCommitIndex: number
+  /** The term in which this member last said that its log is lost; 0 if it never did. */
+  readonly lostTerm: number
   /** Entries up to here are committed **and** durable here; what `Commit` last said. */
   readonly applyIndex: number
 

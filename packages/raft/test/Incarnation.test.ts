@@ -5,8 +5,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Process from "@reckon/otp/Process"
 import * as LogEntry from "@reckon/raft/LogEntry"
 import * as Membership from "@reckon/raft/Membership"
+import { RaftLogError } from "@reckon/raft/RaftError"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import type { SnapshotChunk } from "@reckon/raft/SnapshotChunk"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import {
@@ -286,6 +288,8 @@ describe("a node that comes with another group's data under a member's name", ()
               `c is of another incarnation of the group "g", ${theirs}, than ${self}, which is of ${ours}`
             )
             assert.include(said[0], "bring its own data folder back")
+            assert.isNull((yield* leader.status).problem)
+            assert.include((yield* c.status).problem ?? "", "is of another incarnation")
           }
           const byTheirs = errors.filter(error => error.includes("than c, which"))
           assert.strictEqual(new Set(byTheirs).size, byTheirs.length)
@@ -410,6 +414,63 @@ describe("a member that comes back without its data", () => {
           yield* common([leader, again])
         })
       )
+    })
+  )
+})
+
+describe("a member that comes back with an older copy of its data", () => {
+  it.scoped("is set aside and says why, once and in its status; the others go on", () =>
+    Effect.gen(function* () {
+      const nodes = yield* freshNodes
+      yield* serve(nodes, 3)
+      const copyOf = (self: string) => `${nodes.file(self)}.copy`
+      for (const self of names) fs.copyFileSync(nodes.file(self), copyOf(self))
+      yield* running(on(nodes, ...names), (members, network, errors) =>
+        Effect.gen(function* () {
+          const leader = yield* leaderOf(members)
+          const [lost] = members.filter(member => member !== leader)
+          assert(lost !== undefined)
+          yield* proposeMany(leader, 4, 9)
+          yield* eventually(Effect.sync(() => members.every(({ applied }) => applied.length === 9)))
+          const { term } = yield* leader.status
+          yield* stop(lost)
+          const again = yield* makeMember(network, lost.self, names, { filename: copyOf(lost.self) })
+          yield* again.start
+          yield* eventually(Effect.map(again.status, ({ problem }) => problem !== null))
+          const before = yield* again.status
+          const problem = before.problem ?? ""
+          assert.include(problem, `${lost.self} has lost what it acknowledged`)
+          assert.include(problem, `the leader ${leader.self} has committed`)
+          assert.include(problem, "start it with an empty one")
+          yield* proposeMany(leader, 10, 20)
+          yield* whileTimePasses(Effect.sleep("10 seconds"))
+          assert.deepStrictEqual(yield* again.status, before)
+          assert.deepInclude(before, { role: "follower", leader: null })
+          assert.deepStrictEqual(errors, [problem])
+          assert.deepInclude(yield* leader.status, { role: "leader", term, problem: null })
+        })
+      )
+    })
+  )
+
+  it.scoped("does not start where its machine has applied more than the log has", () =>
+    Effect.gen(function* () {
+      const nodes = yield* freshNodes
+      yield* serve(nodes, 3)
+      const copy = `${nodes.file("a")}.copy`
+      fs.copyFileSync(nodes.file("a"), copy)
+      yield* running(on(nodes, ...names), members =>
+        Effect.gen(function* () {
+          yield* proposeMany(yield* leaderOf(members), 4, 9)
+          yield* eventually(Effect.sync(() => members.every(({ applied }) => applied.length === 9)))
+        })
+      )
+      const started = running([{ self: "a", nodes, options: { filename: copy } }], () => Effect.void)
+      const refused = yield* Effect.flip(started)
+      if (refused._tag !== "StartFailed" || refused.reason._tag !== "Crash") return assert.fail(refused._tag)
+      const error = Cause.squash(refused.reason.cause)
+      assert.instanceOf(error, RaftLogError)
+      assert.include(error.message, "the file is an older copy, or a new one in the place of one that is lost")
     })
   )
 })

@@ -20,6 +20,7 @@ import {
   each,
   enters,
   followsB,
+  givesUp,
   heard,
   type Row,
   receive,
@@ -261,7 +262,7 @@ const rows: ReadonlyArray<Row> = [
     receive(timeoutNow("b", 3)),
     {
       ...each(() => stands(4, "2/2", true)),
-      leader: { defect: "one leader a term" },
+      leader: givesUp,
       learner: [start.learner],
       removed: ["follower 3 - b removed", "Role follower term=3 leader=b"]
     }

@@ -20,6 +20,7 @@ interface Row {
   readonly appliedIndex: number | null
   readonly pid: number | null
   readonly healthy: boolean
+  readonly problem: string | null
 }
 
 const answered = (endpoint: string, status: StoreRpcs.NodeStatus): Row => ({
@@ -31,7 +32,8 @@ const answered = (endpoint: string, status: StoreRpcs.NodeStatus): Row => ({
   commitIndex: status.commitIndex,
   appliedIndex: status.appliedIndex,
   pid: status.pid,
-  healthy: status.healthy
+  healthy: status.healthy,
+  problem: status.problem
 })
 
 const silent = (endpoint: string, error: { readonly _tag: string }): Row => ({
@@ -43,7 +45,8 @@ const silent = (endpoint: string, error: { readonly _tag: string }): Row => ({
   commitIndex: null,
   appliedIndex: null,
   pid: null,
-  healthy: false
+  healthy: false,
+  problem: null
 })
 
 const columns = ["node", "endpoint", "role", "term", "commit", "applied", "pid", "healthy"]
@@ -91,7 +94,12 @@ export const status = Command.make("status", sharedOptions, options =>
       })
     })
     if (options.json) yield* Effect.forEach(rows, printJson, { discard: true })
-    else yield* printLine(table([columns, ...rows.map(cells)]))
+    else {
+      yield* printLine(table([columns, ...rows.map(cells)]))
+      yield* Effect.forEach(rows, ({ problem }) => (problem === null ? Effect.void : printLine(plain(problem))), {
+        discard: true
+      })
+    }
     const failures = results.filter(Either.isLeft).map(result => result.left)
     const first = failures.find(error => error._tag !== "Unreachable") ?? failures[0]
     if (failures.length < results.length || first === undefined) return

@@ -178,7 +178,8 @@ describe("streams, status and subscribe", () => {
   it.scopedLive("status has a row per endpoint, also for those that do not answer", () =>
     Effect.gen(function* () {
       const { at, gateway, store } = yield* setUp
-      const follower = yield* Gateway.make(store, { node: "node-2", role: "follower" })
+      const problem = "node-2 has lost what it acknowledged"
+      const follower = yield* Gateway.make(store, { node: "node-2", role: "follower", problem })
       const dead = yield* Gateway.make(store)
       yield* dead.vanish
       const all = [...at, "--endpoint", follower.endpoint, "--endpoint", dead.endpoint]
@@ -194,12 +195,14 @@ describe("streams, status and subscribe", () => {
         commitIndex: 0,
         appliedIndex: 0,
         pid: 4711,
-        healthy: true
+        healthy: true,
+        problem: null
       })
-      assert.deepInclude(rows[1], { node: "node-2", role: "follower" })
+      assert.deepInclude(rows[1], { node: "node-2", role: "follower", problem })
       assert.deepInclude(rows[2], { node: null, endpoint: dead.endpoint, role: "unreachable", healthy: false })
       const table = yield* reckon(["status", ...all])
       assert.match(table.out, /^node +endpoint +role +term +commit +applied +pid +healthy\nnode-1 /)
+      assert.isTrue(table.out.endsWith(`\n${problem}\n`))
 
       const none = yield* reckon(["status", "--endpoint", dead.endpoint])
       assert.include(none.out, "unreachable")

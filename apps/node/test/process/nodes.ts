@@ -10,7 +10,8 @@ export const makeNodes = (environment: Readonly<Record<string, string>> = {}) =>
     const folder = yield* ProcessCluster.temporaryFolder
     const basePort = yield* ProcessCluster.freeBasePort
     const endpoints = [0, 1, 2].map(at => `127.0.0.1:${basePort + at}`)
-    const startNode = (at: number) =>
+    /** With those peers; by default with all others. */
+    const startNode = (at: number, peers = [0, 1, 2].filter(peer => peer !== at)) =>
       Effect.acquireRelease(
         Effect.sync(() =>
           ProcessCluster.start(
@@ -18,7 +19,7 @@ export const makeNodes = (environment: Readonly<Record<string, string>> = {}) =>
             [
               ...["node", "start", "--name", `n${at}`, "--data-dir", path.join(folder, `n${at}`)],
               ...["--rpc", endpoints[at] ?? "", "--http", `127.0.0.1:${basePort + 10 + at}`],
-              ...[0, 1, 2].filter(peer => peer !== at).flatMap(peer => ["--peer", `n${peer}=${endpoints[peer]}`])
+              ...peers.flatMap(peer => ["--peer", `n${peer}=${endpoints[peer]}`])
             ],
             environment
           )

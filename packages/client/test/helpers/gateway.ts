@@ -84,7 +84,8 @@ export const make = Effect.fnUntraced(function* (
     appliedIndex: store.all.length,
     lastPosition: store.all.length - 1,
     pid: 4711,
-    healthy: true
+    healthy: true,
+    problem: null
   })
   const handlers = StoreRpcs.StoreRpcs.toLayer({
     ...Handlers.make(store, gateway, options),

@@ -39,7 +39,8 @@ export const make = (
       appliedIndex: 0,
       lastPosition: -1,
       pid: 1,
-      healthy: true
+      healthy: true,
+      problem: null
     })
   }
 }

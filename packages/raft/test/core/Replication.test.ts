@@ -325,28 +325,4 @@ describe("bugs of others: replication and commit (§4.3)", () => {
       "AppendReply→b term=1 match=3"
     ])
   })
-
-  it("what is committed is never cut: no message makes a member compare it again", () => {
-    const member = new Member({ terms: [1, 1, 1], term: 1, applied: 2 })
-    assert.deepStrictEqual(member.receive(appendEntries("b", 2, [0, 0], [2, 2, 2])), [
-      "Persist#1 term=2 vote=- cut=3 3/2",
-      "Role follower term=2 leader=b",
-      "Truncated from=3",
-      "after#1 AppendReply→b term=2 match=3"
-    ])
-  })
-
-  it("two leaders in one term are a defect, with the numbers", () => {
-    const member = new Member({ terms: [1, 1], term: 1 })
-    member.receive(appendEntries("b", 1, [2, 1], [1]))
-    assert.throws(
-      () => member.receive(appendEntries("c", 1, [2, 1], [1])),
-      "broken invariant: one leader a term (id=a term=1 leader=b other=c)"
-    )
-  })
-
-  it("an answer for entries that were never sent is a defect", () => {
-    const member = new Member().lead()
-    assert.throws(() => member.receive(matched("b", 1, 9)), /matchIndex=9 lastIndex=1/)
-  })
 })

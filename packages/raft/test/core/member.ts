@@ -28,6 +28,8 @@ export const show = (output: RaftCore.Output): string => {
       return `Commit ${output.index}`
     case "MemberRemoved":
       return "MemberRemoved"
+    case "Contradicted":
+      return `Contradicted ${output.how} by ${output.member} at ${output.index}, last ${output.lastIndex}`
     case "Send":
       return showMessage(output.message)
     case "SendAfterPersist":

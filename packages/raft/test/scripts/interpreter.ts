@@ -77,9 +77,11 @@ const showConfiguration = ({ learners, removed, voters }: Membership.Configurati
 const showState = (cluster: Cluster, id: string): Words => {
   const { core, up } = cluster.node(id)
   if (!up) return [`${id}   down`]
-  const { applyIndex, commitIndex, durableIndex, lastIndex, lastTerm, leader, removed, role, term, votedFor } = core
+  const { applyIndex, commitIndex, contradiction, durableIndex, lastIndex, lastTerm, leader, role, term, votedFor } =
+    core
+  const outside = core.removed ? "removed " : contradiction === undefined ? "" : "set aside "
   const head =
-    `${id}   ${removed ? "removed " : ""}${role} term=${term} vote=${votedFor ?? "-"} leader=${leader ?? "-"} ` +
+    `${id}   ${outside}${role} term=${term} vote=${votedFor ?? "-"} leader=${leader ?? "-"} ` +
     `last=${lastIndex}/${lastTerm} durable=${durableIndex} commit=${commitIndex} apply=${applyIndex} ` +
     `members=[${showConfiguration(RaftCore.configuration(core))}]`
   const progress = core.progress.map(

@@ -207,6 +207,11 @@ const others: Readonly<Record<string, StepFunction>> = {
     input => input._tag === "Propose",
     () => undefined
   ),
+  "goes on when it was shown that it lost what it acknowledged (§4.6)": under(
+    "contradiction",
+    () => true,
+    () => undefined
+  ),
   "loses proposals without a word (§4.8)": without(({ _tag }) => _tag === "ProposalsRefused" || _tag === "Truncated")
 }
 

@@ -91,8 +91,15 @@ export const heard = (role: RoleName): ReadonlyArray<string> =>
 /** Follows b in term 3, and keeps its vote. */
 export const followsB = (says: (role: RoleName) => ReadonlyArray<string>): Record<RoleName, Cell> => ({
   ...each(role => [`follower 3 ${role === "candidate" ? "a" : "-"} b${suffix(role)}`, ...says(role)]),
-  leader: { defect: "one leader a term" }
+  leader: givesUp
 })
+
+/** Hears that b leads as well. */
+export const givesUp: Cell = [
+  "follower 3 a -",
+  "Role follower term=3 leader=-",
+  "Contradicted two_leaders by b at 3, last 4"
+]
 
 const suffix = (role: RoleName): string => (role === "removed" ? " removed" : "")
 

@@ -77,7 +77,12 @@ const listen = Effect.fnUntraced(function* (target: number) {
 
 export const make = Effect.fnUntraced(function* (
   store: MemoryStore,
-  options?: { readonly node?: string; readonly role?: StoreRpcs.NodeStatus["role"]; readonly pageMax?: number }
+  options?: {
+    readonly node?: string
+    readonly role?: StoreRpcs.NodeStatus["role"]
+    readonly problem?: string
+    readonly pageMax?: number
+  }
 ) {
   const server = yield* NodeSocketServer.make({ host: "127.0.0.1", port: 0 })
   const network = yield* listen(server.address._tag === "TcpAddress" ? server.address.port : 0)
@@ -205,7 +210,8 @@ export const make = Effect.fnUntraced(function* (
         appliedIndex: store.all.length,
         lastPosition: store.all.length - 1,
         pid: 4711,
-        healthy: true
+        healthy: true,
+        problem: options?.problem ?? null
       }))
   })
 

@@ -17,9 +17,11 @@ import { becomeFollower, leaderIsAlive, resetElectionTimer } from "./roles.js"
 // asking
 // -----------------------------------------------------------------------------
 
-/** Who only learns, or has left, asks for no election: it would disturb those that decide, and could not be followed. */
+/** Who only learns, has left or was set aside asks for no election: it would disturb those that decide, and could not be followed. */
 const mayLead = ({ state }: Draft): boolean =>
-  !state.removed && Membership.mayLead(state.configurations, state.commitIndex, state.id)
+  !state.removed &&
+  state.contradiction === undefined &&
+  Membership.mayLead(state.configurations, state.commitIndex, state.id)
 
 /**
  * Whether a log that ends there can have all that this member has heard to be committed; any other gets no vote, not even its own. Among members that keep their logs it would not be

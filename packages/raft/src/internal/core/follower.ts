@@ -1,7 +1,8 @@
 import type { MemberId } from "../../Membership.js"
+import * as Membership from "../../Membership.js"
 import type { AppendEntries, AppendReply, Heartbeat, InstallSnapshot, TimeoutNow } from "../../Message.js"
-import { append, type Draft, install, lastIndexWithin, send, termAt, truncate } from "./draft.js"
-import { assertInvariant } from "./invariant.js"
+import { noticeOther, setAside } from "./contradiction.js"
+import { append, type Draft, firstIndex, install, lastIndexWithin, send, termAt, truncate } from "./draft.js"
 import * as lease from "./lease.js"
 import { becomeFollower } from "./roles.js"
 import * as transfer from "./transfer.js"
@@ -10,24 +11,22 @@ import * as transfer from "./transfer.js"
 
 /**
  * A message of the present term can only come from its one leader, whether this member's configuration has heard of it
- * or not.
+ * or not. False where it comes from a second one: then it is not to be taken.
  */
-export const follow = (draft: Draft, message: AppendEntries | Heartbeat | InstallSnapshot | TimeoutNow): void => {
+export const follow = (draft: Draft, message: AppendEntries | Heartbeat | InstallSnapshot | TimeoutNow): boolean => {
   const { state } = draft
-  assertInvariant(state.role !== "leader", "one leader a term", { id: state.id, term: state.term, other: message.from })
-  assertInvariant(state.leader === undefined || state.leader === message.from, "one leader a term", {
-    id: state.id,
-    term: state.term,
-    leader: state.leader,
-    other: message.from
-  })
+  if (state.leader !== undefined && state.leader !== message.from) {
+    noticeOther(draft, message.from)
+    return false
+  }
   lease.promise(draft, message.from)
   if (state.role === "follower" && state.leader === message.from) {
     state.electionElapsed = 0
-    return
+    return true
   }
   becomeFollower(draft, message.from)
   if (state.transfer !== undefined) transfer.end(draft, state.transfer.target === message.from ? "transferred" : "lost")
+  return true
 }
 
 const hear = ({ state }: Draft, commit: number): void => {
@@ -36,19 +35,19 @@ const hear = ({ state }: Draft, commit: number): void => {
 
 export const onHeartbeat = (draft: Draft, message: Heartbeat): void => {
   const { state } = draft
-  follow(draft, message)
+  if (!follow(draft, message)) return
   hear(draft, message.commit)
   if (state.lastIndex === 0 && message.commit > 0) {
+    state.lostTerm = state.term
     reply(draft, message.from, message.round, { _tag: "Lost" })
     return
   }
-  assertInvariant(message.commit <= state.lastIndex, "a heartbeat commits only what this member acknowledged", {
-    id: state.id,
-    term: state.term,
-    commit: message.commit,
-    lastIndex: state.lastIndex
-  })
-  state.commitIndex = Math.max(state.commitIndex, message.commit)
+  if (message.commit <= state.lastIndex) state.commitIndex = Math.max(state.commitIndex, message.commit)
+  // what was sent before the leader heard of the loss may arrive late
+  else if (state.lostTerm !== state.term) {
+    setAside(draft, "forgotten", message.from, message.commit)
+    return
+  }
   send(draft, { _tag: "HeartbeatReply", from: state.id, to: message.from, term: state.term, round: message.round })
 }
 
@@ -63,9 +62,13 @@ const replyMatched = (draft: Draft, to: MemberId, round: number, matchIndex: num
 
 export const onAppendEntries = (draft: Draft, message: AppendEntries): void => {
   const { state } = draft
-  follow(draft, message)
+  if (!follow(draft, message)) return
   hear(draft, message.commit)
   const verified = message.prevIndex + message.entries.length
+  if (isForked(draft, message, Math.min(verified, state.commitIndex))) {
+    setAside(draft, "forked", message.from, Math.min(verified, state.commitIndex))
+    return
+  }
   // what is committed here is in this leader's log as well, and so needs no comparing (nor may it still be there to compare)
   const known = message.prevIndex < state.commitIndex ? state.commitIndex - message.prevIndex : 0
   if (known === 0) {
@@ -77,13 +80,32 @@ export const onAppendEntries = (draft: Draft, message: AppendEntries): void => {
       return
     }
   }
-  accept(draft, message, known)
+  if (!accept(draft, message, known)) return
   state.commitIndex = Math.max(state.commitIndex, Math.min(message.commit, verified))
   replyMatched(draft, message.from, message.round, Math.max(verified, message.prevIndex + known))
 }
 
-/** Skips what is there already, cuts what differs, adds the rest. */
-const accept = (draft: Draft, message: AppendEntries, known: number): void => {
+/**
+ * Whether the leader has another entry where one is committed here. It would be of another term: so much can be told without reading it. What was cut off the log cannot be
+ * compared, nor what the message is not about.
+ */
+const isForked = (draft: Draft, { entries, prevIndex, prevTerm }: AppendEntries, index: number): boolean => {
+  if (index < prevIndex || index < firstIndex(draft) - 1) return false
+  const term = index === prevIndex ? prevTerm : entries[index - prevIndex - 1]?.term
+  return term !== termAt(draft, index)
+}
+
+/**
+ * Whether the part of the log up to an index, which would stay, is of another incarnation than the leader's. The first entries of two groups are easily alike in index and
+ * term, and one that never heard that its incarnation is settled takes messages of any other.
+ */
+const isForeign = ({ state }: Draft, { incarnation }: AppendEntries, through: number): boolean => {
+  const own = Membership.undo(state.configurations, through + 1)[0].configuration.incarnation
+  return own !== undefined && incarnation !== undefined && own !== incarnation
+}
+
+/** Skips what is there already, cuts what differs, adds the rest. False where the log is another group's: then nothing is taken. */
+const accept = (draft: Draft, message: AppendEntries, known: number): boolean => {
   const { entries } = message
   const { state } = draft
   let at = known
@@ -92,9 +114,16 @@ const accept = (draft: Draft, message: AppendEntries, known: number): void => {
     if (entry === undefined || entry.index > state.lastIndex || termAt(draft, entry.index) !== entry.term) break
   }
   const first = entries[at]
-  if (first === undefined) return
+  const agreed = first === undefined ? message.prevIndex + entries.length : first.index - 1
+  const kept = Math.max(agreed, state.commitIndex)
+  if (isForeign(draft, message, kept)) {
+    setAside(draft, "forked", message.from, kept)
+    return false
+  }
+  if (first === undefined) return true
   if (first.index <= state.lastIndex) truncate(draft, first.index)
   append(draft, at === 0 ? entries : entries.slice(at))
+  return true
 }
 
 /**
@@ -105,7 +134,7 @@ const accept = (draft: Draft, message: AppendEntries, known: number): void => {
 export const onInstallSnapshot = (draft: Draft, message: InstallSnapshot): void => {
   const { state } = draft
   const { snapshot } = message
-  follow(draft, message)
+  if (!follow(draft, message)) return
   if (snapshot.index > state.commitIndex) {
     const isInLog = snapshot.index <= state.lastIndex && termAt(draft, snapshot.index) === snapshot.term
     if (isInLog) state.commitIndex = snapshot.index

@@ -2,6 +2,7 @@ import * as LogEntry from "../../LogEntry.js"
 import type { AppendReply, HeartbeatReply } from "../../Message.js"
 import type { Progress } from "../../RaftState.js"
 import { maybeCommit } from "./commit.js"
+import { setAside } from "./contradiction.js"
 import { type Draft, editProgress, entriesFrom, lastIndexWithin, type Mutable, send, termAt } from "./draft.js"
 import { noticeCommit } from "./heartbeat.js"
 import { assertInvariant } from "./invariant.js"
@@ -97,26 +98,28 @@ export const broadcastAppend = (draft: Draft): void => {
   }
 }
 
+/** The record of who answers, if it is one that this member asks. An answer to a round that was never asked is to somebody else's question. */
+const answering = (draft: Draft, { from, round }: AppendReply | HeartbeatReply): Mutable<Progress> | undefined =>
+  round <= draft.state.round ? editProgress(draft, from) : undefined
+
 /** Whatever answer arrived, its sender follows, and did when this round was sent. */
-const noteAnswer = (draft: Draft, progress: Mutable<Progress>, round: number): void => {
-  const { state } = draft
-  assertInvariant(round <= state.round, "an answered round was asked", {
-    id: state.id,
-    peer: progress.id,
-    round,
-    asked: state.round
-  })
+const noteAnswer = (progress: Mutable<Progress>, round: number): void => {
   progress.active = true
   progress.ackedRound = Math.max(progress.ackedRound, round)
 }
 
 export const onAppendReply = (draft: Draft, message: AppendReply): void => {
   const { state } = draft
-  const progress = editProgress(draft, message.from)
+  const progress = answering(draft, message)
   if (progress === undefined) return
-  noteAnswer(draft, progress, message.round)
+  noteAnswer(progress, message.round)
   switch (message.result._tag) {
     case "Matched":
+      if (message.result.matchIndex > state.lastIndex) {
+        // a follower holds more than it was sent only where it has committed it
+        setAside(draft, "behind", message.from, message.result.matchIndex)
+        return
+      }
       onMatched(draft, progress, message.result.matchIndex)
       break
     case "Conflict":
@@ -131,14 +134,6 @@ export const onAppendReply = (draft: Draft, message: AppendReply): void => {
 }
 
 const onMatched = (draft: Draft, progress: Mutable<Progress>, matchIndex: number): void => {
-  const { state } = draft
-  assertInvariant(matchIndex <= state.lastIndex, "a follower matches no more than there is", {
-    id: state.id,
-    term: state.term,
-    peer: progress.id,
-    matchIndex,
-    lastIndex: state.lastIndex
-  })
   const advanced = matchIndex > progress.matchIndex
   if (advanced) {
     progress.matchIndex = matchIndex
@@ -195,9 +190,9 @@ const onLost = (draft: Draft, progress: Mutable<Progress>): void => {
  */
 export const onHeartbeatReply = (draft: Draft, message: HeartbeatReply): void => {
   const { state } = draft
-  const progress = editProgress(draft, message.from)
+  const progress = answering(draft, message)
   if (progress === undefined) return
-  noteAnswer(draft, progress, message.round)
+  noteAnswer(progress, message.round)
   if (progress.phase === "probe") {
     progress.paused = false
     replicate(draft, progress)

@@ -114,6 +114,7 @@ const onReceive = (draft: Draft, message: Message | InstallSnapshot): void => {
   const { state } = draft
   // not for this member, or its own: a wrong address book, never a reason to act
   if (message.to !== state.id || message.from === state.id) return
+  if (state.contradiction !== undefined) return
   switch (message._tag) {
     case "PreVote":
       election.onPreVote(draft, message)
@@ -173,9 +174,8 @@ const onLeaderMessage = (draft: Draft, message: LeaderMessage): void => {
       follower.onInstallSnapshot(draft, message)
       break
     case "TimeoutNow":
-      follower.follow(draft, message)
       // a disk that hangs could not carry a leader
-      if (!storage.isStalled(draft)) election.onTimeoutNow(draft)
+      if (follower.follow(draft, message) && !storage.isStalled(draft)) election.onTimeoutNow(draft)
       break
   }
 }

@@ -56,6 +56,8 @@ export interface Admission {
   readonly admitsRequest: (asker: Heard) => Effect.Effect<boolean>
   /** Tells, once for each member, that it is of another incarnation. */
   readonly report: (heard: Heard) => Effect.Effect<void>
+  /** What was last reported. */
+  readonly reported: () => string | undefined
 }
 
 const nothing: Claim = {}
@@ -63,18 +65,20 @@ const nothing: Claim = {}
 export const make = ({ group, self }: { readonly group: string; readonly self: Membership.MemberId }): Admission => {
   let own = nothing
   const reported = new Set<Membership.MemberId>()
+  let newest: string | undefined
 
   const words = ({ from, incarnation }: Heard): string =>
     `${from} is of another incarnation of the group "${group}", ${incarnation}, than ${self}, which is of ${own.incarnation}: nothing is taken from it. ` +
     "One of the two has the data of another group, or of one of this name that was made anew. Stop that one and bring its own data folder back; " +
-    "where there is none, remove the member and add it, with an empty folder, under a new name"
+    "where there is none, move the folder away and start it with an empty one: it is sent everything"
 
   const report = (heard: Heard): Effect.Effect<void> =>
     Effect.suspend(() => {
       const isKnown = reported.has(heard.from) || reported.size >= Membership.membersMax
       if (isKnown || !isForeign(own, heard)) return Effect.void
       reported.add(heard.from)
-      return Effect.logError(words(heard))
+      newest = words(heard)
+      return Effect.logError(newest)
     })
 
   return {
@@ -89,6 +93,7 @@ export const make = ({ group, self }: { readonly group: string; readonly self: M
     admits: (heard, tag) => admits(own, heard, tag),
     admitsRequest: asker =>
       Effect.suspend(() => (admitsRequest(own, asker) ? Effect.succeed(true) : Effect.as(report(asker), false))),
-    report
+    report,
+    reported: () => newest
   }
 }

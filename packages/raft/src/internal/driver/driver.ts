@@ -33,6 +33,7 @@ import type { Courier } from "../snapshot/courier.js"
 import * as Administration from "./administration.js"
 import type { Admission } from "./admission.js"
 import { baseOf } from "./base.js"
+import * as Contradiction from "./contradiction.js"
 import { Intake } from "./intake.js"
 import * as Proposals from "./proposals.js"
 import * as Reads from "./reads.js"
@@ -171,6 +172,10 @@ export const make = (options: DriverOptions): Driver => {
   let staged: { readonly token: number; readonly lastIndex: number } | undefined
   /** Until this is in the machine's place, the machine does not know what the log is about. */
   let installing: Snapshot | undefined
+  /** Why this member was set aside. */
+  let problem: string | undefined
+  /** The newest term in which two led, as far as was said. */
+  let secondLeaderTerm = 0
   /** Whether something was sent since the last flush. */
   let hasSent = false
   let receivedWaiting = 0
@@ -233,6 +238,9 @@ export const make = (options: DriverOptions): Driver => {
         case "MemberRemoved":
           after = Effect.zipRight(after, Effect.logWarning(`${core.id} was removed from the group "${group}"`))
           break
+        case "Contradicted":
+          after = Effect.zipRight(after, contradicted(output))
+          break
         case "Commit":
           schedule("Apply")
           break
@@ -286,6 +294,15 @@ export const make = (options: DriverOptions): Driver => {
       case "not_leader":
         return new NotLeader({ leader: refused.leader ?? null })
     }
+  }
+
+  /** A second leader is heard of again and again. */
+  const contradicted = (output: RaftCore.Contradicted): Effect.Effect<void> => {
+    const words = Contradiction.words(group, core.id, output)
+    if (output.how !== "two_leaders") problem = words
+    else if (secondLeaderTerm === core.term) return Effect.void
+    else secondLeaderTerm = core.term
+    return Effect.logError(words)
   }
 
   const take = (message: Message | InstallSnapshot): Effect.Effect<void> =>
@@ -424,6 +441,7 @@ export const make = (options: DriverOptions): Driver => {
         voters,
         learners,
         removed: core.removed,
+        problem: problem ?? (core.leader === undefined ? admission.reported() : undefined) ?? null,
         incarnation: Membership.committed(core.configurations, core.commitIndex).incarnation ?? null,
         openProposals: proposals.open(),
         uncommittedBytes: core.uncommittedBytes,

@@ -419,6 +419,11 @@ export class World {
       case "MembershipChanged":
       case "MemberRemoved":
         break
+      case "Contradicted":
+        throw new Violation(
+          "nobody's word contradicts another's",
+          `${node.id} to ${output.member}: ${output.how} at ${output.index}`
+        )
       case "Truncated":
         for (const index of node.proposals.keys()) if (index >= output.fromIndex) node.proposals.delete(index)
         break

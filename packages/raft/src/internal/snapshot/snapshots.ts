@@ -71,6 +71,19 @@ export const make = (options: {
       })
     }
 
+    /** The machine never has what the log has not got yet: the log is the one that is older, or gone. */
+    const isComplete = Effect.suspend(() => {
+      const lastIndex = log.lastIndex()
+      const applied = machine.appliedIndex()
+      if (applied <= lastIndex) return Effect.void
+      return new RaftLogError({
+        filename: log.filename,
+        detail:
+          `it ends at entry ${lastIndex}, but the state machine has applied ${applied}: the file is an older copy, or a new one in the place of one that is lost. ` +
+          "Bring it back as it was when the machine's file was last written. A member of a group without it can be started with an empty folder: it is sent everything again"
+      })
+    })
+
     const beginning = (hasSnapshot: boolean) =>
       rules.beginning({ appliedIndex: machine.appliedIndex(), baseIndex: log.base().index, hasSnapshot })
 
@@ -81,7 +94,10 @@ export const make = (options: {
         courier: undefined,
         take: refuseAll,
         install: () => Effect.dieMessage("a machine that takes no snapshots was to install one"),
-        recover: Effect.suspend(() => (beginning(false) === "go_on" ? Effect.void : hole(noSnapshot)))
+        recover: Effect.zipRight(
+          isComplete,
+          Effect.suspend(() => (beginning(false) === "go_on" ? Effect.void : hole(noSnapshot)))
+        )
       }
     }
     const { install: putInPlace, snapshot: copy } = machine
@@ -145,6 +161,7 @@ export const make = (options: {
       take,
       install,
       recover: Effect.gen(function* () {
+        yield* isComplete
         const base = log.base()
         const file = machine.appliedIndex() < base.index ? inbox.find(base) : undefined
         const isSound = file !== undefined && (yield* inbox.isSound(file))
