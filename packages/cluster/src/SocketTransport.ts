@@ -24,6 +24,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { Deliveries } from "./Deliveries.js"
 import { makeOutbox, type Outbox } from "./internal/outbox.js"
@@ -152,8 +153,18 @@ export const make: Effect.Effect<
  */
 export const layer: Layer.Layer<RaftTransport, never, Members | Receivers> = Layer.scoped(RaftTransport, make)
 
+/** Names that are told of before it is no more than noise, or somebody's play. */
+const misnamedMax = 64
+
+/** Why a message is not for this node, in words for whoever gave the nodes their names. */
+const misnamed = (self: string, { from, to }: Message): string =>
+  to === self
+    ? `a node that calls itself ${JSON.stringify(from)} sends messages to "${self}", which was not told of it`
+    : `${JSON.stringify(from)} takes this node, "${self}", for ${JSON.stringify(to)}`
+
 /**
- * Hands the messages of peers to the groups that listen here. Those that claim to come from a stranger or go to somebody else are dropped.
+ * Hands the messages of peers to the groups that listen here. Those that claim to come from a stranger or go to somebody else are dropped, and the first of each is reported: a name is misspelt where a
+ * node was started.
  *
  * @since 0.1.0
  * @category layers
@@ -164,10 +175,21 @@ export const layerDeliveries: Layer.Layer<Deliveries, never, Members | Receivers
     const members = yield* Members
     const receivers = yield* Receivers
     const peerNames = new Set(members.peers.map(peer => peer.name))
+    const log = Runtime.runFork(yield* Effect.runtime())
+    const reported = new Set<string>()
+    const report = (message: Message) => {
+      const words = misnamed(members.self.name, message)
+      if (reported.has(words) || reported.size >= misnamedMax) return
+      reported.add(words)
+      log(Effect.logWarning(`${words}: nothing is taken from it. Compare the names with which the two were started`))
+    }
     return messages => {
       const byGroup = new Map<string, Array<Message>>()
       for (const { group, message } of messages) {
-        if (message.to !== members.self.name || !peerNames.has(message.from)) continue
+        if (message.to !== members.self.name || !peerNames.has(message.from)) {
+          report(message)
+          continue
+        }
         const before = byGroup.get(group)
         if (before === undefined) byGroup.set(group, [message])
         else before.push(message)

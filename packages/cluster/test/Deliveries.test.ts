@@ -185,29 +185,44 @@ describe("a connection to a peer", () => {
     )
   }
 
-  it.scopedLive("hands a frame to each group as one, without what strangers say and what is for others", () =>
-    Effect.gen(function* () {
-      const { next, peer } = yield* connected(false)
-      const from = (name: string, delivery: Deliveries.Delivery): Deliveries.Delivery => ({
-        ...delivery,
-        message: { ...delivery.message, from: name }
-      })
-      const to = (name: string, delivery: Deliveries.Delivery): Deliveries.Delivery => ({
-        ...delivery,
-        message: { ...delivery.message, to: name }
-      })
-      yield* peer.send([
-        from("stranger", heartbeat(1)),
-        heartbeat(2),
-        heartbeat(3, "unknown"),
-        to("c", heartbeat(4)),
-        heartbeat(5)
-      ])
-      assert.deepStrictEqual(
-        (yield* next).map(({ term }) => term),
-        [2, 5]
+  it.scopedLive(
+    "hands a frame to each group as one, without what strangers say and what is for others, and tells of each once",
+    () => {
+      const said: Array<unknown> = []
+      const logger = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ message }) => said.push(...[message].flat()))
       )
-    })
+      return Effect.gen(function* () {
+        const { next, peer } = yield* connected(false)
+        const from = (name: string, delivery: Deliveries.Delivery): Deliveries.Delivery => ({
+          ...delivery,
+          message: { ...delivery.message, from: name }
+        })
+        const to = (name: string, delivery: Deliveries.Delivery): Deliveries.Delivery => ({
+          ...delivery,
+          message: { ...delivery.message, to: name }
+        })
+        yield* peer.send([
+          from("stranger", heartbeat(1)),
+          heartbeat(2),
+          heartbeat(3, "unknown"),
+          to("c", heartbeat(4)),
+          heartbeat(5)
+        ])
+        assert.deepStrictEqual(
+          (yield* next).map(({ term }) => term),
+          [2, 5]
+        )
+        yield* peer.send([from("stranger", heartbeat(6)), to("c", heartbeat(7)), heartbeat(8)])
+        yield* next
+        const then = ": nothing is taken from it. Compare the names with which the two were started"
+        assert.deepStrictEqual(said, [
+          `a node that calls itself "stranger" sends messages to "a", which was not told of it${then}`,
+          `"b" takes this node, "a", for "c"${then}`
+        ])
+      }).pipe(Effect.provide(logger))
+    }
   )
 
   it.scopedLive("fails to send at once while nobody is there", () =>
