@@ -75,7 +75,7 @@ describe("the settings of a node", () => {
     })
   )
 
-  it.effect("that are unknown are told of, with the nearest name", () =>
+  it.effect("that are unknown are told of, with the nearest name, and so is a secret that protects nothing", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const stdio = Stdio.of({
@@ -86,7 +86,7 @@ describe("the settings of a node", () => {
         readAll: () => Effect.succeed(""),
         exitCodeIfInterrupted: () => Effect.void
       })
-      const settings = yield* load({ RECKON_STORES: "orders" })
+      const settings = yield* load({ RECKON_STORES: "orders", RECKON_CLUSTER_SECRET: "known to few" })
       const variables = [
         ...["PATH", "RECKON_STORES", "RECKON_ENDPOINTS", "RECKON_STORE_ORDERS_MODE"],
         ...["RECKON_READER_IDLE_TIMEOUT_MS", "RECKON_STORE_ORDRES_MODE", "RECKON_\u001bXYZ"]
@@ -95,7 +95,8 @@ describe("the settings of a node", () => {
       assert.deepStrictEqual(told, [
         "Warning: nothing reads RECKON_\\u001bXYZ\n",
         "Warning: nothing reads RECKON_READER_IDLE_TIMEOUT_MS; the nearest name is RECKON_READER_IDLE_TIMEOUT\n",
-        "Warning: nothing reads RECKON_STORE_ORDRES_MODE; the nearest name is RECKON_STORE_ORDERS_MODE\n"
+        "Warning: nothing reads RECKON_STORE_ORDRES_MODE; the nearest name is RECKON_STORE_ORDERS_MODE\n",
+        "Warning: RECKON_CLUSTER_SECRET protects nothing yet: whoever reaches a node's address may speak as a client or a member\n"
       ])
     })
   )
