@@ -14,12 +14,14 @@ import type { ReckonConfig } from "@reckon/db/StoreConfig"
 import * as Stores from "@reckon/db/Stores"
 import * as Gateway from "@reckon/gater/Gateway"
 import * as WorkerRegistry from "@reckon/gater/WorkerRegistry"
+import * as ExitReason from "@reckon/otp/ExitReason"
+import * as Observer from "@reckon/otp/Observer"
 import * as Process from "@reckon/otp/Process"
 import * as Supervisor from "@reckon/otp/Supervisor"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as Exporter from "./Exporter.js"
 import * as Health from "./Health.js"
 
@@ -84,10 +86,43 @@ const layer = (options: NodeOptions) => {
     Layer.provide(SocketTransport.layer),
     Layer.provide(SocketTransport.layerReceivers),
     Layer.provide(Members.layer(options.self, options.peers)),
-    Layer.provide(Process.layer),
+    Layer.provideMerge(Process.layer),
     Layer.provide(Exporter.layer(options.self.name, telemetryHandlers))
   )
 }
+
+/**
+ * The supervisors have given up: what they started again failed each time.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class GaveUp extends Schema.TaggedError<GaveUp>("@reckon/node/GaveUp")("GaveUp", {
+  /** How a process of the tree failed at last. */
+  detail: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `what was started again failed each time, at last with ${this.detail}`
+  }
+}
+
+/** The supervisors' reasons say only that they gave up. What failed below them they have reported before. */
+const gaveUp = Effect.gen(function* () {
+  const root = yield* Supervisor.Root
+  let last: ExitReason.ExitReason | undefined
+  yield* Observer.changes.pipe(
+    Stream.runForEach(change =>
+      Effect.sync(() => {
+        const isFailure = change._tag === "Reported" && change.report._tag === "ErrorReport"
+        if (isFailure && change.report.reason._tag === "Crash") last = change.report.reason
+      })
+    ),
+    Effect.forkScoped
+  )
+  const reason = yield* root.awaitExit
+  return yield* new GaveUp({ detail: ExitReason.format(last ?? reason) })
+})
 
 /**
  * Runs the node until it is interrupted, which stops it in good order. It fails where it cannot start, and when its supervision tree gives up.
@@ -97,7 +132,6 @@ const layer = (options: NodeOptions) => {
  */
 export const run = (options: NodeOptions) =>
   Layer.build(layer(options)).pipe(
-    Effect.flatMap(context => Context.get(context, Supervisor.Root).awaitExit),
-    Effect.flatMap(reason => new Supervisor.TreeExited({ reason })),
+    Effect.flatMap(context => Effect.provide(gaveUp, context)),
     Effect.scoped
   )

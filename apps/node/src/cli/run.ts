@@ -45,7 +45,8 @@ const advice: Readonly<Record<string, string>> = {
   Unreachable: "check that a node runs there, or name another with --endpoint",
   InvalidRow: "correct the file and run the import again, what is in the store already is left as it is",
   FileUnusable: "name another file",
-  ListenFailed: "name another address, or stop what is there"
+  ListenFailed: "name another address, or stop what is there",
+  GaveUp: "the log above has all that was tried"
 }
 
 const folderAdvice =

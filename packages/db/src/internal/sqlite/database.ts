@@ -32,8 +32,12 @@ const refusalOf = (cause: unknown): Refused => {
   // The store alone writes what it parses: what cannot be parsed was changed by someone else.
   const isDamage = cause instanceof BrokenInvariant || cause instanceof SyntaxError
   if (isDamage) return new Refused("damaged", cause.message)
-  if (cause instanceof Database.SqliteError)
-    return new Refused(reasonOf(cause.code), `${cause.message} (${cause.code})`)
+  if (cause instanceof Database.SqliteError) {
+    const reason = reasonOf(cause.code)
+    const words =
+      reason === "in_use" ? "something else has it open, most likely a node on the same folder" : cause.message
+    return new Refused(reason, `${words} (${cause.code})`)
+  }
   return new Refused("inaccessible", cause instanceof Error ? cause.message : String(cause))
 }
 
