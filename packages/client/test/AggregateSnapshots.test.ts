@@ -152,6 +152,26 @@ describe("loading", () => {
   )
 
   it.effect(
+    "it looks at no more of them than are kept of its own, the latest ones",
+    withStore(memory =>
+      Effect.gen(function* () {
+        yield* deposits(3)
+        const other = Aggregate.make(accounts, decider, {
+          snapshot: { ...options, shape: "account/2", every: 1, keep: 9 }
+        })
+        for (let more = 0; more < 2; more++) yield* other.execute("1", Command.Deposit({ amount: 1 }))
+        assert.deepStrictEqual(versions(memory), [2, 3, 4])
+        reads(memory)
+        assert.deepInclude(yield* account.load("1"), { version: 4, state: { balance: 5, isClosed: false } })
+        assert.deepStrictEqual(reads(memory), ["read account-1 from 0"])
+        const patient = Aggregate.make(accounts, decider, { snapshot: { ...options, keep: 3 } })
+        assert.deepInclude(yield* patient.load("1"), { version: 4, state: { balance: 5, isClosed: false } })
+        assert.deepStrictEqual(reads(memory), ["read account-1 from 3"])
+      })
+    )
+  )
+
+  it.effect(
     "a snapshot that cannot be decoded is ignored",
     withStore(() =>
       Effect.gen(function* () {

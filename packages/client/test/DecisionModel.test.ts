@@ -239,6 +239,30 @@ describe("a command with an id", () => {
   )
 
   it.effect(
+    "whose answer got lost is answered with the state that the query finds",
+    withStore(memory =>
+      Effect.gen(function* () {
+        const blind = DecisionModel.make({
+          events,
+          decider: Decider.make({
+            initial: 0,
+            decide: (course: string, _state: number) => [CourseFull.make({ course })],
+            evolve: (state: number, _event: EventType.Of<typeof events>) => state + 1
+          }),
+          query: () => Query.none,
+          stream: () => "courses",
+          retry: Schedule.recurs(1)
+        })
+        const unknown = new StoreError.OutcomeUnknown({ detail: "lost" })
+        memory.faults = [{ error: unknown, written: true }]
+        assert.deepInclude(yield* blind.execute("maths", { commandId: "c1" }), { state: 0, repeated: true })
+        assert.deepInclude(yield* blind.execute("maths", { commandId: "c2" }), { state: 1, repeated: false })
+        assert.strictEqual(memory.all.length, 2)
+      })
+    )
+  )
+
+  it.effect(
     "writes nothing that `evolve` breaks on: no later load would get past it",
     withStore(memory =>
       Effect.gen(function* () {
