@@ -1,5 +1,5 @@
 /**
- * Folders for what has to last.
+ * Folders and files for what has to last.
  *
  * @since 0.1.0
  */
@@ -7,13 +7,13 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 
 /**
- * Makes it durable which names there are in a folder: syncing a file does not.
+ * After this the bytes of a file, or the names in a folder, survive a loss of power. A file that is synced may still lose its name: for that its folder has to be.
  *
  * @since 0.1.0
  * @category files
  */
-export const sync = (folder: string): void => {
-  const handle = fs.openSync(folder, "r")
+export const sync = (file: string): void => {
+  const handle = fs.openSync(file, "r")
   try {
     fs.fsyncSync(handle)
   } finally {

@@ -2,16 +2,6 @@
 import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 
-/** After this a file's bytes, or a folder's names, survive a power loss. */
-export const sync = (path: string): void => {
-  const descriptor = fs.openSync(path, "r")
-  try {
-    fs.fsyncSync(descriptor)
-  } finally {
-    fs.closeSync(descriptor)
-  }
-}
-
 /** Hexadecimal. */
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
 

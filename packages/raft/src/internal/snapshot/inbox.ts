@@ -7,6 +7,7 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
+import * as Folder from "../../Folder.js"
 import type { Snapshot } from "../../Snapshot.js"
 import { type Receipt, type SnapshotChunk, SnapshotRefused } from "../../SnapshotChunk.js"
 import * as files from "./files.js"
@@ -115,7 +116,7 @@ export const make = (options: {
       Effect.gen(function* () {
         arriving = undefined
         const found = yield* onDisk(() => {
-          files.sync(file)
+          Folder.sync(file)
           return files.checksum(file)
         })
         if (!rules.isSound("whole", snapshot.checksum, found)) {
@@ -124,7 +125,7 @@ export const make = (options: {
         }
         yield* onDisk(() => {
           fs.renameSync(file, whole)
-          files.sync(directory)
+          Folder.sync(directory)
         })
       })
 
