@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Catalog from "./internal/sqlite/catalog.js"
+import * as Checkpoints from "./internal/sqlite/checkpoints.js"
 import * as Database from "./internal/sqlite/database.js"
 import { assertInvariant } from "./internal/sqlite/invariant.js"
 import * as Queries from "./internal/sqlite/query.js"
@@ -38,23 +39,18 @@ export interface Options {
 const fromConnection = (db: Database.Connection) => {
   const catalog = Catalog.make(db)
   const queries = Queries.make(db, catalog)
-  const writer = Writer.make(db, catalog, queries)
+  const checkpoints = Checkpoints.make(db)
+  const writer = Writer.make(db, catalog, queries, checkpoints)
   const reader = Reader.make(db, catalog, queries.search)
-  const checkpointWal = db.prepare<[], [number, number, number]>("PRAGMA wal_checkpoint(PASSIVE)").raw()
+  let durableIndex = 0
 
   const checkpoint = () => {
     writer.commit()
-    const [busy, framesInWal, framesCopied] = checkpointWal.get() ?? [1, 0, 0]
-    // Nobody else has the file, so nobody can hold a checkpoint up. In memory there is no WAL, and both numbers are -1.
-    assertInvariant(busy === 0 && framesInWal === framesCopied, "a checkpoint copies the whole WAL", {
-      busy,
-      framesInWal,
-      framesCopied
-    })
-    return writer.head().appliedIndex
+    if (checkpoints.complete()) durableIndex = writer.head().appliedIndex
+    return durableIndex
   }
 
-  return { catalog, writer, reader, checkpoint }
+  return { catalog, writer, reader, checkpoint, close: checkpoints.close }
 }
 
 type Opened = Database.Opened<ReturnType<typeof fromConnection>>
@@ -70,6 +66,7 @@ const attempt = <A>(filename: string, body: () => A): Effect.Effect<A, StoreFile
 /** Where the store in a file stands. Refuses a file that is none. */
 const appliedIndexIn = (filename: string): number => {
   const { db, value } = Database.open(filename, fromConnection)
+  value.close()
   db.close()
   return value.writer.head().appliedIndex
 }
@@ -83,6 +80,7 @@ const serve = (filename: string, first: Opened) => {
       index => {
         const appliedIndex = opened.value.writer.head().appliedIndex
         assertInvariant(index >= appliedIndex, "a copy does not take the store back", { index, appliedIndex })
+        opened.value.close()
         // Should this fail there is no store to go on with: a defect, after which the owner opens what is there.
         opened = Database.replace(opened.db, filename, file, fromConnection)
       }
@@ -124,6 +122,7 @@ const serve = (filename: string, first: Opened) => {
   const close = () => {
     try {
       opened.value.writer.commit()
+      opened.value.close()
     } finally {
       opened.db.close()
     }
@@ -138,10 +137,17 @@ const serve = (filename: string, first: Opened) => {
  * @category constructors
  */
 export const make = ({ filename }: Options): Effect.Effect<Service, StoreFileRefused, Scope.Scope> =>
-  Effect.acquireRelease(
-    attempt(filename, () => serve(filename, Database.open(filename, fromConnection))),
-    ({ close }) => Effect.sync(close)
-  ).pipe(Effect.map(({ service }) => service))
+  Effect.gen(function* () {
+    yield* Effect.acquireRelease(
+      attempt(filename, () => Database.lock(filename)),
+      unlock => Effect.sync(unlock)
+    )
+    const { service } = yield* Effect.acquireRelease(
+      attempt(filename, () => serve(filename, Database.open(filename, fromConnection))),
+      ({ close }) => Effect.sync(close)
+    )
+    return service
+  })
 
 /**
  * @since 0.1.0

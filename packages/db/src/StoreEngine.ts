@@ -160,8 +160,8 @@ export interface Service {
   readonly apply: (entries: ReadonlyArray<Entry>) => ReadonlyArray<Reply | null>
 
   /**
-   * Makes durable all that is applied, and returns the applied index: the log may be cut up to there. Until then a crash of the process may take the
-   * engine back to an earlier applied index (never to a half applied batch), from which the log has to be replayed.
+   * Makes durable all that is applied, and returns the applied index: the log may be cut up to there. It returns an earlier one, 0 at first, while somebody outside reads the file, who can be in the way.
+   * Until then a crash of the process may take the engine back to an earlier applied index (never to a half applied batch), from which the log has to be replayed.
    */
   readonly checkpoint: () => number
 

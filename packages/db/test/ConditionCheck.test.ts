@@ -11,7 +11,9 @@ import * as fc from "fast-check"
 import * as Command from "../src/Command.js"
 import * as CommitSignal from "../src/CommitSignal.js"
 import * as ConditionCheck from "../src/internal/processes/conditionCheck.js"
+import type { Conditions } from "../src/internal/sqlite/appending.js"
 import * as Catalog from "../src/internal/sqlite/catalog.js"
+import * as Checkpoints from "../src/internal/sqlite/checkpoints.js"
 import * as Database from "../src/internal/sqlite/database.js"
 import * as Queries from "../src/internal/sqlite/query.js"
 import * as Writer from "../src/internal/sqlite/writer.js"
@@ -80,14 +82,15 @@ const passedOver = (operations: ReadonlyArray<Command.Operation>, under: Command
   const { db, value: writer } = Database.open(":memory:", db => {
     const catalog = Catalog.make(db)
     const queries = Queries.make(db, catalog)
-    return Writer.make(db, catalog, {
+    const conditions: Conditions = {
       firstMatch: options => {
         const budget = { left: Number.MAX_SAFE_INTEGER }
         const found = queries.firstMatch({ ...options, budget })
         passed += Number.MAX_SAFE_INTEGER - budget.left
         return found
       }
-    })
+    }
+    return Writer.make(db, catalog, conditions, Checkpoints.make(db))
   })
   try {
     writer.apply(entries(1, [{ at: 1, operations }]))

@@ -92,6 +92,23 @@ describe("the file", () => {
     })
   )
 
+  it.scoped("a checkpoint tells only of what is in the file, while somebody outside reads it", () =>
+    Effect.gen(function* () {
+      const filename = yield* tempFile
+      yield* using(filename, engine => {
+        applyNext(engine, append("a", "any", event(1)))
+        assert.strictEqual(engine.checkpoint(), 1)
+        direct(filename, outside => {
+          outside.exec("BEGIN")
+          outside.prepare("SELECT count(*) FROM events").get()
+          applyNext(engine, append("a", "any", event(2)))
+          assert.strictEqual(engine.checkpoint(), 1)
+        })
+        assert.strictEqual(engine.checkpoint(), 2)
+      })
+    })
+  )
+
   it.effect("a checkpoint in memory has nothing to do", () =>
     using(":memory:", engine => {
       applyNext(engine, append("a", "any", event(1)))
@@ -322,14 +339,18 @@ describe("a crash", () => {
     direct(filename, db => assert.strictEqual(db.pragma("integrity_check", { simple: true }), "ok"))
 
   /** Replays the log from where the file stands, and compares the file with one that was never disturbed. */
-  const checkReplay = (filename: string) =>
+  const checkReplay = (filename: string, weight = 1) =>
     Effect.gen(function* () {
       const end = yield* using(filename, engine => {
-        engine.apply(logFrom(engine.appliedIndex() + 1, 333))
+        engine.apply(logFrom(engine.appliedIndex() + 1, 333, weight))
         return engine.appliedIndex()
       })
       const undisturbed = yield* tempFile
-      yield* using(undisturbed, engine => engine.apply(logFrom(1, end)))
+      yield* using(undisturbed, engine => {
+        for (let index = 1; index <= end; index += 333) {
+          engine.apply(logFrom(index, Math.min(333, end + 1 - index), weight))
+        }
+      })
       assert.deepStrictEqual(dumpOf(filename), dumpOf(undisturbed))
     })
 
@@ -348,6 +369,23 @@ describe("a crash", () => {
         }
         yield* checkReplay(filename)
       })
+  )
+
+  it.scoped("while a long WAL is copied into the file takes nothing from either", () =>
+    Effect.gen(function* () {
+      const filename = yield* tempFile
+      const weight = 32
+      for (const index of [1200, 1300, 2500]) {
+        const { errors, signal } = yield* applyUntilKilled(filename, index, "Infinity", `${weight}`)
+        assert.strictEqual(signal, "SIGKILL", errors)
+        assert.isAbove(fs.statSync(`${filename}-wal`).size, 2_000_000)
+        checkIntegrity(filename)
+        const applied = yield* using(filename, engine => engine.appliedIndex())
+        assert.isAbove(applied, 0)
+        assert.strictEqual(applied % 20, 0)
+      }
+      yield* checkReplay(filename, weight)
+    })
   )
 
   it.scoped(

@@ -5,6 +5,7 @@ import Database from "better-sqlite3"
 import * as fc from "fast-check"
 import { type Operation, single } from "../src/Command.js"
 import * as Catalog from "../src/internal/sqlite/catalog.js"
+import * as Checkpoints from "../src/internal/sqlite/checkpoints.js"
 import { migrations } from "../src/internal/sqlite/schema.js"
 import * as Writer from "../src/internal/sqlite/writer.js"
 import { conditionFailed, conflict, done, part, plain, success, tombstoned, wrongVersion } from "./helpers/answers.js"
@@ -235,7 +236,7 @@ describe("what events are found by", () => {
       verbose: sql => statements.push(String(sql).trim().split(/\s+/, 3).join(" "))
     })
     for (const migration of migrations) migration(db)
-    const writer = Writer.make(db, Catalog.make(db), { firstMatch: () => null })
+    const writer = Writer.make(db, Catalog.make(db), { firstMatch: () => null }, Checkpoints.make(db))
     const run = (index: number, ...events: ReadonlyArray<NewEvent>) => {
       statements.length = 0
       writer.apply(entries(index, [command(1, append("a", "any", ...events), append("a", "any"))]))

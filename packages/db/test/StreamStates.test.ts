@@ -6,6 +6,7 @@ import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import { type Operation, single } from "../src/Command.js"
 import * as Catalog from "../src/internal/sqlite/catalog.js"
+import * as Checkpoints from "../src/internal/sqlite/checkpoints.js"
 import * as EventRows from "../src/internal/sqlite/eventRows.js"
 import { migrations } from "../src/internal/sqlite/schema.js"
 import * as Writer from "../src/internal/sqlite/writer.js"
@@ -309,7 +310,7 @@ describe("what keeping count of the bytes costs", () => {
     }
     const db = new Database(":memory:", { verbose })
     for (const migration of migrations) migration(db)
-    const writer = Writer.make(db, Catalog.make(db), { firstMatch: () => null })
+    const writer = Writer.make(db, Catalog.make(db), { firstMatch: () => null }, Checkpoints.make(db))
     const run = (...operations: ReadonlyArray<Operation>) => {
       looks.length = 0
       writer.apply(entries(writer.head().appliedIndex + 1, [{ at: 1, operations }]))

@@ -1,5 +1,6 @@
 import type { Command, Reply } from "../../src/Command.js"
 import * as Catalog from "../../src/internal/sqlite/catalog.js"
+import * as Checkpoints from "../../src/internal/sqlite/checkpoints.js"
 import * as Database from "../../src/internal/sqlite/database.js"
 import * as Queries from "../../src/internal/sqlite/query.js"
 import * as Writer from "../../src/internal/sqlite/writer.js"
@@ -25,7 +26,7 @@ export interface OpenWriter {
 export const withWriter = <A>(use: (open: OpenWriter) => A): A => {
   const { db, value: writer } = Database.open(":memory:", db => {
     const catalog = Catalog.make(db)
-    return Writer.make(db, catalog, Queries.make(db, catalog))
+    return Writer.make(db, catalog, Queries.make(db, catalog), Checkpoints.make(db))
   })
   try {
     return use({

@@ -1,5 +1,6 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Folder from "@reckon/raft/Folder"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import { BrokenInvariant } from "./invariant.js"
@@ -19,6 +20,9 @@ export class Refused extends Error {
     super(message)
   }
 }
+
+/** Covers a predecessor that is just closing. It blocks the thread, hence short. */
+const lockWaitMillis = 1_000
 
 const reasonOf = (code: string): Reason => {
   if (code === "SQLITE_NOTADB") return "foreign"
@@ -71,9 +75,8 @@ const configureConnection = (db: Connection): void => {
   // The Raft log is the durable copy and replays what a crash takes from here. This file has to be consistent, not synced: with NORMAL the WAL is
   // synced when it is checkpointed, before the pages it replaces are overwritten, and a commit is a write without a sync.
   db.pragma("synchronous = NORMAL")
-  // Index entries of event ids go to random leaves. A checkpoint writes a leaf once however often it changed since the last one, so that fewer
-  // checkpoints mean fewer writes; 4,000 pages keep the WAL near 16 MB, and what a restart has to read of it short.
-  db.pragma("wal_autocheckpoint = 4000")
+  // No commit copies the WAL: see `checkpoints.ts`.
+  db.pragma("wal_autocheckpoint = 0")
   // One huge batch must not leave its WAL behind at full length for ever.
   db.pragma("journal_size_limit = 67108864")
   // The inner pages and the busy leaves of both indexes for some millions of events (KiB, hence the sign).
@@ -114,9 +117,7 @@ export interface Opened<A> {
 const onConnection = <A>(source: string | Buffer, build: (db: Connection) => A): Opened<A> => {
   let db: Connection | null = null
   try {
-    // The timeout covers a predecessor that is just closing. It blocks the thread, hence short.
-    db = new Database(source, { timeout: 1000 })
-    db.pragma("locking_mode = EXCLUSIVE")
+    db = new Database(source, { timeout: lockWaitMillis })
     const { version } = checkIdentity(db)
     configureFile(db, version === 0)
     configureConnection(db)
@@ -130,26 +131,35 @@ const onConnection = <A>(source: string | Buffer, build: (db: Connection) => A):
 }
 
 /**
+ * Takes the store in `filename` for the caller alone, until the answer is called. A second engine on it would not harm the file but break what the first
+ * remembers of it, so it is refused with a `Refused`.
+ *
+ * What is locked is a file beside it, which stays empty. The store's own must be open to the thread that copies its WAL, and SQLite locks a file for a connection, not for a process.
+ */
+export const lock = (filename: string): (() => void) => {
+  if (filename === ":memory:") return () => {}
+  let db: Connection | null = null
+  try {
+    db = new Database(`${filename}-lock`, { timeout: lockWaitMillis })
+    db.exec("BEGIN EXCLUSIVE")
+    const held = db
+    return () => held.close()
+  } catch (cause) {
+    db?.close()
+    throw refusalOf(cause)
+  }
+}
+
+/**
  * Opens `filename`, or makes a new store there, brings it to the current format, and builds with `build` what runs on it. Whatever of that fails
  * throws a `Refused`, with the file closed.
  *
- * The file is locked for this connection alone. A second process on it would not harm the file but would break what the engine remembers of it, so it
- * is refused; and SQLite then keeps the index of the WAL in its heap, without shared memory and without a lock call per transaction. There is
- * no second connection for reads: it would run on the same thread, where it can overlap with nothing, and have a cache of its own to fill.
+ * There is no second connection for reads: it would run on the same thread, where it can overlap with nothing, and have a cache of its own to fill.
  */
 export const open = <A>(filename: string, build: (db: Connection) => A): Opened<A> => onConnection(filename, build)
 
 /** Pages that are copied at a time: a megabyte, which takes about a millisecond. A database in memory is copied in one go, or each write would let the copy begin anew. */
 const copyPages = (db: Connection): number => (db.memory ? 0x7fffffff : 256)
-
-const syncFile = (file: string): void => {
-  const descriptor = fs.openSync(file, "r")
-  try {
-    fs.fsyncSync(descriptor)
-  } finally {
-    fs.closeSync(descriptor)
-  }
-}
 
 /**
  * Copies the database to a new file, synced, in small steps. SQLite carries what is written meanwhile over into the copy, because it is written
@@ -165,7 +175,7 @@ export const copy = (db: Connection, file: string): Effect.Effect<void, Refused>
     })
     const done = steps.then(
       () => {
-        syncFile(file)
+        Folder.sync(file)
         resume(Effect.void)
       },
       cause => {
@@ -195,6 +205,6 @@ export const replace = <A>(db: Connection, filename: string, file: string, build
   }
   for (const suffix of ["-wal", "-shm"]) fs.rmSync(filename + suffix, { force: true })
   fs.renameSync(file, filename)
-  syncFile(path.dirname(filename))
+  Folder.sync(path.dirname(filename))
   return open(filename, build)
 }

@@ -3,6 +3,7 @@ import type { Entry } from "../../StoreEngine.js"
 import { bytesOf } from "../processes/operation.js"
 import * as Appending from "./appending.js"
 import type { Catalog } from "./catalog.js"
+import type { Checkpoints } from "./checkpoints.js"
 import type { Connection } from "./database.js"
 import * as EventRows from "./eventRows.js"
 import * as Head from "./head.js"
@@ -38,7 +39,12 @@ const bytesIn = (entries: ReadonlyArray<Entry>): number => {
 }
 
 /** What changes the store, and nothing else does. `conditions` are asked within the transaction, about what was applied up to there. */
-export const make = (db: Connection, catalog: Catalog, conditions: Appending.Conditions): Writer => {
+export const make = (
+  db: Connection,
+  catalog: Catalog,
+  conditions: Appending.Conditions,
+  checkpoints: Pick<Checkpoints, "afterCommit" | "isCopied" | "proceed">
+): Writer => {
   const headRows = Head.make(db)
   const eventRows = EventRows.make(db, catalog)
   const retention = Retention.make(eventRows, Temporal.make(db))
@@ -108,11 +114,18 @@ export const make = (db: Connection, catalog: Catalog, conditions: Appending.Con
       if (entries.length === 0) return []
       Head.checkOrder(entries, head)
       try {
+        if (checkpoints.isCopied()) {
+          commit()
+          checkpoints.proceed()
+        }
         if (!db.inTransaction) begin.run()
         const { next, replies } = batch(entries)
         head = next
         bytes += bytesIn(entries)
-        if (committingEach > 0 || bytes >= transactionBytesMax) commit()
+        if (committingEach > 0 || bytes >= transactionBytesMax) {
+          commit()
+          checkpoints.afterCommit()
+        }
         return replies
       } catch (cause) {
         catalog.forget()

@@ -1,0 +1,147 @@
+/**
+ * When the WAL is copied into the file, and by whom.
+ *
+ * A WAL of tens of megabytes takes a tenth of a second to copy, nearly all of it waiting for the disk. SQLite would have a commit do that, on the thread that everything else of the
+ * node runs on. Here a thread of its own copies, on a connection of its own, while batches are applied and committed. What was committed meanwhile follows, and when
+ * little is left the connection that writes copies it itself, between two transactions: only when there is nothing more to copy is the WAL used again from its beginning.
+ *
+ * Two connections never copy at a time. SQLite had a fault with those until 3.51.3, its "WAL-reset bug".
+ */
+import { Worker } from "node:worker_threads"
+import type { Connection } from "./database.js"
+import { assertInvariant } from "./invariant.js"
+
+/** Of the frames of a WAL, of a page each. */
+export interface Limits {
+  /** From so many on it is copied. A page that changed often is copied once, so that seldom is less work; but a restart has to read the WAL. */
+  readonly framesLong: number
+  /** So many, while it is copied, and the writer waits: a disk that falls behind slows it down, and is not filled up. */
+  readonly framesMost: number
+  /** Up to so many that were committed while the rest was copied, the writer copies itself. */
+  readonly framesLeft: number
+}
+
+/** 48, 192 and 4 MiB. */
+const defaults: Limits = { framesLong: 12_000, framesMost: 48_000, framesLeft: 1_000 }
+
+/** How long a copy may be waited for: no disk takes that long, but a thread that has died would for ever. */
+const waitMillis = 60_000
+
+const program = new URL("../../../threads/checkpoint.js", import.meta.url)
+
+/** What both threads know of a copy, in the one cell of a shared array. */
+type Cell = Int32Array<SharedArrayBuffer>
+const copying = 0
+const copied = 1
+
+/** One for all stores of this process: started by the first whose WAL has grown long, ended by the last of those that closes. */
+class Thread {
+  static #shared: Thread | undefined
+
+  static acquire(): Thread {
+    Thread.#shared ??= new Thread()
+    Thread.#shared.#users++
+    return Thread.#shared
+  }
+
+  readonly #worker = new Worker(program)
+  #users = 0
+  #hasEnded = false
+
+  private constructor() {
+    // A process that has nothing else to do may end.
+    this.#worker.unref()
+    // It is followed by "exit". Without a thread each store copies everything itself, and meets there what stands in the way.
+    this.#worker.on("error", () => {})
+    this.#worker.on("exit", () => this.#end())
+  }
+
+  #end() {
+    this.#hasEnded = true
+    if (Thread.#shared === this) Thread.#shared = undefined
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
+  copy(filename: string, cell: Cell): void {
+    Atomics.store(cell, 0, copying)
+    this.#worker.postMessage({ filename, cell, copied })
+  }
+
+  release(): void {
+    this.#users--
+    if (this.#users > 0 || this.#hasEnded) return
+    this.#end()
+    void this.#worker.terminate()
+  }
+}
+
+/** How the WAL of one connection, which alone writes the file, gets into it. */
+export interface Checkpoints {
+  /** To be called after a commit: has the WAL copied if it has become long. */
+  readonly afterCommit: () => void
+  /** Whether that copy is done. */
+  readonly isCopied: () => boolean
+  /** To be called then, when no transaction is open: what was committed meanwhile follows, so that the WAL is used again. */
+  readonly proceed: () => void
+  /** Copies what there is to copy, when no transaction is open. Whether all of it is in the file now, and synced: whoever reads the file from outside can be in the way. */
+  readonly complete: () => boolean
+  /** To be called before the connection is closed. */
+  readonly close: () => void
+}
+
+export const make = (db: Connection, { framesLeft, framesLong, framesMost } = defaults): Checkpoints => {
+  type Progress = [busy: number, framesInWal: number, framesCopied: number]
+  // It only tells how things stand. In memory there is no WAL, and both numbers are -1.
+  const look = db.prepare<[], Progress>("PRAGMA wal_checkpoint(NOOP)").raw()
+  const copy = db.prepare<[], Progress>("PRAGMA wal_checkpoint(PASSIVE)").raw()
+  const cell: Cell = new Int32Array(new SharedArrayBuffer(4))
+
+  let thread: Thread | undefined
+  let isAsked = false
+
+  const isCopied = () => isAsked && (Atomics.load(cell, 0) === copied || thread?.hasEnded === true)
+
+  const wait = () => {
+    if (isAsked && !isCopied()) {
+      const outcome = Atomics.wait(cell, 0, copying, waitMillis)
+      assertInvariant(outcome !== "timed-out", "a copy of the WAL ends", { waitMillis })
+    }
+    isAsked = false
+  }
+
+  const complete = () => {
+    wait()
+    const [busy, framesInWal, framesCopied] = copy.get() ?? [1, 0, 0]
+    return busy === 0 && framesInWal === framesCopied
+  }
+
+  const ask = () => {
+    thread ??= Thread.acquire()
+    thread.copy(db.name, cell)
+    isAsked = true
+  }
+
+  return {
+    isCopied,
+    complete,
+    proceed: () => {
+      const [, framesInWal, framesCopied] = look.get() ?? [1, 0, 0]
+      const isMuch = framesInWal - framesCopied > framesLeft && framesInWal < framesMost
+      if (isMuch && thread?.hasEnded === false) ask()
+      else complete()
+    },
+    afterCommit: () => {
+      const [, framesInWal] = look.get() ?? [1, 0, 0]
+      if (framesInWal >= framesMost) complete()
+      else if (framesInWal >= framesLong && !isAsked) ask()
+    },
+    close: () => {
+      wait()
+      thread?.release()
+      thread = undefined
+    }
+  }
+}

@@ -1,0 +1,267 @@
+/** How the WAL gets into the file: with small limits, on a table of our own. */
+import { once } from "node:events"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { setImmediate } from "node:timers/promises"
+import { Worker } from "node:worker_threads"
+import { assert, describe, it, vi } from "@effect/vitest"
+import Sqlite from "better-sqlite3"
+import * as Effect from "effect/Effect"
+import * as Catalog from "../src/internal/sqlite/catalog.js"
+import * as Checkpoints from "../src/internal/sqlite/checkpoints.js"
+import * as Database from "../src/internal/sqlite/database.js"
+import * as Queries from "../src/internal/sqlite/query.js"
+import * as Writer from "../src/internal/sqlite/writer.js"
+import { logFrom } from "./helpers/crash.js"
+import { dump, withWriter } from "./helpers/writer.js"
+
+const limits: Checkpoints.Limits = { framesLong: 100, framesMost: 400, framesLeft: 20 }
+
+const framesOf = (db: Database.Connection): number =>
+  Number(db.prepare<[], [number, number, number]>("PRAGMA wal_checkpoint(NOOP)").raw().get()?.[1])
+
+/** A file with a writer that leaves copying to its checkpoints. */
+const openWith = (limits: Checkpoints.Limits) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const folder = fs.mkdtempSync(path.join(os.tmpdir(), "reckon-db-"))
+      const filename = path.join(folder, "store.db")
+      const db = new Sqlite(filename)
+      db.pragma("journal_mode = WAL")
+      db.pragma("wal_autocheckpoint = 0")
+      db.exec("CREATE TABLE pages (id INTEGER PRIMARY KEY, data BLOB)")
+      const insert = db.prepare<[Uint8Array]>("INSERT INTO pages (data) VALUES (?)")
+      const checkpoints = Checkpoints.make(db, limits)
+      return {
+        folder,
+        filename,
+        db,
+        checkpoints,
+        /** One commit of about so many frames. */
+        write: (frames: number) => {
+          db.transaction(() => {
+            for (let frame = 0; frame < frames; frame++) insert.run(new Uint8Array(4000))
+          })()
+          checkpoints.afterCommit()
+        },
+        frames: () => framesOf(db),
+        walBytes: () => fs.statSync(`${filename}-wal`).size,
+        rows: (connection: Database.Connection = db) => connection.prepare("SELECT count(*) FROM pages").pluck().get()
+      }
+    }),
+    ({ checkpoints, db, folder }) =>
+      Effect.sync(() => {
+        checkpoints.close()
+        db.close()
+        fs.rmSync(folder, { recursive: true })
+      })
+  )
+
+const open = openWith(limits)
+
+/** The thread takes the time it takes. */
+const awaitCopy = (checkpoints: Checkpoints.Checkpoints) =>
+  Effect.promise(async () => {
+    while (!checkpoints.isCopied()) await setImmediate()
+  })
+
+/** The file as it is without its WAL. */
+const rowsInFile = (filename: string, folder: string, rows: (db: Database.Connection) => unknown) => {
+  const copy = path.join(folder, "copy.db")
+  fs.copyFileSync(filename, copy)
+  const db = new Sqlite(copy)
+  try {
+    return rows(db)
+  } finally {
+    db.close()
+  }
+}
+
+describe("a WAL", () => {
+  it.scoped("that is short stays where it is", () =>
+    Effect.gen(function* () {
+      const { checkpoints, frames, write } = yield* open
+      write(50)
+      assert.isFalse(checkpoints.isCopied())
+      assert.isBelow(frames(), limits.framesLong)
+      assert.isAtLeast(frames(), 50)
+    })
+  )
+
+  it.scoped("that has become long is copied while the writer goes on, and used again when the rest is copied", () =>
+    Effect.gen(function* () {
+      const { checkpoints, filename, folder, frames, rows, walBytes, write } = yield* open
+      write(150)
+      write(10)
+      yield* awaitCopy(checkpoints)
+      write(10)
+      assert.isAtLeast(Number(rowsInFile(filename, folder, rows)), 150)
+      assert.isTrue(checkpoints.complete())
+      assert.strictEqual(rowsInFile(filename, folder, rows), 170)
+      const bytes = walBytes()
+      write(50)
+      assert.isBelow(frames(), limits.framesLong)
+      assert.strictEqual(walBytes(), bytes)
+      assert.isFalse(checkpoints.isCopied())
+      assert.strictEqual(rows(), 220)
+    })
+  )
+
+  it.scoped("goes back to the thread as long as much was committed meanwhile", () =>
+    Effect.gen(function* () {
+      const { checkpoints, db, filename, folder, rows, write } = yield* open
+      write(150)
+      db.exec("BEGIN; INSERT INTO pages (data) SELECT data FROM pages LIMIT 50")
+      yield* awaitCopy(checkpoints)
+      db.exec("COMMIT")
+      checkpoints.proceed()
+      yield* awaitCopy(checkpoints)
+      assert.strictEqual(rowsInFile(filename, folder, rows), 200)
+      checkpoints.proceed()
+      assert.isFalse(checkpoints.isCopied())
+      assert.isTrue(checkpoints.complete())
+    })
+  )
+
+  it.scoped("is used again in the long run, though there is always something in it that is not copied", () =>
+    Effect.gen(function* () {
+      const entriesOf = (index: number) => logFrom(index, 10, 32)
+      const limits: Checkpoints.Limits = { framesLong: 300, framesMost: 100_000, framesLeft: 2_000 }
+      const { folder } = yield* open
+      const { db, value } = Database.open(path.join(folder, "log.db"), db => {
+        const catalog = Catalog.make(db)
+        const checkpoints = Checkpoints.make(db, limits)
+        return { checkpoints, writer: Writer.make(db, catalog, Queries.make(db, catalog), checkpoints) }
+      })
+      const walFrames = () => framesOf(db)
+      let restarts = 0
+      let end = 0
+      for (let before = 0; restarts < 3 && end < 3_000; end += 10) {
+        value.writer.apply(entriesOf(end + 1))
+        if (!db.inTransaction && walFrames() < before) restarts++
+        if (!db.inTransaction) before = walFrames()
+        yield* Effect.promise(() => setImmediate())
+      }
+      assert.strictEqual(restarts, 3)
+      value.writer.commit()
+      value.checkpoints.close()
+      withWriter(({ db: undisturbed, writer }) => {
+        for (let index = 1; index <= end; index += 10) writer.apply(entriesOf(index))
+        assert.deepStrictEqual(dump(db), dump(undisturbed))
+      })
+      db.close()
+    })
+  )
+
+  it.scoped("that grows faster than it is copied is waited for", () =>
+    Effect.gen(function* () {
+      const { frames, rows, write } = yield* open
+      // The loop never lets go of the thread, nor does it look whether a copy is done.
+      for (let commit = 0; commit < 100; commit++) {
+        write(60)
+        assert.isBelow(frames(), limits.framesMost + 70)
+      }
+      assert.strictEqual(rows(), 6_000)
+    })
+  )
+
+  it.scoped("is not complete in the file as long as somebody outside reads an older state", () =>
+    Effect.gen(function* () {
+      const { checkpoints, filename, write } = yield* open
+      write(10)
+      const reader = new Sqlite(filename)
+      reader.exec("BEGIN; SELECT * FROM pages LIMIT 1")
+      reader.prepare("SELECT count(*) FROM pages").get()
+      write(10)
+      assert.isFalse(checkpoints.complete())
+      reader.close()
+      assert.isTrue(checkpoints.complete())
+    })
+  )
+
+  it.scoped("that the thread cannot copy is copied by the writer", () =>
+    Effect.gen(function* () {
+      const { checkpoints, filename, folder, rows, write } = yield* open
+      // The writer has the file open, the thread looks for it by its name.
+      fs.renameSync(filename, `${filename}.away`)
+      write(150)
+      yield* awaitCopy(checkpoints)
+      fs.renameSync(`${filename}.away`, filename)
+      const pages = rowsInFile(filename, folder, db => db.pragma("page_count", { simple: true }))
+      assert.strictEqual(pages, 1, "nothing but the file's head")
+      assert.isTrue(checkpoints.complete())
+      assert.strictEqual(rowsInFile(filename, folder, rows), 150)
+    })
+  )
+
+  it.scoped("that is being copied when its file is closed is gone afterwards, with all of it in the file", () =>
+    Effect.gen(function* () {
+      const { checkpoints, db, filename, folder, write } = yield* openWith({
+        framesLong: 100,
+        framesMost: 100_000,
+        framesLeft: 20
+      })
+      // From here on the thread is there, and begins at once.
+      write(150)
+      yield* awaitCopy(checkpoints)
+      assert.isTrue(checkpoints.complete())
+      write(5_000)
+      checkpoints.close()
+      db.close()
+      assert.deepStrictEqual(fs.readdirSync(folder), ["store.db"])
+      const again = new Sqlite(filename)
+      assert.strictEqual(again.prepare("SELECT count(*) FROM pages").pluck().get(), 5_150)
+      assert.strictEqual(again.pragma("integrity_check", { simple: true }), "ok")
+      again.close()
+    })
+  )
+
+  it.scoped("whose thread has died is copied by the writer", () =>
+    Effect.gen(function* () {
+      const asked = vi.spyOn(Worker.prototype, "postMessage")
+      yield* Effect.addFinalizer(() => Effect.sync(() => asked.mockRestore()))
+      const { checkpoints, filename, folder, rows, write } = yield* open
+      write(150)
+      const [thread] = asked.mock.contexts
+      assert.instanceOf(thread, Worker)
+      yield* Effect.promise(() => thread.terminate())
+      yield* awaitCopy(checkpoints)
+      assert.isTrue(checkpoints.complete())
+      write(150)
+      yield* awaitCopy(checkpoints)
+      assert.isTrue(checkpoints.complete())
+      assert.strictEqual(rowsInFile(filename, folder, rows), 300)
+      // The next store has a thread again.
+      const next = yield* open
+      next.write(150)
+      yield* awaitCopy(next.checkpoints)
+      assert.isAbove(Number(rowsInFile(next.filename, next.folder, rows)), 0)
+    })
+  )
+
+  it.scoped(
+    "of one store is copied whatever becomes of the others, which share the thread, and the last one ends it",
+    () =>
+      Effect.gen(function* () {
+        const asked = vi.spyOn(Worker.prototype, "postMessage")
+        yield* Effect.addFinalizer(() => Effect.sync(() => asked.mockRestore()))
+        const one = yield* open
+        const two = yield* open
+        one.write(150)
+        two.write(150)
+        one.checkpoints.close()
+        yield* awaitCopy(two.checkpoints)
+        two.checkpoints.proceed()
+        two.write(150)
+        yield* awaitCopy(two.checkpoints)
+        const [thread, ...others] = asked.mock.contexts
+        assert.isTrue(others.length > 0 && others.every(other => other === thread))
+        assert.instanceOf(thread, Worker)
+        assert.notStrictEqual(thread.threadId, -1)
+        const ended = once(thread, "exit")
+        two.checkpoints.close()
+        yield* Effect.promise(() => ended)
+      })
+  )
+})
