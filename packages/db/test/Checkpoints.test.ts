@@ -13,7 +13,10 @@ import * as Checkpoints from "../src/internal/sqlite/checkpoints.js"
 import * as Database from "../src/internal/sqlite/database.js"
 import * as Queries from "../src/internal/sqlite/query.js"
 import * as Writer from "../src/internal/sqlite/writer.js"
+import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
+import type { Service } from "../src/StoreEngine.js"
 import { logFrom } from "./helpers/crash.js"
+import { append, applyNext, event } from "./helpers/events.js"
 import { dump, withWriter } from "./helpers/writer.js"
 
 const limits: Checkpoints.Limits = { framesLong: 100, framesMost: 400, framesLeft: 20 }
@@ -60,6 +63,18 @@ const openWith = (limits: Checkpoints.Limits) =>
 
 const open = openWith(limits)
 
+/** What is asked of threads. */
+const watched = Effect.acquireRelease(
+  Effect.sync(() => vi.spyOn(Worker.prototype, "postMessage")),
+  spy => Effect.sync(() => spy.mockRestore())
+)
+
+/** That the thread itself has done what was asked of it last. */
+const assertCopied = (requests: Effect.Effect.Success<typeof watched>) => {
+  const [request] = requests.mock.lastCall ?? []
+  assert.strictEqual(Atomics.load(request.cell, 0), request.copied)
+}
+
 /** The thread takes the time it takes. */
 const awaitCopy = (checkpoints: Checkpoints.Checkpoints) =>
   Effect.promise(async () => {
@@ -105,6 +120,16 @@ describe("a WAL", () => {
       assert.strictEqual(walBytes(), bytes)
       assert.isFalse(checkpoints.isCopied())
       assert.strictEqual(rows(), 220)
+    })
+  )
+
+  it.scoped("is asked for once, however much is committed until it is copied", () =>
+    Effect.gen(function* () {
+      const requests = yield* watched
+      const { checkpoints, write } = yield* open
+      for (let commit = 0; commit < 5; commit++) write(70)
+      assert.strictEqual(requests.mock.calls.length, 1)
+      yield* awaitCopy(checkpoints)
     })
   )
 
@@ -197,6 +222,7 @@ describe("a WAL", () => {
 
   it.scoped("that is being copied when its file is closed is gone afterwards, with all of it in the file", () =>
     Effect.gen(function* () {
+      const requests = yield* watched
       const { checkpoints, db, filename, folder, write } = yield* openWith({
         framesLong: 100,
         framesMost: 100_000,
@@ -208,6 +234,7 @@ describe("a WAL", () => {
       assert.isTrue(checkpoints.complete())
       write(5_000)
       checkpoints.close()
+      assertCopied(requests)
       db.close()
       assert.deepStrictEqual(fs.readdirSync(folder), ["store.db"])
       const again = new Sqlite(filename)
@@ -219,15 +246,15 @@ describe("a WAL", () => {
 
   it.scoped("whose thread has died is copied by the writer", () =>
     Effect.gen(function* () {
-      const asked = vi.spyOn(Worker.prototype, "postMessage")
-      yield* Effect.addFinalizer(() => Effect.sync(() => asked.mockRestore()))
+      const requests = yield* watched
       const { checkpoints, filename, folder, rows, write } = yield* open
       write(150)
-      const [thread] = asked.mock.contexts
+      const [thread] = requests.mock.contexts
       assert.instanceOf(thread, Worker)
       yield* Effect.promise(() => thread.terminate())
       yield* awaitCopy(checkpoints)
-      assert.isTrue(checkpoints.complete())
+      checkpoints.proceed()
+      assert.strictEqual(rowsInFile(filename, folder, rows), 150)
       write(150)
       yield* awaitCopy(checkpoints)
       assert.isTrue(checkpoints.complete())
@@ -244,8 +271,7 @@ describe("a WAL", () => {
     "of one store is copied whatever becomes of the others, which share the thread, and the last one ends it",
     () =>
       Effect.gen(function* () {
-        const asked = vi.spyOn(Worker.prototype, "postMessage")
-        yield* Effect.addFinalizer(() => Effect.sync(() => asked.mockRestore()))
+        const requests = yield* watched
         const one = yield* open
         const two = yield* open
         one.write(150)
@@ -255,13 +281,56 @@ describe("a WAL", () => {
         two.checkpoints.proceed()
         two.write(150)
         yield* awaitCopy(two.checkpoints)
-        const [thread, ...others] = asked.mock.contexts
+        assertCopied(requests)
+        const [thread, ...others] = requests.mock.contexts
         assert.isTrue(others.length > 0 && others.every(other => other === thread))
         assert.instanceOf(thread, Worker)
-        assert.notStrictEqual(thread.threadId, -1)
         const ended = once(thread, "exit")
         two.checkpoints.close()
         yield* Effect.promise(() => ended)
+      })
+  )
+})
+
+describe("a store", () => {
+  const megabyte = 1_000_000
+  const fill = (engine: Service, from: number, to: number) => {
+    for (let n = from; n <= to; n++) applyNext(engine, append("a", "any", event(n, { data: new Uint8Array(megabyte) })))
+  }
+
+  it.scoped(
+    "leaves its WAL to the thread when it is long, and has it back before it closes or becomes another one",
+    () =>
+      Effect.gen(function* () {
+        const requests = yield* watched
+        const { folder } = yield* open
+        const [one, two, copy] = [
+          path.join(folder, "one.db"),
+          path.join(folder, "two.db"),
+          path.join(folder, "copy.db")
+        ]
+        const newer = yield* SqliteStoreEngine.make({ filename: ":memory:" })
+        for (let n = 1; n <= 200; n++) applyNext(newer, append("a", "any", event(n)))
+        yield* newer.snapshot(copy)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const closed = yield* SqliteStoreEngine.make({ filename: one })
+            const replaced = yield* SqliteStoreEngine.make({ filename: two })
+            fill(closed, 1, 40)
+            assert.strictEqual(requests.mock.calls.length, 0)
+            assert.isBelow(fs.statSync(one).size, megabyte)
+            fill(replaced, 1, 60)
+            assert.strictEqual(requests.mock.calls.length, 1)
+            yield* replaced.install(copy)
+            assertCopied(requests)
+            assert.strictEqual(replaced.lastPosition(), 199)
+            fill(closed, 41, 60)
+            assert.strictEqual(requests.mock.calls.length, 2)
+          })
+        )
+        assertCopied(requests)
+        const again = yield* SqliteStoreEngine.make({ filename: one })
+        assert.strictEqual(again.lastPosition(), 59)
       })
   )
 })

@@ -129,8 +129,7 @@ export const make = (db: Connection, { framesLeft, framesLong, framesMost } = de
     complete,
     proceed: () => {
       const [, framesInWal, framesCopied] = look.get() ?? [1, 0, 0]
-      const isMuch = framesInWal - framesCopied > framesLeft && framesInWal < framesMost
-      if (isMuch && thread?.hasEnded === false) ask()
+      if (framesInWal - framesCopied > framesLeft && thread?.hasEnded === false) ask()
       else complete()
     },
     afterCommit: () => {
