@@ -51,8 +51,12 @@ class Thread {
   private constructor() {
     // A process that has nothing else to do may end.
     this.#worker.unref()
-    // It is followed by "exit". Without a thread each store copies everything itself, and meets there what stands in the way.
-    this.#worker.on("error", () => {})
+    // It is followed by "exit", after which each store copies everything itself.
+    this.#worker.on("error", cause => {
+      process.emitWarning(
+        `The thread that copies the WALs of stores has ended, they are held up by it now: ${cause.message}`
+      )
+    })
     this.#worker.on("exit", () => this.#end())
   }
 
