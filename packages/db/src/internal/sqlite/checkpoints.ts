@@ -21,8 +21,8 @@ export interface Limits {
   readonly framesLeft: number
 }
 
-/** 48, 192 and 4 MiB. */
-const defaults: Limits = { framesLong: 12_000, framesMost: 48_000, framesLeft: 1_000 }
+/** 16, 192 and 4 MiB. Three times the 16 took no more appends a second, and is written all at once. */
+const defaults: Limits = { framesLong: 4_000, framesMost: 48_000, framesLeft: 1_000 }
 
 /** How long a copy may be waited for: no disk takes that long, but a thread that has died would for ever. */
 const waitMillis = 60_000
