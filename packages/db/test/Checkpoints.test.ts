@@ -179,6 +179,30 @@ describe("a WAL", () => {
     })
   )
 
+  it("that is copied while a transaction is open has its rest copied between that one and the next", () => {
+    const proceeded: Array<boolean> = []
+    let isCopied = false
+    const { db, value: writer } = Database.open(":memory:", db => {
+      const catalog = Catalog.make(db)
+      return Writer.make(db, catalog, Queries.make(db, catalog), {
+        afterCommit: () => {},
+        isCopied: () => isCopied,
+        proceed: () => {
+          proceeded.push(db.inTransaction)
+          isCopied = false
+        }
+      })
+    })
+    writer.apply(logFrom(1, 10))
+    assert.isTrue(db.inTransaction)
+    isCopied = true
+    writer.apply(logFrom(11, 10))
+    writer.apply(logFrom(21, 10))
+    assert.deepStrictEqual(proceeded, [false])
+    assert.isTrue(db.inTransaction)
+    db.close()
+  })
+
   it.scoped("that grows faster than it is copied is waited for", () =>
     Effect.gen(function* () {
       const { frames, rows, write } = yield* open

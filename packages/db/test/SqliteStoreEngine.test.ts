@@ -310,15 +310,24 @@ describe("a file that is refused", () => {
 
 describe("a crash", () => {
   const hooks = new URL("./helpers/typescript-hooks.mjs", import.meta.url).href
-  const child = fileURLToPath(new URL("./helpers/crash-child.ts", import.meta.url))
   const register = `import { register } from "node:module"; register(${JSON.stringify(hooks)})`
 
-  /** Starts a process that applies the log, and kills it as soon as it says that a checkpoint got to `index`. */
-  const applyUntilKilled = (filename: string, index: number, ...deathAfter: ReadonlyArray<string>) =>
+  /** Starts a process that applies the log until it kills itself, or says that a checkpoint got to `index`, and is killed. */
+  const applyUntilKilled = (
+    child: "crash-child" | "crash-copying-child",
+    filename: string,
+    options: { readonly index?: number; readonly arguments?: ReadonlyArray<string> }
+  ) =>
     Effect.async<{ readonly signal: string | null; readonly reported: number; readonly errors: string }>(resume => {
       const running = spawn(
         process.execPath,
-        ["--import", `data:text/javascript,${encodeURIComponent(register)}`, child, filename, ...deathAfter],
+        [
+          "--import",
+          `data:text/javascript,${encodeURIComponent(register)}`,
+          fileURLToPath(new URL(`./helpers/${child}.ts`, import.meta.url)),
+          filename,
+          ...(options.arguments ?? [])
+        ],
         { stdio: ["ignore", "pipe", "pipe"] }
       )
       let output = ""
@@ -326,7 +335,7 @@ describe("a crash", () => {
       const reported = () => Math.max(0, ...output.split("\n").slice(0, -1).map(Number))
       running.stdout.on("data", chunk => {
         output += String(chunk)
-        if (reported() >= index) running.kill("SIGKILL")
+        if (reported() >= (options.index ?? Number.POSITIVE_INFINITY)) running.kill("SIGKILL")
       })
       running.stderr.on("data", chunk => {
         errors += String(chunk)
@@ -360,7 +369,7 @@ describe("a crash", () => {
       Effect.gen(function* () {
         const filename = yield* tempFile
         for (const index of [60, 1500]) {
-          const { errors, reported, signal } = yield* applyUntilKilled(filename, index)
+          const { errors, reported, signal } = yield* applyUntilKilled("crash-child", filename, { index })
           assert.strictEqual(signal, "SIGKILL", errors)
           checkIntegrity(filename)
           const applied = yield* using(filename, engine => engine.appliedIndex())
@@ -371,14 +380,16 @@ describe("a crash", () => {
       })
   )
 
-  it.scoped("while a long WAL is copied into the file takes nothing from either", () =>
+  it.scoped("while a thread copies the WAL into the file takes nothing from either", () =>
     Effect.gen(function* () {
       const filename = yield* tempFile
       const weight = 32
-      for (const index of [1200, 1300, 2500]) {
-        const { errors, signal } = yield* applyUntilKilled(filename, index, "Infinity", `${weight}`)
+      for (const moment of ["begun", "grown", "begun"]) {
+        const { errors, signal } = yield* applyUntilKilled("crash-copying-child", filename, {
+          arguments: [moment, `${weight}`]
+        })
         assert.strictEqual(signal, "SIGKILL", errors)
-        assert.isAbove(fs.statSync(`${filename}-wal`).size, 2_000_000)
+        assert.isAbove(fs.statSync(`${filename}-wal`).size, 16_000_000)
         checkIntegrity(filename)
         const applied = yield* using(filename, engine => engine.appliedIndex())
         assert.isAbove(applied, 0)
@@ -393,7 +404,7 @@ describe("a crash", () => {
     () =>
       Effect.gen(function* () {
         const filename = yield* tempFile
-        const { errors, signal } = yield* applyUntilKilled(filename, Number.POSITIVE_INFINITY, "100")
+        const { errors, signal } = yield* applyUntilKilled("crash-child", filename, { arguments: ["100"] })
         assert.strictEqual(signal, "SIGKILL", errors)
         checkIntegrity(filename)
         yield* using(filename, engine => {

@@ -22,18 +22,16 @@ const checkpointBatches = 3
 
 /**
  * Applies the log to the file named on the command line, telling after each checkpoint how far that reaches, until it is killed: from outside, or by itself in the
- * batch after the index that is the second argument. With a third one, the weight of its events, it never asks for a checkpoint, and tells how far it has applied.
+ * batch after the index that is the second argument.
  */
 const main = Effect.gen(function* () {
-  const [filename = "", deathAfter = "Infinity", weight] = process.argv.slice(2)
+  const [filename = "", deathAfter = "Infinity"] = process.argv.slice(2)
   const engine = yield* SqliteStoreEngine.make({ filename })
   for (let batches = 1; ; batches++) {
     const applied = engine.appliedIndex()
-    const batch = logFrom(applied + 1, 20, Number(weight ?? 1))
+    const batch = logFrom(applied + 1, 20)
     engine.apply(applied < Number(deathAfter) ? batch : [...batch.slice(0, 10), deadly(applied + 11)])
-    if (batches % checkpointBatches === 0) {
-      fs.writeSync(1, `${weight === undefined ? engine.checkpoint() : engine.appliedIndex()}\n`)
-    }
+    if (batches % checkpointBatches === 0) fs.writeSync(1, `${engine.checkpoint()}\n`)
   }
 })
 

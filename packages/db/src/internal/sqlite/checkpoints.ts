@@ -1,8 +1,8 @@
 /**
  * When the WAL is copied into the file, and by whom.
  *
- * A WAL of tens of megabytes takes a tenth of a second to copy, nearly all of it waiting for the disk. SQLite would have a commit do that, on the thread that everything else of the
- * node runs on. Here a thread of its own copies, on a connection of its own, while batches are applied and committed. What was committed meanwhile follows, and when
+ * A WAL of tens of megabytes takes up to a tenth of a second to copy, three quarters of that for the disk. SQLite would have a commit do it, on the thread that everything else of the node
+ * runs on. Here a thread of its own copies, on a connection of its own, while batches are applied and committed. What was committed meanwhile follows, and when
  * little is left the connection that writes copies it itself, between two transactions: only when there is nothing more to copy is the WAL used again from its beginning.
  *
  * Two connections never copy at a time. SQLite had a fault with those until 3.51.3, its "WAL-reset bug".

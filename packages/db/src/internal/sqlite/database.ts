@@ -141,6 +141,8 @@ export const lock = (filename: string): (() => void) => {
   let db: Connection | null = null
   try {
     db = new Database(`${filename}-lock`, { timeout: lockWaitMillis })
+    // A transaction that writes nothing has no use for the journal that would lie beside it.
+    db.pragma("journal_mode = MEMORY")
     db.exec("BEGIN EXCLUSIVE")
     const held = db
     return () => held.close()
