@@ -3,7 +3,10 @@
  *
  * A WAL of tens of megabytes takes up to a tenth of a second to copy, three quarters of that for the disk. SQLite would have a commit do it, on the thread that everything else of the node
  * runs on. Here a thread of its own copies, on a connection of its own, while batches are applied and committed. What was committed meanwhile follows, and when
- * little is left the connection that writes copies it itself, between two transactions: only when there is nothing more to copy is the WAL used again from its beginning.
+ * little is left the connection that writes copies it itself, between two transactions.
+ *
+ * A WAL that is copied is cut to nothing. SQLite would write over it from its beginning, in frames that are 24 bytes longer than a page and so lie across the blocks of the disk: each block that
+ * the system no longer has in its cache, after a pause say, would have to be read before a part of it can be changed, by the thread that commits.
  *
  * Two connections never copy at a time. SQLite had a fault with those until 3.51.3, its "WAL-reset bug".
  */
@@ -88,7 +91,7 @@ export interface Checkpoints {
   readonly afterCommit: () => void
   /** Whether that copy is done. */
   readonly isCopied: () => boolean
-  /** To be called then, when no transaction is open: what was committed meanwhile follows, so that the WAL is used again. */
+  /** To be called then, when no transaction is open: what was committed meanwhile follows, so that the WAL begins anew. */
   readonly proceed: () => void
   /** Copies what there is to copy, when no transaction is open. Whether all of it is in the file now, and synced: whoever reads the file from outside can be in the way. */
   readonly complete: () => boolean
@@ -101,6 +104,8 @@ export const make = (db: Connection, { framesLeft, framesLong, framesMost } = de
   // It only tells how things stand. In memory there is no WAL, and both numbers are -1.
   const look = db.prepare<[], Progress>("PRAGMA wal_checkpoint(NOOP)").raw()
   const copy = db.prepare<[], Progress>("PRAGMA wal_checkpoint(PASSIVE)").raw()
+  const truncate = db.prepare<[], Progress>("PRAGMA wal_checkpoint(TRUNCATE)").raw()
+  const busyMillis = Number(db.pragma("busy_timeout", { simple: true }))
   const cell: Cell = new Int32Array(new SharedArrayBuffer(4))
 
   let thread: Thread | undefined
@@ -116,10 +121,22 @@ export const make = (db: Connection, { framesLeft, framesLong, framesMost } = de
     isAsked = false
   }
 
+  /** Of a WAL that is all in the file. As long as somebody outside reads from it, it stays: they are not waited for. */
+  const cut = () => {
+    db.pragma("busy_timeout = 0")
+    try {
+      truncate.get()
+    } finally {
+      db.pragma(`busy_timeout = ${busyMillis}`)
+    }
+  }
+
   const complete = () => {
     wait()
     const [busy, framesInWal, framesCopied] = copy.get() ?? [1, 0, 0]
-    return busy === 0 && framesInWal === framesCopied
+    const isComplete = busy === 0 && framesInWal === framesCopied
+    if (isComplete && framesInWal > 0) cut()
+    return isComplete
   }
 
   const ask = () => {
