@@ -215,6 +215,22 @@ describe("a WAL", () => {
     })
   )
 
+  it.scoped("that much is added to during each copy is waited for as well, and begins anew", () =>
+    Effect.gen(function* () {
+      const { checkpoints, db, frames, rows, walBytes, write } = yield* open
+      write(150)
+      // What the writer does with an open transaction when a copy is done.
+      for (let copies = 0; walBytes() > 0; copies++) {
+        db.exec("BEGIN; INSERT INTO pages (data) SELECT data FROM pages LIMIT 50")
+        yield* awaitCopy(checkpoints)
+        db.exec("COMMIT")
+        checkpoints.proceed()
+        assert.isBelow(frames(), limits.framesMost, `after ${copies} copies`)
+      }
+      assert.isAbove(Number(rows()), limits.framesMost - 70)
+    })
+  )
+
   it.scoped("is not complete in the file as long as somebody outside reads an older state", () =>
     Effect.gen(function* () {
       const { checkpoints, filename, write } = yield* open

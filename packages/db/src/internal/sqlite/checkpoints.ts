@@ -18,7 +18,7 @@ import { assertInvariant } from "./invariant.js"
 export interface Limits {
   /** From so many on it is copied. A page that changed often is copied once, so that seldom is less work; but a restart has to read the WAL. */
   readonly framesLong: number
-  /** So many, while it is copied, and the writer waits: a disk that falls behind slows it down, and is not filled up. */
+  /** From so many on the writer copies the rest itself, and waits for the copy that is under way: a disk that falls behind slows it down, and is not filled up. */
   readonly framesMost: number
   /** Up to so many that were committed while the rest was copied, the writer copies itself. */
   readonly framesLeft: number
@@ -150,7 +150,9 @@ export const make = (db: Connection, { framesLeft, framesLong, framesMost } = de
     complete,
     proceed: () => {
       const [, framesInWal, framesCopied] = look.get() ?? [1, 0, 0]
-      if (framesInWal - framesCopied > framesLeft && thread?.hasEnded === false) ask()
+      // Where each copy leaves much behind, because commits change many pages, the next one would as well, for ever.
+      const isLeft = framesInWal - framesCopied > framesLeft && framesInWal < framesMost
+      if (isLeft && thread?.hasEnded === false) ask()
       else complete()
     },
     afterCommit: () => {
