@@ -73,7 +73,8 @@ const build = (plan: Plan, direction: Direction, budget: Postings.Budget): Posti
     case "union":
       return Postings.union(
         order,
-        plan.parts.map(part => build(part, direction, budget))
+        plan.parts.map(part => build(part, direction, budget)),
+        budget
       )
     case "intersection":
       return Postings.intersection(

@@ -97,6 +97,27 @@ describe("a page of a query", () => {
       assert.isBelow(all.length, 8)
     })
   )
+
+  it.effect("of several items gets on with all of them, though each passes over much", () =>
+    using(engine => {
+      const tags = ["even", "odd", "also even", "also odd"]
+      const fields = (n: number) => ({ tags: n === 11_999 ? tags : tags.filter((_, at) => at % 2 === n % 2) })
+      applyAt(engine, 1, append("a", ...events(12_000, fields)))
+      applyAt(engine, 1, ...events(300, () => ({})).map((event, n) => append(`c-${n}`, event)))
+      const query = Query.or(
+        Query.allTags("even", "odd"),
+        Query.allTags("also even", "also odd"),
+        Query.streams("*-nothing"),
+        Query.allTags("odd", "also even")
+      )
+      for (const direction of ["forward", "backward"] as const) {
+        const all = pages(wholly({ direction }).from, from => page(engine, query, { from, direction }))
+        assert.deepStrictEqual(all.flatMap(positions), [11_999])
+        // Each of the four alone takes three.
+        assert.isBelow(all.length, 16)
+      }
+    })
+  )
 })
 
 describe("stream patterns in a query", () => {

@@ -18,9 +18,11 @@ export interface Postings {
   /**
    * The first position of the list that does not come before the one asked for; `null` where there is none. What is asked for never goes back.
    *
-   * When its {@link Budget} is spent, the answer may be one that is not in the list: the list has nothing before it, and that is all.
+   * When its {@link Budget} is spent, or `leapsMost` leaps have led to nothing, the answer may be one that is not in the list: the list has nothing before it, and that is all.
    */
-  readonly seek: (position: number) => number | null
+  readonly seek: (position: number, leapsMost?: number) => number | null
+  /** Whether the list has what it answered last, or it answered that there is nothing more. */
+  readonly isFound: () => boolean
 }
 
 /** How many rows a read may still look at without returning them. All that takes part in the read takes from it. */
@@ -28,7 +30,7 @@ export interface Budget {
   left: number
 }
 
-export const none: Postings = { seek: () => null }
+export const none: Postings = { seek: () => null, isFound: () => true }
 
 const chunkLeast = 4
 const chunkMost = 512
@@ -61,29 +63,59 @@ export const leaf = (
       }
       answered = at
       return found ?? null
-    }
+    },
+    isFound: () => true
   }
 }
 
-/** What is in any of the lists. */
-export const union = (order: Order, lists: ReadonlyArray<Postings>): Postings => {
+/** One of the lists of a union, and its first position that may be wanted: `undefined`, nobody has asked. */
+interface Member {
+  readonly list: Postings
+  head: number | null | undefined
+}
+
+/** Leaps of one list of a union before whichever is behind has its turn. */
+const turnLeaps = 16
+
+/**
+ * What is in any of the lists.
+ *
+ * They get on side by side, however much each has to leap over. One that went on until it finds something might spend the {@link Budget} far ahead of the others, and whoever went on from where those
+ * are would have it spent on the same again.
+ */
+export const union = (order: Order, lists: ReadonlyArray<Postings>, budget: Budget): Postings => {
   const [only] = lists
   if (only === undefined) return none
   if (lists.length === 1) return only
-  const heads: Array<number | null | undefined> = lists.map(() => undefined)
+  const members = lists.map((list): Member => ({ list, head: undefined }))
+
+  const firstFrom = (position: number): Member | null => {
+    let first: Member | null = null
+    let least: number | null = null
+    for (const member of members) {
+      if (member.head === undefined || (member.head !== null && order.isBefore(member.head, position))) {
+        member.head = member.list.seek(position, turnLeaps)
+      }
+      if (member.head !== null && (least === null || order.isBefore(member.head, least))) {
+        first = member
+        least = member.head
+      }
+    }
+    return first
+  }
+
+  let isFound = true
   return {
     seek: position => {
-      let first: number | null = null
-      lists.forEach((list, n) => {
-        let head = heads[n]
-        if (head === undefined || (head !== null && order.isBefore(head, position))) {
-          head = list.seek(position)
-          heads[n] = head
-        }
-        if (head !== null && (first === null || order.isBefore(head, first))) first = head
-      })
-      return first
-    }
+      for (;;) {
+        const first = firstFrom(position)
+        const head = first?.head ?? null
+        isFound = first === null || first.list.isFound()
+        if (first === null || head === null || isFound || budget.left <= 0) return head
+        first.head = first.list.seek(head, turnLeaps)
+      }
+    },
+    isFound: () => isFound
   }
 }
 
@@ -94,10 +126,12 @@ export const union = (order: Order, lists: ReadonlyArray<Postings>): Postings =>
 export const intersection = (lists: ReadonlyArray<Postings>, budget: Budget): Postings => {
   const [first, ...others] = lists
   if (first === undefined || others.length === 0) return first ?? none
+  let isFound = true
   return {
-    seek: position => {
+    seek: (position, leapsMost = Number.POSITIVE_INFINITY) => {
       let candidate = first.seek(position)
       let agreeing = 1
+      let leaps = 0
       for (let turn = 1; candidate !== null && agreeing < lists.length; turn++) {
         const found: number | null = lists[turn % lists.length]?.seek(candidate) ?? null
         if (found === candidate) {
@@ -105,29 +139,40 @@ export const intersection = (lists: ReadonlyArray<Postings>, budget: Budget): Po
         } else {
           candidate = found
           agreeing = 1
+          leaps += 1
           budget.left -= 1
-          if (budget.left <= 0) break
+          if (budget.left <= 0 || leaps >= leapsMost) break
         }
       }
+      isFound = candidate === null || agreeing === lists.length
       return candidate
-    }
+    },
+    isFound: () => isFound
   }
 }
 
-/** What passes the test, at one of the budget for each that does not. */
+/** What passes the test, at a leap and one of the budget for each that does not. */
 export const filter = (
   order: Order,
   list: Postings,
   passes: (position: number) => boolean,
   budget: Budget
-): Postings => ({
-  seek: position => {
-    let found = list.seek(position)
-    while (found !== null && !passes(found)) {
-      budget.left -= 1
-      if (budget.left <= 0) break
-      found = list.seek(found + order.step)
-    }
-    return found
+): Postings => {
+  let isFound = true
+  return {
+    seek: (position, leapsMost = Number.POSITIVE_INFINITY) => {
+      let candidate = list.seek(position)
+      let leaps = 0
+      isFound = true
+      while (candidate !== null && !passes(candidate)) {
+        leaps += 1
+        budget.left -= 1
+        isFound = budget.left > 0 && leaps < leapsMost
+        if (!isFound) break
+        candidate = list.seek(candidate + order.step)
+      }
+      return candidate
+    },
+    isFound: () => isFound
   }
-})
+}

@@ -191,7 +191,7 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
         count: Math.floor(streamsOfPatternsMax / patterns),
         lookedAt: Math.floor(StreamNames.namesLookedAtMax / patterns)
       })
-      return keeping === null ? null : Postings.union(order, keeping.map(ofKept))
+      return keeping === null ? null : Postings.union(order, keeping.map(ofKept), budget)
     }
 
     return ({ metadata, stream, tags, types }: Query.Item): Postings.Postings => {
@@ -206,7 +206,8 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
         criteria.push(
           Postings.union(
             order,
-            kinds.map(kind => listOf(ofKind, kind, wanted === undefined ? wanted : Math.ceil(wanted / kinds.length)))
+            kinds.map(kind => listOf(ofKind, kind, wanted === undefined ? wanted : Math.ceil(wanted / kinds.length))),
+            budget
           )
         )
       }
@@ -221,7 +222,8 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
     const patterns = items.filter(({ stream }) => stream !== null && !StreamPattern.isLiteral(stream)).length
     // Of a list that has to agree with no other one, as much is wanted as of the whole.
     const wanted = isSingle(items) ? count + 1 : undefined
-    return Postings.union(Postings.orderOf(direction), items.map(planner(direction, budget, patterns, wanted)))
+    const lists = items.map(planner(direction, budget, patterns, wanted))
+    return Postings.union(Postings.orderOf(direction), lists, budget)
   }
 
   // ---------------------------------------------------------------------------
