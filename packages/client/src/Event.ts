@@ -11,12 +11,8 @@ import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import * as Payload from "./internal/payload.js"
 import { isRecordedEvent } from "./internal/shapes.js"
+import { wellFormed } from "./internal/wellFormed.js"
 import type { InvalidRequest } from "./StoreError.js"
-
-/** Text that survives UTF-8: half of a surrogate pair would become another character on the way, and two names could become one. */
-const wellFormed = Schema.filter<typeof Schema.String>(text => !/\p{Surrogate}/u.test(text), {
-  message: () => "text with half of a surrogate pair"
-})
 
 const name = (lengthMax: number) => Schema.String.pipe(Schema.minLength(1), Schema.maxLength(lengthMax), wellFormed)
 

@@ -12,6 +12,7 @@
  */
 import * as Schema from "effect/Schema"
 import { contentTypeJson, EventType, type RecordedEvent, Tag } from "./Event.js"
+import { wellFormed } from "./internal/wellFormed.js"
 import * as StreamPattern from "./StreamPattern.js"
 
 /**
@@ -25,15 +26,18 @@ export const metadataFieldsMax = 16
 /** The most characters that a field's name, or a text in it, may have to be asked for. */
 const metadataTextMax = 256
 
+const text = Schema.String.pipe(Schema.maxLength(metadataTextMax), wellFormed)
+
 /**
- * A top-level field of an event's JSON metadata and the value it is to have, of the same type: `1` is not `"1"`. {@link searchableFields} says which fields can be asked for.
+ * A top-level field of an event's JSON metadata and the value it is to have, of the same type: `1` is not `"1"`. {@link searchableFields} says which fields can be asked for; of those, the ones
+ * with half of a surrogate pair cannot, which JSON can have and UTF-8 cannot.
  *
  * @since 0.1.0
  * @category schemas
  */
 export const MetadataField = Schema.Struct({
-  field: Schema.String.pipe(Schema.minLength(1), Schema.maxLength(metadataTextMax)),
-  value: Schema.Union(Schema.String.pipe(Schema.maxLength(metadataTextMax)), Schema.Finite, Schema.Boolean)
+  field: text.pipe(Schema.minLength(1)),
+  value: Schema.Union(text, Schema.Finite, Schema.Boolean)
 })
 
 /**

@@ -153,6 +153,15 @@ describe("a query from outside", () => {
     for (const value of ["x".repeat(257), Number.NaN, Number.POSITIVE_INFINITY, null, {}, undefined])
       assert.isFalse(asks(value))
   })
+
+  it("asks for text that stays the same on its way through UTF-8: a condition is judged before and behind it", () => {
+    const asks = (field: string, value: string) => isQuery({ items: [{ ...item, metadata: [{ field, value }] }] })
+    for (const text of ["\ud800", "a\udc00", "\udc00\ud800"]) {
+      assert.isFalse(asks("f", text))
+      assert.isFalse(asks(text, "v"))
+    }
+    assert.isTrue(asks("🧾", "\ud83e\uddfe"))
+  })
 })
 
 describe("what a query may cost", () => {
