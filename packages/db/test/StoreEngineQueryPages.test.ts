@@ -223,6 +223,35 @@ describe("what a query costs", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("is little for events with large tags that the page has no room for", () =>
+    Effect.gen(function* () {
+      const filename = yield* tempFile
+      const tags = Array.from({ length: 64 }, (_, n) => `${n}:${"\u0001注".repeat(200)}`)
+      const written = events(200, n => ({
+        tags: n % 3 === 0 ? ["small"] : tags,
+        json: n % 2 === 0 ? { n } : undefined
+      }))
+      yield* using(engine => {
+        applyAt(engine, 1, append("a", ...written))
+        const read = (options: Partial<ReadAll>) => [
+          engine.readAll(wholly(options)),
+          engine.readQuery({ ...wholly(options), query: Query.all })
+        ]
+        for (const { events } of read({})) {
+          assert.deepStrictEqual(
+            events.map(({ eventId, tags, metadata, data }) => ({ eventId, tags, metadata, data })),
+            written.map(({ eventId, tags, metadata, data }) => ({ eventId, tags, metadata, data }))
+          )
+        }
+        for (const { events } of read({ bytesMax: 60_000 })) assert.strictEqual(events.length, 4)
+      }, filename)
+      direct(filename, db => {
+        const heads = db.prepare<[number, number, number], string>(Gathered.gathered(Reader.queries.allForward)).pluck()
+        assert.isBelow(heads.get(0, 200, 200)?.length ?? 0, 200 * 4096)
+      })
+    }).pipe(Effect.scoped)
+  )
+
   it.scoped("does not depend on where in the store the page is", () =>
     Effect.gen(function* () {
       const filename = yield* tempFile

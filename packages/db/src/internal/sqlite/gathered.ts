@@ -18,9 +18,9 @@ export type EventRow = [
 
 /** The columns that rows must have to be gathered. */
 export const columns = `position, stream, version, kind, epoch_us, event_id, tags, metadata, data,
-  length(data) + ifnull(length(metadata), 0) AS bytes`
+  length(data) + ifnull(length(metadata), 0) + ifnull(octet_length(tags), 0) AS bytes`
 
-/** Payloads up to so many bytes travel with their rows. Larger ones spill to pages of their own, which are read when it is their turn: a read may stop before. */
+/** Payloads and tags of up to so many bytes together travel with their rows. Larger ones spill to pages of their own, which are read when it is their turn: a read may stop before. */
 const smallMax = 4096
 
 /**
@@ -30,7 +30,8 @@ const smallMax = 4096
  * The query must have the {@link columns}, in their order, and a `LIMIT`, without which SQLite would forget the order of its rows. What comes is bounded by that limit.
  */
 export const gathered = (rows: string): string => `SELECT
-  json_group_array(json_array(position, stream, version, kind, epoch_us, tags, length(metadata), length(data))),
+  json_group_array(json_array(position, stream, version, kind, epoch_us, bytes,
+    CASE WHEN bytes <= ${smallMax} THEN tags END, length(metadata), length(data))),
   CAST(group_concat(event_id, '') AS BLOB),
   CAST(group_concat(metadata, '') FILTER (WHERE bytes <= ${smallMax}) AS BLOB),
   CAST(group_concat(data, '') FILTER (WHERE bytes <= ${smallMax}) AS BLOB)
@@ -44,6 +45,7 @@ type Head = [
   version: number,
   kind: number,
   epochUs: number,
+  bytes: number,
   tags: string | null,
   metadataLength: number | null,
   dataLength: number
@@ -51,7 +53,7 @@ type Head = [
 
 /** The look-up of a large event, by name, so that a test can ask SQLite how it would go about it. */
 export const queries = {
-  payloads: "SELECT metadata, data FROM events WHERE position = ?"
+  payloads: "SELECT tags, metadata, data FROM events WHERE position = ?"
 } as const
 
 /** Plain bytes: a Buffer would differ from what a client gets over the wire, in `slice` for one. */
@@ -80,13 +82,13 @@ class Pieces {
 
 /** Prepares queries whose rows are gathered. The payloads of small events share the memory of what they came in. */
 export const make = (db: Connection) => {
-  const selectPayloads = db.prepare<[number], [Buffer | null, Buffer]>(queries.payloads).raw()
+  const selectPayloads = db.prepare<[number], [string | null, Buffer | null, Buffer]>(queries.payloads).raw()
 
-  const payloadsAt = (position: number): [metadata: Uint8Array | null, data: Uint8Array] => {
+  const payloadsAt = (position: number): [tags: string | null, metadata: Uint8Array | null, data: Uint8Array] => {
     const row = selectPayloads.get(position)
     assertInvariant(row !== undefined, "an event that was just found is there", { position })
-    const [metadata, data] = row
-    return [metadata === null ? null : plain(metadata), plain(data)]
+    const [tags, metadata, data] = row
+    return [tags, metadata === null ? null : plain(metadata), plain(data)]
   }
 
   function* rowsOf([heads, eventIds, allMetadata, allData]: GatheredRow): Generator<EventRow, undefined> {
@@ -95,11 +97,15 @@ export const make = (db: Connection) => {
     const metadataPieces = new Pieces(allMetadata ?? nothing)
     const dataPieces = new Pieces(allData ?? nothing)
     let at = 0
-    for (const [position, stream, version, kind, epochUs, tags, metadataLength, dataLength] of rows) {
-      const isSmall = dataLength + (metadataLength ?? 0) <= smallMax
-      const [metadata, data] = isSmall
-        ? [metadataLength === null ? null : metadataPieces.next(metadataLength), dataPieces.next(dataLength)]
-        : payloadsAt(position)
+    for (const [position, stream, version, kind, epochUs, bytes, smallTags, metadataLength, dataLength] of rows) {
+      const [tags, metadata, data] =
+        bytes > smallMax
+          ? payloadsAt(position)
+          : [
+              smallTags,
+              metadataLength === null ? null : metadataPieces.next(metadataLength),
+              dataPieces.next(dataLength)
+            ]
       yield [position, stream, version, kind, epochUs, idAt(at++), tagsFromColumn(tags), metadata, data]
     }
     metadataPieces.assertEmpty()

@@ -22,6 +22,8 @@ export const eventOf = (catalog: Catalog, row: EventRow, streamId: string): Reco
 
 /** What looking at a row in vain costs of a read's budget: one, and one for each further page of the file that it fills. */
 export const costOf = (row: EventRow): number => {
-  const [, , , , , , , metadata, data] = row
-  return 1 + Math.floor(((metadata?.length ?? 0) + data.length) / 4096)
+  const [, , , , , , tags, metadata, data] = row
+  let bytes = (metadata?.length ?? 0) + data.length
+  for (const tag of tags) bytes += tag.length
+  return 1 + Math.floor(bytes / 4096)
 }
