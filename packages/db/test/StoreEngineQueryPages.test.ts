@@ -223,6 +223,46 @@ describe("what a query costs", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.scoped("does not grow without end with the content types that a type comes with", () =>
+    Effect.gen(function* () {
+      const filename = yield* tempFile
+      const ofKind = (n: number) =>
+        event(n, { eventType: `T${n % 2}`, dataContentType: `v=${n}`, tags: [`t${n % 100}`] })
+      const queries = [
+        Query.eventTypes("T1"),
+        Query.make({ types: ["T0", "T1"], tags: ["t5"] }),
+        Query.or(Query.eventTypes("T1"), Query.make({ types: ["T0"], tags: ["t8"] }))
+      ]
+      yield* using(engine => {
+        applyAt(engine, 1, append("a", ...Array.from({ length: 10_000 }, (_, n) => ofKind(n))))
+        const all = pages(0, from => engine.readAll(wholly({ from }))).flatMap(({ events }) => events)
+        for (const query of queries) {
+          for (const direction of ["forward", "backward"] as const) {
+            const expected = positions({ events: all.filter(Query.matcher(query)) })
+            const walk = pages(wholly({ direction }).from, from => page(engine, query, { from, direction }))
+            assert.deepStrictEqual(walk.flatMap(positions), direction === "forward" ? expected : expected.toReversed())
+          }
+        }
+      }, filename)
+      let statements = 0
+      direct(
+        filename,
+        db => {
+          const catalog = Catalog.make(db)
+          const reader = Reader.make(db, catalog, Queries.make(db, catalog).search)
+          for (const query of queries) {
+            statements = 0
+            reader.readQuery({ ...wholly({ count: 10 }), query }, 9999)
+            assert.isBelow(statements, 200)
+          }
+        },
+        () => {
+          statements += 1
+        }
+      )
+    })
+  )
+
   it.effect("is little for events with large tags that the page has no room for", () =>
     Effect.gen(function* () {
       const filename = yield* tempFile

@@ -39,8 +39,8 @@ export interface Catalog {
   readonly flush: () => void
   readonly kindId: (event: NewEvent) => number
   readonly kind: (id: number) => Kind
-  /** The ids of all kinds with this event type; there is one for each combination of content types. */
-  readonly kindsOfType: (eventType: string) => ReadonlyArray<number>
+  /** The ids of at most so many kinds with this event type; there is one for each combination of content types. */
+  readonly kindsOfType: (eventType: string, most: number) => ReadonlyArray<number>
   /** The id of a tag, `null` where no event has it. */
   readonly tagId: (name: string) => number | null
   /** The id of a tag, given to it now if it has none. */
@@ -58,7 +58,7 @@ export const queries = {
   streamById: `SELECT ${streamColumns} FROM streams WHERE id = ?`,
   kindId: "SELECT id FROM kinds WHERE event_type = ? AND data_content_type = ? AND metadata_content_type = ?",
   kind: "SELECT event_type, data_content_type, metadata_content_type FROM kinds WHERE id = ?",
-  kindsOfType: "SELECT id FROM kinds WHERE event_type = ?",
+  kindsOfType: "SELECT id FROM kinds WHERE event_type = ? LIMIT ?",
   tagId: "SELECT id FROM tags WHERE name = ?"
 } as const
 
@@ -135,7 +135,7 @@ export const make = (db: Connection): Catalog => {
   )
   const selectKindId = db.prepare<[string, string, string], number>(queries.kindId).pluck()
   const selectKind = db.prepare<[number], [string, string, string]>(queries.kind).raw()
-  const selectKindsOfType = db.prepare<[string], number>(queries.kindsOfType).pluck()
+  const selectKindsOfType = db.prepare<[string, number], number>(queries.kindsOfType).pluck()
   const insertKind = db.prepare<[string, string, string]>(
     "INSERT INTO kinds (event_type, data_content_type, metadata_content_type) VALUES (?, ?, ?)"
   )
@@ -250,7 +250,7 @@ export const make = (db: Connection): Catalog => {
     flush,
     kindId,
     kind,
-    kindsOfType: type => selectKindsOfType.all(type),
+    kindsOfType: (type, most) => selectKindsOfType.all(type, most),
     tagId,
     makeTagId,
     forget

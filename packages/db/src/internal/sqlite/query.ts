@@ -81,6 +81,9 @@ export interface Queries {
 /** Patterns with wildcards are looked up stream by stream where they name no more streams than this, shared among all patterns of a query. */
 const streamsOfPatternsMax = 256
 
+/** Types are looked up kind by kind where they have no more kinds than this, shared among all items of a query: 64 items of 64 types, each with the content types that all of its events have. */
+const kindsOfTypesMax = 4096
+
 /** How many streams a scan remembers as matching its pattern or not. */
 const rememberedStreamsMax = 4096
 
@@ -135,7 +138,11 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
     ) ?? first - 1
 
   /** The positions of what one item asks for, in one direction. */
-  const planner = (direction: Direction, budget: Postings.Budget, patterns: number, wanted?: number) => {
+  const planner = (
+    { budget, direction }: Search,
+    shared: { readonly items: number; readonly patterns: number },
+    wanted?: number
+  ) => {
     const order = Postings.orderOf(direction)
 
     /** The rows of an index that lie under one number, of which so many may be wanted. */
@@ -188,10 +195,23 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
     const ofPattern = (pattern: string): Postings.Postings | null => {
       if (StreamPattern.isLiteral(pattern)) return ofName(pattern)
       const keeping = names.keeping(pattern, {
-        count: Math.floor(streamsOfPatternsMax / patterns),
-        lookedAt: Math.floor(StreamNames.namesLookedAtMax / patterns)
+        count: Math.floor(streamsOfPatternsMax / shared.patterns),
+        lookedAt: Math.floor(StreamNames.namesLookedAtMax / shared.patterns)
       })
       return keeping === null ? null : Postings.union(order, keeping.map(ofKept), budget)
+    }
+
+    const ofTypes = (types: ReadonlyArray<string>): Postings.Postings | null => {
+      const most = Math.floor(kindsOfTypesMax / shared.items)
+      const kinds: Array<number> = []
+      for (const type of new Set(types)) kinds.push(...catalog.kindsOfType(type, most + 1 - kinds.length))
+      if (kinds.length > most) return null
+      const share = wanted === undefined ? wanted : Math.ceil(wanted / kinds.length)
+      return Postings.union(
+        order,
+        kinds.map(kind => listOf(ofKind, kind, share)),
+        budget
+      )
     }
 
     return ({ metadata, stream, tags, types }: Query.Item): Postings.Postings => {
@@ -201,29 +221,22 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
         criteria.push(id === null ? Postings.none : listOf(ofTag, id, wanted))
       }
       for (const criterion of metadata) criteria.push(listOf(ofTerm, termOfCriterion(criterion), wanted))
-      if (types.length > 0) {
-        const kinds = [...new Set(types)].flatMap(type => catalog.kindsOfType(type))
-        criteria.push(
-          Postings.union(
-            order,
-            kinds.map(kind => listOf(ofKind, kind, wanted === undefined ? wanted : Math.ceil(wanted / kinds.length))),
-            budget
-          )
-        )
-      }
+      const kinds = types.length === 0 ? null : ofTypes(types)
+      if (kinds !== null) criteria.push(kinds)
       const streams = stream === null ? null : ofPattern(stream)
       if (streams !== null) criteria.push(streams)
-      // A pattern of too many streams is left to the test of each event, unless there is nothing else to go by.
+      // Types of too many kinds, and a pattern of too many streams, are left to the test of each event, which has nothing else to go by where all are.
       return criteria.length === 0 ? scan(stream) : Postings.intersection(criteria, budget)
     }
   }
 
-  const postingsOf = ({ budget, count, direction, query: { items } }: Search): Postings.Postings => {
+  const postingsOf = (search: Search): Postings.Postings => {
+    const { items } = search.query
     const patterns = items.filter(({ stream }) => stream !== null && !StreamPattern.isLiteral(stream)).length
     // Of a list that has to agree with no other one, as much is wanted as of the whole.
-    const wanted = isSingle(items) ? count + 1 : undefined
-    const lists = items.map(planner(direction, budget, patterns, wanted))
-    return Postings.union(Postings.orderOf(direction), lists, budget)
+    const wanted = isSingle(items) ? search.count + 1 : undefined
+    const lists = items.map(planner(search, { items: items.length, patterns }, wanted))
+    return Postings.union(Postings.orderOf(search.direction), lists, search.budget)
   }
 
   // ---------------------------------------------------------------------------
