@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Query from "@reckon/client/Query"
+import { unlimited } from "@reckon/client/StreamMetadata"
 import * as Pool from "@reckon/otp/Pool"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
@@ -8,7 +11,7 @@ import * as fc from "fast-check"
 import { StoreEngine } from "../src/StoreEngine.js"
 import * as StoreNames from "../src/StoreNames.js"
 import * as StoreWriter from "../src/StoreWriter.js"
-import { append, event, read } from "./helpers/events.js"
+import { append, bytes, event, read, snapshot } from "./helpers/events.js"
 import { provided, settle } from "./helpers/processes.js"
 import { makeRaft, unchecked } from "./helpers/raft.js"
 
@@ -19,6 +22,48 @@ const histories = fc.record({
   made: fc.array(fc.record({ to: fc.subarray([...streams], { minLength: 1 }), turn: fc.boolean() }), { maxLength: 25 }),
   millis: fc.array(fc.nat({ max: 50 }), { minLength: 1, maxLength: 10 })
 })
+
+/** A store with one writer, whose commands all wait on their way until the gate is open. */
+const gated = Effect.gen(function* () {
+  const gate = yield* Deferred.make<void>()
+  const { proposals, raft } = makeRaft(yield* StoreEngine, {
+    fate: (_, apply) => Effect.zipRight(Deferred.await(gate), apply)
+  })
+  const pool = yield* Pool.start(StoreWriter.pool({ store: "orders", raft, size: 1, idleStop: "1 minute" }), {
+    name: StoreNames.streamsWriter("orders")
+  })
+  const writer = StoreWriter.make({ store: "orders", writers: pool, check: unchecked })
+  const open = Effect.zipRight(Deferred.succeed(gate, undefined), settle)
+  return { open, pool, proposals, writer }
+})
+
+type Made = (writer: StoreWriter.StoreWriter, streamId: string) => Effect.Effect<unknown, unknown>
+
+const appended: Made = (writer, streamId) => writer.append([append(streamId, "any", event(1))])
+
+/** Operations of every kind, and those with most of their bytes in each place that has some. */
+const ofEveryKind: Readonly<Record<string, Made>> = {
+  "an append": appended,
+  "a batch": (writer, streamId) =>
+    writer.appendBatch({ appends: [append(streamId, "any", event(1))], condition: null }),
+  "a deletion": (writer, streamId) => writer.deleteStream({ streamId, expectedVersion: "any", tombstone: false }),
+  "other metadata": (writer, streamId) => writer.setStreamMetadata({ streamId, metadata: unlimited }),
+  "a snapshot": (writer, streamId) => writer.saveSnapshot({ snapshot: snapshot(streamId, 0), keep: null }),
+  "a deletion of snapshots": (writer, streamId) => writer.deleteSnapshots({ streamId, version: null })
+}
+
+const long = "x".repeat(600 * 1024)
+
+const large: Readonly<Record<string, Made>> = {
+  events: (writer, streamId) => writer.append([append(streamId, "any", event(1, { data: bytes(long) }))]),
+  snapshots: (writer, streamId) =>
+    writer.saveSnapshot({ snapshot: snapshot(streamId, 0, { data: bytes(long) }), keep: null }),
+  conditions: (writer, streamId) =>
+    writer.appendBatch({
+      appends: [append(streamId, "any", event(1))],
+      condition: { query: Query.anyTag(long), after: -1 }
+    })
+}
 
 /** What each stream holds after the history, by the numbers of the operations. */
 const outcome = (history: {
@@ -62,4 +107,44 @@ describe("StoreWriter", () => {
       }),
       { numRuns: 40 }
     ))
+
+  for (const [kind, make] of Object.entries(ofEveryKind)) {
+    it.effect(`${kind} waits for what is on its way to its stream, and is waited for`, () =>
+      Effect.gen(function* () {
+        for (const made of [
+          [appended, make],
+          [make, appended]
+        ]) {
+          const { open, pool, proposals, writer } = yield* gated
+          for (const each of made) {
+            yield* Effect.fork(Effect.exit(each(writer, "s")))
+            yield* settle
+          }
+          assert.deepStrictEqual(proposals, [["s"]])
+          yield* open
+          assert.deepStrictEqual(proposals, [["s"], ["s"]])
+          yield* Pool.stop(pool)
+        }
+      }).pipe(provided)
+    )
+  }
+
+  for (const [kind, make] of Object.entries(large)) {
+    it.effect(`a command has no more than a megabyte of ${kind}, unless a single request has more`, () =>
+      Effect.gen(function* () {
+        const { open, proposals, writer } = yield* gated
+        const underWay = ["a", "b", "c", "d"]
+        for (const streamId of underWay) {
+          yield* Effect.fork(writer.append([append(streamId, "any", event(0))]))
+          yield* settle
+        }
+        for (const streamId of ["e", "f"]) yield* Effect.fork(Effect.exit(make(writer, streamId)))
+        yield* open
+        assert.deepStrictEqual(
+          proposals,
+          [...underWay, "e", "f"].map(streamId => [streamId])
+        )
+      }).pipe(provided)
+    )
+  }
 })
