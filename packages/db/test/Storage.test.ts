@@ -5,6 +5,9 @@ import * as LogEntry from "@reckon/raft/LogEntry"
 import * as Membership from "@reckon/raft/Membership"
 import * as Repair from "@reckon/raft/Repair"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
 import { inFolder } from "../src/internal/processes/storage.js"
 import { folder } from "./helpers/processes.js"
 
@@ -95,6 +98,34 @@ describe("the folder of a store", () => {
       fs.rmSync(path.join(place, "member"))
       yield* open(place, "n2")
       assert.strictEqual((yield* Effect.flip(open(place, "n1")))._tag, "StoreFileRefused")
+    })
+  )
+
+  it.scoped("is opened again as soon as it is closed: a process that was killed closes it a little late", () =>
+    Effect.gen(function* () {
+      const place = yield* folder
+      const storage = inFolder({ place, member: "n1", voters: ["n1"], traceBytesMax: 0 })
+      const killed = yield* Scope.make()
+      yield* Scope.extend(storage.open, killed)
+      const successor = yield* Effect.fork(Effect.scoped(storage.open))
+      yield* Effect.yieldNow()
+      yield* Scope.close(killed, Exit.void)
+      assert.strictEqual((yield* Fiber.join(successor)).engine.appliedIndex(), 0)
+    })
+  )
+
+  it.scoped("has a trace of its member only where that may have bytes", () =>
+    Effect.gen(function* () {
+      const place = yield* folder
+      const traced = (traceBytesMax: number) =>
+        Effect.scoped(
+          Effect.map(inFolder({ place, member: "n1", voters: ["n1"], traceBytesMax }).open, ({ trace }) => [
+            trace !== undefined,
+            fs.existsSync(path.join(place, "raft.trace"))
+          ])
+        )
+      assert.deepStrictEqual(yield* traced(0), [false, false])
+      assert.deepStrictEqual(yield* traced(10_000), [true, true])
     })
   )
 })
