@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Query from "@reckon/client/Query"
+import { NoQuorum } from "@reckon/client/StoreError"
 import type { StoreBackend } from "@reckon/gater/StoreBackend"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -156,7 +157,7 @@ describe("a store tells of", () => {
       assert.strictEqual(told.length, 2)
     }))
 
-  test("each page of a long stream", (store, told) =>
+  test("each page of a long stream, and a read of all of them once", (store, told) =>
     Effect.gen(function* () {
       for (const from of [0, 800]) {
         const events = Array.from({ length: 800 }, (_, n) => event(from + n))
@@ -170,6 +171,13 @@ describe("a store tells of", () => {
           { duration, event_count: 600 }
         ]
       )
+      yield* silently(told, Effect.void)
+      yield* Stream.runDrain(store.readUntil("a", system_time))
+      assert.deepStrictEqual(told.at(-1), [
+        "temporal.read_until",
+        { duration, event_count: 1_600 },
+        { store_id, stream_id: "a", timestamp: system_time }
+      ])
     }))
 
   test("a page of all events, and of those that match a query", (store, told) =>
@@ -402,6 +410,39 @@ describe("an observed backend", () => {
         timed,
         all.map(name => [name, 5_000_000])
       )
+    }).pipe(Effect.scoped, Effect.provide(EventStore.layerMemory))
+  )
+
+  it.effect("tells of nothing saved, read or deleted where that failed", () =>
+    Effect.gen(function* () {
+      const telemetry = yield* Telemetry.make
+      const told = yield* listen(telemetry)
+      const refused = Effect.fail(new NoQuorum({ store: "observed", detail: "no leader" }))
+      const backend = yield* Observed.backend({
+        store: "observed",
+        telemetry,
+        backend: {
+          ...(yield* backendOf),
+          saveSnapshot: () => refused,
+          loadSnapshot: () => refused,
+          deleteSnapshots: () => refused,
+          deleteStream: () => refused
+        },
+        lastVersion: () => 0
+      })
+      const local = { streamId: "a", consistency: "local" } as const
+      const failures = yield* Effect.all(
+        [
+          backend.saveSnapshot({ snapshot: snapshot("a", 0), keep: null }),
+          backend.loadSnapshot({ ...local, version: null }),
+          backend.deleteSnapshots({ streamId: "a", version: null }),
+          backend.deleteStream({ streamId: "a", expectedVersion: "any", tombstone: false })
+        ].map(request =>
+          Effect.map(Effect.flip<unknown, { readonly _tag: string }, never>(request), ({ _tag }) => _tag)
+        )
+      )
+      assert.deepStrictEqual(failures, ["NoQuorum", "NoQuorum", "NoQuorum", "NoQuorum"])
+      assert.deepStrictEqual(told, [])
     }).pipe(Effect.scoped, Effect.provide(EventStore.layerMemory))
   )
 
