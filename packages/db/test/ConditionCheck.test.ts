@@ -188,7 +188,8 @@ const makeStore = Effect.gen(function* () {
         if (operation._tag === "Append" && operation.condition !== null) checked.push(operation.condition)
       }
       return plan.fate(command, apply)
-    }
+    },
+    readBarrier: Effect.dieMessage("a check is about what this node has applied, and asks no other")
   })
   const checked: Array<Command.Condition> = []
   const readers = yield* Pool.start(StoreReader.pool({ store, engine: handle, size: 2, idleStop: "1 minute" }), {
@@ -273,6 +274,20 @@ describe("the check of a condition", () => {
       const refusal = yield* Effect.flip(conditional(0, { query: Query.allTags("x"), after: -1 }))
       assert.include({ ...refusal }, { _tag: "AppendConditionFailed", after: -1, position: 400 })
       assert.strictEqual(checked[0]?.checkedThrough, 399)
+    }).pipe(provided)
+  )
+
+  it.scoped("begins behind the condition's position: the event there is one that the writer has read", () =>
+    Effect.gen(function* () {
+      const { checked, conditional, engine } = yield* makeStore
+      applyAt(
+        engine,
+        1,
+        tagged("a", 0, 1_000, n => (n === 100 ? ["x"] : []))
+      )
+      const [answer] = yield* conditional(0, { query: Query.allTags("x"), after: 100 })
+      assert.strictEqual(answer?.position, 1_000)
+      assert.strictEqual(checked[0]?.checkedThrough, 999)
     }).pipe(provided)
   )
 
