@@ -123,12 +123,16 @@ describe.each(stores)("a copy of a store %s", (_, place) => {
     })
   )
 
-  it.scoped("does not take a store back", () =>
+  it.scoped("may take a store to where it is already, and does not take it back", () =>
     Effect.gen(function* () {
       const dir = yield* folder
       const engine = yield* SqliteStoreEngine.make({ filename: place(dir, "one.db") })
       fill(engine, 1, 10)
       const copy = path.join(dir, "copy.db")
+      const before = standing(engine)
+      yield* engine.snapshot(copy)
+      yield* engine.install(copy)
+      assert.deepStrictEqual(standing(engine), before)
       yield* engine.snapshot(copy)
       fill(engine, 11, 12)
       const defect = yield* Effect.flip(Effect.sandbox(engine.install(copy)))
