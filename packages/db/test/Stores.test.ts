@@ -7,6 +7,7 @@ import * as WorkerRegistry from "@reckon/gater/WorkerRegistry"
 import * as ExitReason from "@reckon/otp/ExitReason"
 import * as Process from "@reckon/otp/Process"
 import * as Supervisor from "@reckon/otp/Supervisor"
+import * as RaftLog from "@reckon/raft/RaftLog"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -19,6 +20,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as EventStore from "../src/EventStore.js"
 import type { Store } from "../src/Store.js"
+import type * as StoreConfig from "../src/StoreConfig.js"
 import * as StoreNames from "../src/StoreNames.js"
 import * as Stores from "../src/Stores.js"
 import { append, event } from "./helpers/events.js"
@@ -64,6 +66,7 @@ describe("the stores of a node", () => {
         ["events.sqlite", "raft.sqlite"]
       )
       assert.strictEqual(path.basename(orders.config.dataDir), "orders")
+      assert.strictEqual(orders.config.mode, "cluster")
       assert.deepStrictEqual(
         yield* Effect.flip(stores.get("others")).pipe(Effect.map(error => error._tag)),
         "StoreNotFound"
@@ -71,11 +74,11 @@ describe("the stores of a node", () => {
       assert.deepStrictEqual(
         (yield* stores.statuses).map(({ healthy, leader, store }) => [store, leader, healthy]),
         [
-          ["orders", "n1", true],
-          ["parts", "n1", true]
+          ["parts", "n1", true],
+          ["orders", "n1", true]
         ]
       )
-    }).pipe(Effect.provide(node(["orders", "orders", "parts"])))
+    }).pipe(Effect.provide(node(["parts", "orders", "orders"])))
   )
 
   it.effect("come and go at run time, as children of reckon_db_sup", () =>
@@ -108,6 +111,39 @@ describe("the stores of a node", () => {
     }).pipe(Effect.provide(node([])))
   )
 
+  it.effect("cut their logs where their settings say", () =>
+    Effect.gen(function* () {
+      const stores = yield* Stores.Stores
+      const cutAt = (id: string, log: StoreConfig.StoreOptions["log"]) =>
+        Effect.gen(function* () {
+          const store = yield* stores.start({ id, log })
+          for (let n = 0; n < 50; n++) yield* write(store, n)
+          yield* stores.stop(id)
+          const left = RaftLog.make({ filename: path.join(store.config.dataDir, "raft.sqlite") })
+          const base = yield* Effect.scoped(Effect.map(left, log => log.base().index))
+          assert.strictEqual((yield* idsIn(yield* stores.start({ id }))).length, 50)
+          return base
+        })
+      assert.strictEqual(yield* cutAt("orders", undefined), 0)
+      assert.isAbove(yield* cutAt("parts", { entriesMax: 20, tailEntries: 5 }), 20)
+    }).pipe(Effect.provide(node([])))
+  )
+
+  it.effect("cut their logs where the node's `compaction` says, in the place of its defaults", () =>
+    Effect.gen(function* () {
+      const { config } = yield* Effect.flatMap(Stores.Stores, stores => stores.get("orders"))
+      assert.include(config.log, { entriesMax: 20_000, tailEntries: 8_192 })
+    }).pipe(
+      Effect.provide(
+        node(["orders"], {
+          memory: true,
+          defaults: { log: { entriesMax: 30_000, tailEntries: 9 } },
+          compaction: { entriesMax: 20_000 }
+        })
+      )
+    )
+  )
+
   it.effect("are not started twice at a time, under one name or in one folder", () =>
     Effect.gen(function* () {
       const stores = yield* Stores.Stores
@@ -128,6 +164,32 @@ describe("the stores of a node", () => {
       assert.deepStrictEqual(yield* stores.which, ["orders"])
       yield* stores.start({ id: "parts" })
     }).pipe(Effect.provide(node([])))
+  )
+
+  it.effect("are started although who asked for it has gone", () =>
+    Effect.gen(function* () {
+      const stores = yield* Stores.Stores
+      for (const turns of [1, 4, 16, 64]) {
+        const starting = yield* Effect.fork(stores.start({ id: "orders" }))
+        yield* Effect.replicateEffect(Effect.yieldNow(), turns)
+        yield* Fiber.interrupt(starting)
+        yield* write(yield* stores.get("orders"), turns)
+        yield* stores.stop("orders")
+      }
+      assert.deepStrictEqual(yield* idsIn(yield* stores.start({ id: "orders" })), idsOf(1, 4, 16, 64))
+    }).pipe(Effect.provide(node([])))
+  )
+
+  it.effect("are stopped also where their tree gives up meanwhile", () =>
+    Effect.gen(function* () {
+      const stores = yield* Stores.Stores
+      const stopping = yield* Effect.fork(stores.stop("orders"))
+      yield* Effect.yieldNow()
+      yield* kill(StoreNames.reckonDbSup)
+      yield* Fiber.join(stopping)
+      yield* stores.stop("parts")
+      assert.deepStrictEqual(yield* stores.which, [])
+    }).pipe(Effect.provide(node(["orders", "parts"])))
   )
 
   it.effect("are refused with names and settings that make no sense, which are named", () =>
@@ -156,6 +218,8 @@ describe("the stores of a node", () => {
       fs.rmSync(path.join(dataDir, "events.sqlite"))
       fs.writeFileSync(path.join(dataDir, "raft.sqlite"), "")
       assert.strictEqual((yield* Effect.flip(stores.start({ id: "parts" })))._tag, "RaftLogError")
+      // Whose clients would wait for it, were it this node's.
+      assert.deepStrictEqual(yield* Effect.flatMap(WorkerRegistry.WorkerRegistry, ({ stores }) => stores), ["orders"])
       yield* write(orders, 1)
       assert.deepStrictEqual(yield* idsIn(orders), idsOf(1))
     }).pipe(Effect.provide(node(["orders"])))
