@@ -113,19 +113,4 @@ describe("the folder of a store", () => {
       assert.strictEqual((yield* Fiber.join(successor)).engine.appliedIndex(), 0)
     })
   )
-
-  it.scoped("has a trace of its member only where that may have bytes", () =>
-    Effect.gen(function* () {
-      const place = yield* folder
-      const traced = (traceBytesMax: number) =>
-        Effect.scoped(
-          Effect.map(inFolder({ place, member: "n1", voters: ["n1"], traceBytesMax }).open, ({ trace }) => [
-            trace !== undefined,
-            fs.existsSync(path.join(place, "raft.trace"))
-          ])
-        )
-      assert.deepStrictEqual(yield* traced(0), [false, false])
-      assert.deepStrictEqual(yield* traced(10_000), [true, true])
-    })
-  )
 })

@@ -12,7 +12,7 @@ import { StoreEngine } from "../src/StoreEngine.js"
 import * as StoreNames from "../src/StoreNames.js"
 import * as StoreWriter from "../src/StoreWriter.js"
 import { append, bytes, event, read, snapshot } from "./helpers/events.js"
-import { provided, settle } from "./helpers/processes.js"
+import { failed, provided, settle } from "./helpers/processes.js"
 import { makeRaft, unchecked } from "./helpers/raft.js"
 
 const streams = ["a", "b", "c", "d"] as const
@@ -23,19 +23,23 @@ const histories = fc.record({
   millis: fc.array(fc.nat({ max: 50 }), { minLength: 1, maxLength: 10 })
 })
 
-/** A store with one writer, whose commands all wait on their way until the gate is open. */
-const gated = Effect.gen(function* () {
-  const gate = yield* Deferred.make<void>()
-  const { proposals, raft } = makeRaft(yield* StoreEngine, {
-    fate: (_, apply) => Effect.zipRight(Deferred.await(gate), apply)
+/** A store with so many writers, whose commands wait on their way while the gate is shut, as it is at first. */
+const gated = (size = 1) =>
+  Effect.gen(function* () {
+    let gate = yield* Deferred.make<void>()
+    const { proposals, raft } = makeRaft(yield* StoreEngine, {
+      fate: (_, apply) => Effect.zipRight(Deferred.await(gate), apply)
+    })
+    const pool = yield* Pool.start(StoreWriter.pool({ store: "orders", raft, size, idleStop: "1 minute" }), {
+      name: StoreNames.streamsWriter("orders")
+    })
+    const writer = StoreWriter.make({ store: "orders", writers: pool, check: unchecked })
+    const open = Effect.suspend(() => Effect.zipRight(Deferred.succeed(gate, undefined), settle))
+    const shut = Effect.map(Deferred.make<void>(), made => {
+      gate = made
+    })
+    return { open, pool, proposals, shut, writer }
   })
-  const pool = yield* Pool.start(StoreWriter.pool({ store: "orders", raft, size: 1, idleStop: "1 minute" }), {
-    name: StoreNames.streamsWriter("orders")
-  })
-  const writer = StoreWriter.make({ store: "orders", writers: pool, check: unchecked })
-  const open = Effect.zipRight(Deferred.succeed(gate, undefined), settle)
-  return { open, pool, proposals, writer }
-})
 
 type Made = (writer: StoreWriter.StoreWriter, streamId: string) => Effect.Effect<unknown, unknown>
 
@@ -115,7 +119,7 @@ describe("StoreWriter", () => {
           [appended, make],
           [make, appended]
         ]) {
-          const { open, pool, proposals, writer } = yield* gated
+          const { open, pool, proposals, writer } = yield* gated()
           for (const each of made) {
             yield* Effect.fork(Effect.exit(each(writer, "s")))
             yield* settle
@@ -132,7 +136,7 @@ describe("StoreWriter", () => {
   for (const [kind, make] of Object.entries(large)) {
     it.effect(`a command has no more than a megabyte of ${kind}, unless a single request has more`, () =>
       Effect.gen(function* () {
-        const { open, proposals, writer } = yield* gated
+        const { open, proposals, writer } = yield* gated()
         const underWay = ["a", "b", "c", "d"]
         for (const streamId of underWay) {
           yield* Effect.fork(writer.append([append(streamId, "any", event(0))]))
@@ -147,4 +151,28 @@ describe("StoreWriter", () => {
       }).pipe(provided)
     )
   }
+
+  it.effect("a writer has its share of the bytes waiting, of one request any number, and no more than its share for long", () =>
+    Effect.gen(function* () {
+      // Of 64 MiB for all of them each has 64 KiB.
+      const { open, shut, writer } = yield* gated(1024)
+      let n = 0
+      const kilobytes = (count: number) =>
+        Effect.gen(function* () {
+          const data = bytes("x".repeat(count * 1024))
+          const answer = yield* Effect.fork(failed(writer.append([append("s", "any", event(n++, { data }))])))
+          yield* settle
+          return Option.map(answer.unsafePoll() === null ? Option.none() : Option.some(yield* Fiber.join(answer)), ([tag]) => tag)
+        })
+      for (const _ of ["when it is new", "when it has been full"]) {
+        // The first is on its way, the others wait for it.
+        const answers = yield* Effect.forEach([1, 30, 30, 30, 1], kilobytes)
+        assert.deepStrictEqual(answers.map(Option.getOrNull), [null, null, null, "Overloaded", null])
+        yield* open
+        yield* shut
+      }
+      yield* kilobytes(1)
+      assert.deepStrictEqual([yield* kilobytes(100), yield* kilobytes(1)].map(Option.getOrNull), [null, "Overloaded"])
+    }).pipe(provided)
+  )
 })
