@@ -12,7 +12,7 @@ import { StoreEngine } from "../src/StoreEngine.js"
 import * as StoreNames from "../src/StoreNames.js"
 import * as StoreWriter from "../src/StoreWriter.js"
 import { append, bytes, event, read, snapshot } from "./helpers/events.js"
-import { failed, provided, settle } from "./helpers/processes.js"
+import { provided, settle } from "./helpers/processes.js"
 import { makeRaft, unchecked } from "./helpers/raft.js"
 
 const streams = ["a", "b", "c", "d"] as const
@@ -58,7 +58,7 @@ const ofEveryKind: Readonly<Record<string, Made>> = {
 
 const long = "x".repeat(600 * 1024)
 
-const large: Readonly<Record<string, Made>> = {
+const large: Readonly<Record<"events" | "snapshots" | "conditions", Made>> = {
   events: (writer, streamId) => writer.append([append(streamId, "any", event(1, { data: bytes(long) }))]),
   snapshots: (writer, streamId) =>
     writer.saveSnapshot({ snapshot: snapshot(streamId, 0, { data: bytes(long) }), keep: null }),
@@ -152,27 +152,49 @@ describe("StoreWriter", () => {
     )
   }
 
-  it.effect("a writer has its share of the bytes waiting, of one request any number, and no more than its share for long", () =>
+  it.effect("a writer has four commands on their way at most, also where more arrives at once", () =>
     Effect.gen(function* () {
-      // Of 64 MiB for all of them each has 64 KiB.
-      const { open, shut, writer } = yield* gated(1024)
-      let n = 0
-      const kilobytes = (count: number) =>
-        Effect.gen(function* () {
-          const data = bytes("x".repeat(count * 1024))
-          const answer = yield* Effect.fork(failed(writer.append([append("s", "any", event(n++, { data }))])))
-          yield* settle
-          return Option.map(answer.unsafePoll() === null ? Option.none() : Option.some(yield* Fiber.join(answer)), ([tag]) => tag)
-        })
-      for (const _ of ["when it is new", "when it has been full"]) {
-        // The first is on its way, the others wait for it.
-        const answers = yield* Effect.forEach([1, 30, 30, 30, 1], kilobytes)
-        assert.deepStrictEqual(answers.map(Option.getOrNull), [null, null, null, "Overloaded", null])
-        yield* open
-        yield* shut
-      }
-      yield* kilobytes(1)
-      assert.deepStrictEqual([yield* kilobytes(100), yield* kilobytes(1)].map(Option.getOrNull), [null, "Overloaded"])
+      const { open, proposals, writer } = yield* gated()
+      const streamIds = ["a", "b", "c", "d", "e", "f"]
+      for (const streamId of streamIds) yield* Effect.fork(large.events(writer, streamId))
+      yield* settle
+      assert.strictEqual(proposals.length, 4)
+      yield* open
+      assert.deepStrictEqual(
+        proposals,
+        streamIds.map(streamId => [streamId])
+      )
     }).pipe(provided)
+  )
+
+  it.effect(
+    "a writer has its share of the bytes waiting, of one request any number, and no more than its share for long",
+    () =>
+      Effect.gen(function* () {
+        // Of 64 MiB for all of them each has 64 KiB.
+        const { open, shut, writer } = yield* gated(1024)
+        let n = 0
+        const kilobytes = (count: number) =>
+          Effect.gen(function* () {
+            const data = bytes("x".repeat(count * 1024))
+            const answer = yield* Effect.fork(
+              Effect.match(writer.append([append("s", "any", event(n++, { data }))]), {
+                onFailure: ({ _tag }) => _tag,
+                onSuccess: () => "written"
+              })
+            )
+            yield* settle
+            return answer.unsafePoll() === null ? "waiting" : yield* Fiber.join(answer)
+          })
+        for (let full = 0; full < 3; full++) {
+          // The first is on its way, the others wait for it.
+          const answers = yield* Effect.forEach([1, 30, 30, 30, 1], kilobytes)
+          assert.deepStrictEqual(answers, ["waiting", "waiting", "waiting", "Overloaded", "waiting"])
+          yield* open
+          yield* shut
+        }
+        yield* kilobytes(1)
+        assert.deepStrictEqual([yield* kilobytes(100), yield* kilobytes(1)], ["waiting", "Overloaded"])
+      }).pipe(provided)
   )
 })
