@@ -354,11 +354,10 @@ export const make = (options: {
         // Taken before the read: whatever commits after it will wake us.
         const index = yield* appliedIndex
         const page = yield* pageAt(streamId, next)
-        const after = Math.max(next, page.next)
-        if (page.events.length > 0) return { events: page.events, next: after }
+        if (page.events.length > 0) return page
         if (page.isEnd) yield* signal.awaitIndex(index + 1)
-        else assertInvariant(after > next, "a page that is not the last leads on", { from: next, next: page.next })
-        next = after
+        else assertInvariant(page.next > next, "a page that is not the last leads on", { from: next, next: page.next })
+        next = page.next
       }
     })
 
