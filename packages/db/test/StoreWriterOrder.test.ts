@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Query from "@reckon/client/Query"
 import { unlimited } from "@reckon/client/StreamMetadata"
+import * as CallError from "@reckon/otp/CallError"
 import * as Pool from "@reckon/otp/Pool"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -12,7 +13,7 @@ import { StoreEngine } from "../src/StoreEngine.js"
 import * as StoreNames from "../src/StoreNames.js"
 import * as StoreWriter from "../src/StoreWriter.js"
 import { append, bytes, event, read, snapshot } from "./helpers/events.js"
-import { provided, settle } from "./helpers/processes.js"
+import { failed, provided, settle } from "./helpers/processes.js"
 import { makeRaft, unchecked } from "./helpers/raft.js"
 
 const streams = ["a", "b", "c", "d"] as const
@@ -196,5 +197,16 @@ describe("StoreWriter", () => {
         yield* kilobytes(1)
         assert.deepStrictEqual([yield* kilobytes(100), yield* kilobytes(1)], ["waiting", "Overloaded"])
       }).pipe(provided)
+  )
+
+  it.effect("a write for which the writer's mailbox has no room surely had no effect, for want of room", () =>
+    Effect.gen(function* () {
+      const { pool } = yield* gated()
+      const full = new CallError.MailboxFull({ server: "a writer", request: "Write", capacity: 1 })
+      const writers = { ...pool, call: () => Effect.fail(full) }
+      const writer = StoreWriter.make({ store: "orders", writers, check: unchecked })
+      const write = writer.append([append("s", "any", event(1))])
+      assert.deepStrictEqual(yield* failed(write), ["Overloaded", true])
+    }).pipe(provided)
   )
 })
