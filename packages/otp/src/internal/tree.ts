@@ -221,17 +221,10 @@ export class Tree {
         yield* this.stop(sibling)
         this.gone(sibling)
       }
-      const round: Array<Child> = []
       for (const child of this.children.slice(index)) {
-        if (yield* this.again(child)) {
-          round.push(child)
-          continue
-        }
-        // For one_for_all the retry is a new round for everybody; for rest_for_one it goes on from the failed child.
-        if (this.settings.strategy === "one_for_all") {
-          for (const started of round.reverse()) yield* this.stop(started)
-        }
-        return
+        // What was started before it runs until the retry, which for one_for_all is a new round for everybody, and for good if there
+        // is none because somebody stops the failed child.
+        if (!(yield* this.again(child))) return
       }
     })
   }

@@ -249,27 +249,30 @@ describe("a restart that fails", () => {
       }).pipe(provided)
   )
 
-  it.effect("1.7: one_for_all: between the tries nobody of the group runs, nor when the loop is cancelled", () =>
-    Effect.gen(function* () {
-      const { gate, spec } = yield* gated("b")
-      const sup = yield* Supervisor.start({
-        strategy: "one_for_all",
-        intensity: never,
-        children: [child("a"), spec, child("c")]
-      })
-      yield* end(sup, "a", crash)
-      const asked = yield* Effect.fork(
-        Effect.all([countsOf(sup), Supervisor.terminateChild(sup, "b")], { concurrency: "unbounded" })
-      )
-      yield* settle
-      yield* Deferred.succeed(gate, undefined)
-      const [between] = yield* Fiber.join(asked)
-      assert.deepStrictEqual(between, [3, 0, 0, 3])
-      yield* settle
-      assert.deepStrictEqual(yield* countsOf(sup), [3, 0, 0, 3])
-      yield* Supervisor.restartChild(sup, "a")
-      assert.deepStrictEqual(yield* countsOf(sup), [3, 1, 0, 3])
-    }).pipe(provided)
+  it.effect(
+    "1.7: one_for_all: what a failed try has started runs until the next, and stays when the loop is cancelled",
+    () =>
+      Effect.gen(function* () {
+        const { gate, spec } = yield* gated("b")
+        const sup = yield* Supervisor.start({
+          strategy: "one_for_all",
+          intensity: never,
+          children: [child("a"), spec, child("c")]
+        })
+        yield* end(sup, "a", crash)
+        const asked = yield* Effect.fork(
+          Effect.all([countsOf(sup), Supervisor.terminateChild(sup, "b")], { concurrency: "unbounded" })
+        )
+        yield* settle
+        yield* Deferred.succeed(gate, undefined)
+        const [between] = yield* Fiber.join(asked)
+        assert.deepStrictEqual(between, [3, 1, 0, 3])
+        yield* settle
+        assert.deepStrictEqual(yield* countsOf(sup), [3, 1, 0, 3])
+        assert.instanceOf(yield* statusOf(sup, "a"), Process.Pid)
+        yield* Supervisor.restartChild(sup, "c")
+        assert.deepStrictEqual(yield* countsOf(sup), [3, 2, 0, 3])
+      }).pipe(provided)
   )
 
   it.effect("1.7: a supervisor in a restart loop can be stopped", () =>

@@ -252,14 +252,7 @@ export class TreeModel implements Model<TreeMove> {
       this.gone(supervisor, sibling)
     }
     const group = supervisor.children.filter((_, at) => isInGroup(at))
-    const round: Array<Child> = []
-    for (const member of group) {
-      if (!this.again(supervisor, member)) {
-        if (strategy === "one_for_all") for (const started of round.reverse()) this.stop(started)
-        return
-      }
-      round.push(member)
-    }
+    for (const member of group) if (!this.again(supervisor, member)) return
   }
 
   /** False if the start failed and is to be tried again. */
