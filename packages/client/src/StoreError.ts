@@ -212,7 +212,7 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("@reckon/
 }
 
 /**
- * No leader that a majority follows could be reached in time. The request surely had no effect.
+ * No leader that a majority follows could be reached in time, or the node that was reached cannot answer from its own copy of the store. The request surely had no effect.
  *
  * @since 0.1.0
  * @category errors
@@ -223,7 +223,7 @@ export class NoQuorum extends Schema.TaggedError<NoQuorum>("@reckon/client/NoQuo
 }) {
   readonly retryable = true
   override get message() {
-    return `store "${this.store}" has no leader with a majority behind it: ${this.detail}`
+    return `store "${this.store}" cannot be served now: ${this.detail}`
   }
 }
 

@@ -11,20 +11,21 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Catalog from "./internal/sqlite/catalog.js"
 import * as Checkpoints from "./internal/sqlite/checkpoints.js"
+import { damaged } from "./internal/sqlite/damage.js"
 import * as Database from "./internal/sqlite/database.js"
 import { assertInvariant } from "./internal/sqlite/invariant.js"
 import * as Queries from "./internal/sqlite/query.js"
 import * as Reader from "./internal/sqlite/reader.js"
 import * as Writer from "./internal/sqlite/writer.js"
-import { type Service, StoreEngine, StoreFileRefused } from "./StoreEngine.js"
+import { type Service, StoreEngine, StoreFileDamaged, StoreFileRefused } from "./StoreEngine.js"
 
 /**
- * Why a file is not used as a store, see `StoreEngine`.
+ * Why a file is not used as a store, and what is wrong with one that is: see `StoreEngine`.
  *
  * @since 0.1.0
  * @category errors
  */
-export { StoreFileRefused } from "./StoreEngine.js"
+export { StoreFileDamaged, StoreFileRefused } from "./StoreEngine.js"
 
 /**
  * @since 0.1.0
@@ -88,10 +89,20 @@ const serve = (filename: string, first: Opened) => {
 
   const lastPosition = () => opened.value.writer.head().lastPosition
 
+  /** What looks at events or at their tables, with damage told as such. */
+  const looking = <A>(look: (value: Opened["value"]) => A): A => {
+    try {
+      return look(opened.value)
+    } catch (cause) {
+      const what = damaged(cause)
+      throw what === undefined ? cause : new StoreFileDamaged({ filename, what })
+    }
+  }
+
   const service: Service = {
     appliedIndex: () => opened.value.writer.head().appliedIndex,
     appliedTerm: () => opened.value.writer.head().appliedTerm,
-    apply: entries => opened.value.writer.apply(entries),
+    apply: entries => looking(({ writer }) => writer.apply(entries)),
     checkpoint: () => opened.value.checkpoint(),
     snapshot: file =>
       // SQLite copies nothing while a transaction is open on the connection.
@@ -101,20 +112,17 @@ const serve = (filename: string, first: Opened) => {
         release => Effect.sync(release)
       ).pipe(Effect.catchAll(refused(file)), Effect.zipRight(attempt(file, () => ({ index: appliedIndexIn(file) })))),
     install,
-    readStream: options => opened.value.reader.readStream(options),
-    readAll: options => opened.value.reader.readAll(options, lastPosition()),
-    readQuery: options => opened.value.reader.readQuery(options, lastPosition()),
-    getVersion: streamId => opened.value.reader.getVersion(streamId),
-    versionAt: (streamId, epochUs) => opened.value.reader.versionAt(streamId, epochUs),
-    positionAt: epochUs => opened.value.reader.positionAt(epochUs, lastPosition()),
-    streamDetails: streamId => opened.value.reader.streamDetails(streamId),
-    hasEvents: nowUs => {
-      const { reader, writer } = opened.value
-      return writer.head().lastingCount > 0 || reader.hasYoungEvents(nowUs)
-    },
-    listStreams: options => opened.value.reader.listStreams(options),
-    loadSnapshot: (streamId, version) => opened.value.reader.loadSnapshot(streamId, version),
-    listSnapshots: options => opened.value.reader.listSnapshots(options),
+    readStream: options => looking(({ reader }) => reader.readStream(options)),
+    readAll: options => looking(({ reader }) => reader.readAll(options, lastPosition())),
+    readQuery: options => looking(({ reader }) => reader.readQuery(options, lastPosition())),
+    getVersion: streamId => looking(({ reader }) => reader.getVersion(streamId)),
+    versionAt: (streamId, epochUs) => looking(({ reader }) => reader.versionAt(streamId, epochUs)),
+    positionAt: epochUs => looking(({ reader }) => reader.positionAt(epochUs, lastPosition())),
+    streamDetails: streamId => looking(({ reader }) => reader.streamDetails(streamId)),
+    hasEvents: nowUs => looking(({ reader, writer }) => writer.head().lastingCount > 0 || reader.hasYoungEvents(nowUs)),
+    listStreams: options => looking(({ reader }) => reader.listStreams(options)),
+    loadSnapshot: (streamId, version) => looking(({ reader }) => reader.loadSnapshot(streamId, version)),
+    listSnapshots: options => looking(({ reader }) => reader.listSnapshots(options)),
     lastPosition,
     streamCount: () => opened.value.writer.head().streamCount,
     eventCount: () => opened.value.writer.head().eventCount

@@ -5,8 +5,8 @@
  * were grouped into batches. It knows nothing of the log, of leaders or of time.
  *
  * Its functions are synchronous. The SQLite engine behind it is, and on the hot path a fiber per event costs more than the query it would wait for.
- * A call that throws met a broken invariant or a failing disk: that is a defect, the engine has then applied nothing of the batch, and its owner
- * should restart it.
+ * A call that throws met a broken invariant, a failing disk or damage (`StoreFileDamaged`): that is a defect, and the engine has then applied nothing of the batch. Its owner
+ * should restart it, but for damage that a read has met: other reads are served.
  *
  * @since 0.1.0
  */
@@ -124,6 +124,27 @@ export class StoreFileRefused extends Schema.TaggedError<StoreFileRefused>("@rec
   }
   override get message() {
     return `${this.filename} cannot be used as a store (${this.reason}): ${this.detail}`
+  }
+}
+
+/**
+ * SQLite finds a page of the file broken. What it holds besides is served as before.
+ *
+ * It is thrown by what would have had to look at it, and so is a defect there: to ask the same again cannot help, and nothing is guessed and nothing mended.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class StoreFileDamaged extends Schema.TaggedError<StoreFileDamaged>("@reckon/db/StoreFileDamaged")(
+  "StoreFileDamaged",
+  {
+    filename: Schema.String,
+    /** What of it. */
+    what: Schema.String
+  }
+) {
+  override get message() {
+    return `${this.filename} is damaged: ${this.what}. Stop this node, move its whole folder away and start it with an empty one, which its peers fill. A store on one node alone has no peers: put back a copy of the folder`
   }
 }
 

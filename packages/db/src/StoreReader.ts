@@ -8,7 +8,8 @@
  * page a request. One that has kept the thread for a millisecond or more lets everything else that can run do so, timers and sockets included, before it answers; so of a read of many
  * pages, and of many reads that wait, one page at a time comes between an append and its answer, for each reader that is busy.
  *
- * A query that the engine breaks on ends its reader and nothing else: whoever asked it is told so by that reader, and who was next in line asks another one.
+ * A query that the engine breaks on ends its reader and nothing else: whoever asked it is told so by that reader, and who was next in line asks another one. One that meets damage of the file does not
+ * even end that, for a reader that begins anew would meet it again: another node may have what was asked for, so the error is one with which clients try others.
  *
  * @since 0.1.0
  */
@@ -58,7 +59,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { CommitSignal } from "./CommitSignal.js"
 import { assertInvariant } from "./internal/sqlite/invariant.js"
-import type { Absent, Service as Engine } from "./StoreEngine.js"
+import { type Absent, type Service as Engine, StoreFileDamaged } from "./StoreEngine.js"
 import * as StoreNames from "./StoreNames.js"
 
 /**
@@ -102,6 +103,8 @@ interface State {
   readonly clock: Clock.Clock
   /** For how long it has kept the thread since everything else had a turn. */
   busyNanos: bigint
+  /** The damage of which this node's log was told last. Clients meet it again and again. */
+  told: string | undefined
 }
 
 /** Behind all fibers that can run, and behind the timers and sockets that are due: the event loop comes to immediates last. */
@@ -128,6 +131,12 @@ const reader = ({ engine, store }: Options) => {
     try {
       outcome = query(current, Number(begun / 1000n))
     } catch (defect) {
+      if (defect instanceof StoreFileDamaged) {
+        const failed = GenServer.fail(new NoQuorum({ store, detail: defect.message }), state)
+        if (state.told === defect.what) return failed
+        state.told = defect.what
+        return Effect.as(Effect.logError(defect.message), failed)
+      }
       // Told here, for the caller's own reader is the only one to know that it was this query and not one before it.
       const cause = defect instanceof Error ? defect.message : String(defect)
       from.settle(Exit.fail(new NoQuorum({ store, detail: `a reader of this node broke on the query: ${cause}` })))
@@ -148,7 +157,8 @@ const reader = ({ engine, store }: Options) => {
     typeof found === "string" ? GenServer.fail(absent[found](streamId), state) : GenServer.reply(found, state)
 
   return GenServer.make(ReaderProtocol, {
-    init: (_: GenServer.Self<never>) => Effect.map(Effect.clock, (clock): State => ({ clock, busyNanos: 0n })),
+    init: (_: GenServer.Self<never>) =>
+      Effect.map(Effect.clock, (clock): State => ({ clock, busyNanos: 0n, told: undefined })),
     handlers: {
       Read: ({ count, direction, from: start, streamId }, state, from) =>
         ask(from, state, (current, nowUs) => {

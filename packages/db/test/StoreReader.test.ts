@@ -12,10 +12,12 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as CommitSignal from "../src/CommitSignal.js"
-import { type Service, StoreEngine } from "../src/StoreEngine.js"
+import { type Service, StoreEngine, StoreFileDamaged } from "../src/StoreEngine.js"
 import * as StoreNames from "../src/StoreNames.js"
 import * as StoreReader from "../src/StoreReader.js"
 import {
@@ -317,6 +319,43 @@ describe("StoreReader", () => {
         }).pipe(provided, Effect.scoped)
       )
     }
+  })
+
+  describe("a query that meets damage of the file", () => {
+    const what = "a page of it, says SQLite"
+
+    it.effect(
+      "ends no reader however often it is asked, its caller may try another node, and each reader says it once",
+      () =>
+        Effect.gen(function* () {
+          const logged: Array<string> = []
+          const log = Logger.replace(
+            Logger.defaultLogger,
+            Logger.make(({ logLevel, message }) => void logged.push(`${logLevel.label} ${String(message)}`))
+          )
+          yield* Effect.gen(function* () {
+            const { engine, handle, pool, reader, write } = yield* makeReaders({ size: 2 })
+            yield* write("sound", 1)
+            yield* handle.provide({
+              ...engine,
+              readStream: options => {
+                if (options.streamId === damaged) throw new StoreFileDamaged({ filename: "events.sqlite", what })
+                return engine.readStream(options)
+              }
+            })
+            for (let n = 0; n < 30; n++) {
+              const error = yield* Effect.flip(reader.read({ ...first, streamId: damaged }))
+              assert.deepInclude(error, { _tag: "NoQuorum", retryable: true })
+              assert.include(error.message, `events.sqlite is damaged: ${what}`)
+              assert.strictEqual((yield* reader.read({ ...first, streamId: "sound" })).events.length, 1)
+            }
+            assert.strictEqual((yield* pool.stats).starts, 2)
+          }).pipe(Effect.provide(log), Logger.withMinimumLogLevel(LogLevel.Info))
+          assert.isAtMost(logged.length, 2)
+          for (const line of logged) assert.match(line, /^ERROR events\.sqlite is damaged: a page of it/)
+          assert.isAtLeast(logged.length, 1)
+        }).pipe(provided, Effect.scoped)
+    )
   })
 
   describe("what stands behind the readers", () => {
