@@ -292,6 +292,20 @@ describe("what a query costs", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.scoped("reads of streams whose names do not match nothing but the index of names", () =>
+    Effect.gen(function* () {
+      const filename = yield* tempFile
+      yield* using(engine => applyAt(engine, 1, append("a", event(1))), filename)
+      const plan = direct(filename, db =>
+        db
+          .prepare<[], unknown>(`EXPLAIN QUERY PLAN ${StreamNames.queries.names.replaceAll("?", "'a'")}`)
+          .raw()
+          .all()
+      )
+      assert.match(JSON.stringify(plan), /SEARCH streams USING COVERING INDEX/)
+    })
+  )
+
   it.scoped("does not depend on where in the store the page is", () =>
     Effect.gen(function* () {
       const filename = yield* tempFile

@@ -2,13 +2,18 @@ import type { StreamInfo, StreamsPage } from "@reckon/client/StoreRpcs"
 import * as StreamPattern from "@reckon/client/StreamPattern"
 import type { ListStreams } from "../../StoreEngine.js"
 import type { Connection } from "./database.js"
+import { assertInvariant } from "./invariant.js"
 
-type NameRow = [id: number, name: string, version: number, state: number, firstVersion: number, position: number]
+type NameRow = [id: number, name: string]
+type StreamRow = [version: number, state: number, firstVersion: number, position: number]
 
-/** The one query, by name, so that a test can ask SQLite how it would go about it. */
+/**
+ * The queries, by name, so that a test can ask SQLite how it would go about each. Names come from their index alone. The row of a stream lies anywhere in the file: of a million streams, most of them have to
+ * be read from the disk.
+ */
 export const queries = {
-  names:
-    "SELECT id, name, version, state, first_version, position FROM streams WHERE name >= ? AND name < ? ORDER BY name"
+  names: "SELECT id, name FROM streams WHERE name >= ? AND name < ? ORDER BY name",
+  ofName: "SELECT version, state, first_version, position FROM streams WHERE id = ?"
 } as const
 
 /** SQLite orders every blob behind every text, so that this one is behind every name. */
@@ -58,6 +63,7 @@ export interface Keeping {
 
 export const make = (db: Connection): StreamNames => {
   const select = db.prepare<[string, string | Buffer], NameRow>(queries.names).raw()
+  const selectStream = db.prepare<[number], StreamRow>(queries.ofName).raw()
 
   /** The names from `first` on that can match at all. */
   const from = (first: string, pattern: string) =>
@@ -65,6 +71,12 @@ export const make = (db: Connection): StreamNames => {
       first,
       StreamPattern.isLiteral(pattern) ? firstAfter(pattern) : behindPrefix(StreamPattern.literalPrefix(pattern))
     )
+
+  const streamOf = (id: number): StreamRow => {
+    const row = selectStream.get(id)
+    assertInvariant(row !== undefined, "a name in the index is that of a stream", { stream: id })
+    return row
+  }
 
   return {
     list: ({ after, count, pattern }) => {
@@ -75,10 +87,13 @@ export const make = (db: Connection): StreamNames => {
       const streams: Array<StreamInfo> = []
       let next = after
       let lookedAt = 0
-      for (const [, streamId, version, state] of from(first, wanted)) {
-        if (state === 0 && version >= 0 && matches(streamId)) {
-          if (streams.length >= count) return { streams, isEnd: false, next }
-          streams.push({ streamId, version })
+      for (const [id, streamId] of from(first, wanted)) {
+        if (matches(streamId)) {
+          const [version, state] = streamOf(id)
+          if (state === 0 && version >= 0) {
+            if (streams.length >= count) return { streams, isEnd: false, next }
+            streams.push({ streamId, version })
+          }
         }
         next = streamId
         lookedAt += costOf(streamId)
@@ -91,10 +106,12 @@ export const make = (db: Connection): StreamNames => {
       const matches = StreamPattern.matcher(pattern)
       const streams: Array<Keeping> = []
       let lookedAt = 0
-      for (const [id, name, version, , firstVersion, position] of from(StreamPattern.literalPrefix(pattern), pattern)) {
+      for (const [id, name] of from(StreamPattern.literalPrefix(pattern), pattern)) {
         lookedAt += costOf(name)
         if (lookedAt > max.lookedAt) return null
-        if (version < firstVersion || !matches(name)) continue
+        if (!matches(name)) continue
+        const [version, , firstVersion, position] = streamOf(id)
+        if (version < firstVersion) continue
         if (streams.length >= max.count) return null
         streams.push({ id, version, position, firstVersion })
       }
