@@ -29,10 +29,14 @@ import { folder, kill, processOf, settle, untilSo } from "./helpers/processes.js
 const self = { name: "n1", address: { host: "127.0.0.1", port: 1 } }
 
 /** A node that is alone, with its stores in a folder of their own. */
-const node = (stores: ReadonlyArray<string>, options: Partial<Stores.Options> = {}) =>
+const node = (
+  stores: ReadonlyArray<string>,
+  options: Partial<Stores.Options> = {},
+  peers: ReadonlyArray<typeof self> = []
+) =>
   Layer.unwrapScoped(Effect.map(folder, dataDir => Stores.layer({ dataDir, ...options, stores }))).pipe(
     Layer.provideMerge(WorkerRegistry.layer),
-    Layer.provide(Members.layer(self, [])),
+    Layer.provide(Members.layer(self, peers)),
     Layer.provide(
       Layer.effect(
         RaftTransport.RaftTransport,
@@ -254,6 +258,24 @@ describe("the stores of a node", () => {
       assert.deepStrictEqual(yield* idsIn(store), idsOf(1, 2, 3))
       assert.deepStrictEqual((yield* store.backend.status).leader, "n1")
     }).pipe(Effect.provide(node(["orders"])))
+  )
+
+  it.effect("that have no leader are not healthy", () =>
+    Effect.gen(function* () {
+      const statuses = yield* Effect.flatMap(Stores.Stores, stores => stores.statuses)
+      assert.deepStrictEqual(
+        statuses.map(({ healthy, lastPosition, leader, role }) => [healthy, lastPosition, leader, role]),
+        [[false, -1, null, "follower"]]
+      )
+    }).pipe(
+      Effect.provide(
+        node(
+          ["orders"],
+          { memory: true },
+          [2, 3].map(n => ({ name: `n${n}`, address: { host: "127.0.0.1", port: n } }))
+        )
+      )
+    )
   )
 
   it.effect("that are stopped while appends are under way answer each of them once, and truly", () =>
