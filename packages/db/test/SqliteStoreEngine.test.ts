@@ -106,6 +106,16 @@ describe("the file", () => {
         })
         assert.strictEqual(engine.checkpoint(), 2)
       })
+      // What an earlier life has left may not be synced yet.
+      yield* using(filename, engine => {
+        direct(filename, outside => {
+          outside.exec("BEGIN")
+          outside.prepare("SELECT count(*) FROM events").get()
+          applyNext(engine, append("a", "any", event(3)))
+          assert.strictEqual(engine.checkpoint(), 0)
+        })
+        assert.strictEqual(engine.checkpoint(), 3)
+      })
     })
   )
 
