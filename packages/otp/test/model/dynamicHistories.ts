@@ -15,7 +15,7 @@ import {
 } from "./dynamicModel.js"
 import { type Outcome, type OwnReason, type Restart, type Shutdown, top } from "./vocabulary.js"
 
-type Draft =
+export type Draft =
   | { readonly _: "exit"; readonly who: number; readonly reason: OwnReason; readonly next: ReadonlyArray<Outcome> }
   /** A child ends, does not come back at once, and is asked about. */
   | { readonly _: "pursue"; readonly who: number; readonly next: ReadonlyArray<Outcome>; readonly what: Pursuit }

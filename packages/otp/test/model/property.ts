@@ -34,7 +34,7 @@ export interface Real<in Move> {
   readonly close: Effect.Effect<ReadonlyArray<string>, never, Process.ProcessTable>
 }
 
-class Difference {
+export class Difference {
   constructor(
     readonly history: ReadonlyArray<string>,
     readonly aspect: string,
@@ -145,7 +145,7 @@ const predictions = <History, Move>(
     .join("\n")
 
 /** A history that is broken off leaves processes that wait for time to pass, which it never will. */
-const abandoned = Effect.flatMap(Process.list, pids =>
+export const abandoned = Effect.flatMap(Process.list, pids =>
   Effect.forEach(pids, pid => Process.exit(pid, ExitReason.killed), { discard: true })
 )
 
@@ -172,8 +172,8 @@ const run = <History, Move>(playOf: (history: History, startedMillis: number) =>
     return { difference, moves: moves.length }
   }).pipe(Effect.ensuring(abandoned), Effect.provide(Process.layer), Logger.withMinimumLogLevel(LogLevel.None))
 
-const compare = (
-  { loose, orphans }: Model<never>,
+export const compare = (
+  { loose, orphans }: Pick<Model<never>, "loose" | "orphans">,
   history: ReadonlyArray<string>,
   model: Observation,
   real: Observation

@@ -23,7 +23,7 @@ import {
 } from "./vocabulary.js"
 
 /** Waits until all fibers have run as far as they can. No time passes, on the test clock or for the test. */
-const settle: Effect.Effect<void> = Effect.async(resume => {
+export const settle: Effect.Effect<void> = Effect.async(resume => {
   setImmediate(() => resume(Effect.void))
 })
 
