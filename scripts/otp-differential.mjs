@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Plays random histories of processes and supervisors here and in Erlang, and tells the shortest one in which the two differ.
+ * Plays random histories of supervisors, servers and processes here and in Erlang, and tells the shortest one in which the two differ.
  *
  *   node scripts/otp-differential.mjs [--runs N] [--seed N]
  *

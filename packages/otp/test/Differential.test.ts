@@ -9,6 +9,7 @@ import * as actors from "./differential/actors.js"
 import * as duel from "./differential/duel.js"
 import * as dynamics from "./differential/dynamics.js"
 import * as erlang from "./differential/erlang.js"
+import * as servers from "./differential/servers.js"
 import * as trees from "./differential/trees.js"
 
 const settings: duel.Settings = {
@@ -40,4 +41,5 @@ describe("Erlang does the same", () => {
   agrees("with trees of supervisors", trees.timeless, trees.duelOf)
   agrees("with dynamic supervisors", dynamics.timeless, dynamics.duelOf)
   agrees("with processes that link, monitor, take names and end", actors.histories, actors.duelOf)
+  agrees("with a server and what it is sent", servers.histories, servers.duelOf)
 })

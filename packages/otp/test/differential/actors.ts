@@ -11,8 +11,8 @@ import { settle } from "../model/stage.js"
 import type { Observation } from "../model/vocabulary.js"
 import type { Duel } from "./duel.js"
 
-const reasons = ["normal", "shutdown", "shutdown(moved)", "crash", "killed"] as const
-type Reason = (typeof reasons)[number]
+export const reasons = ["normal", "shutdown", "shutdown(moved)", "crash", "killed"] as const
+export type Reason = (typeof reasons)[number]
 
 const names = ["name_x", "name_y"] as const
 
@@ -339,7 +339,7 @@ class Crowd implements Real<Move> {
   }
 }
 
-const reasonOf = (reason: Reason): ExitReason.ExitReason => {
+export const reasonOf = (reason: Reason): ExitReason.ExitReason => {
   switch (reason) {
     case "normal":
       return ExitReason.normal
@@ -354,7 +354,7 @@ const reasonOf = (reason: Reason): ExitReason.ExitReason => {
   }
 }
 
-const told = (reason: ExitReason.ExitReason): string => {
+export const told = (reason: ExitReason.ExitReason): string => {
   if (reason._tag === "Crash") return "crash"
   return reason._tag === "Shutdown" && reason.term !== undefined
     ? `shutdown(${reason.term})`

@@ -4,6 +4,7 @@
 -behaviour(gen_server).
 
 -export([main/0, start_child/3, start_dynamic/1, plug/1]).
+-export([ask/1, note/1, reason/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, code_change/3]).
 
 main() ->
@@ -16,7 +17,7 @@ main() ->
     listen().
 
 loaded() ->
-    [otp_differential_actors, supervisor, gen_server, gen, proc_lib, sys, error_logger, logger, maps, proplists, io_lib, io_lib_format, io_lib_pretty].
+    [otp_differential_actors, otp_differential_servers, supervisor, gen_server, gen, proc_lib, sys, error_logger, logger, maps, proplists, io_lib, io_lib_format, io_lib_pretty].
 
 listen() ->
     case io:get_line("") of
@@ -52,7 +53,11 @@ answer(#{'_' := 'Tree', move := Move, answering := Paths}) ->
 answer(#{'_' := 'Actors', move := Move}) ->
     otp_differential_actors:play(Move),
     quiet(),
-    seen() ++ otp_differential_actors:heard().
+    seen() ++ otp_differential_actors:heard();
+answer(#{'_' := 'Servers', move := Move}) ->
+    otp_differential_servers:play(Move),
+    quiet(),
+    seen().
 
 %% ---------------------------------------------------------------------------------------------------------------------
 %% what is seen
