@@ -7,9 +7,11 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as EventStore from "../src/EventStore.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
+import { StoreFileDamaged } from "../src/StoreEngine.js"
 import { plain, success } from "./helpers/answers.js"
 import { append, applyNext, event, eventsOf, readAll } from "./helpers/events.js"
-import { folder, whileTimePasses } from "./helpers/processes.js"
+import { folder, provided, whileTimePasses } from "./helpers/processes.js"
+import { damaged, first, makeReaders } from "./helpers/readers.js"
 
 /** Writes nonsense over the page on which about the ninth leaf of events lies. */
 const harm = (filename: string): void => {
@@ -86,5 +88,42 @@ describe("a page of the file that makes no sense", () => {
         })
       )
     })
+  )
+})
+
+describe("a query that meets damage of the file", () => {
+  const what = "a page of it, says SQLite"
+
+  it.effect(
+    "ends no reader however often it is asked, its caller may try another node, and each reader says it once",
+    () =>
+      Effect.gen(function* () {
+        const logged: Array<string> = []
+        const log = Logger.replace(
+          Logger.defaultLogger,
+          Logger.make(({ logLevel, message }) => void logged.push(`${logLevel.label} ${String(message)}`))
+        )
+        yield* Effect.gen(function* () {
+          const { engine, handle, pool, reader, write } = yield* makeReaders({ size: 2 })
+          yield* write("sound", 1)
+          yield* handle.provide({
+            ...engine,
+            readStream: options => {
+              if (options.streamId === damaged) throw new StoreFileDamaged({ filename: "events.sqlite", what })
+              return engine.readStream(options)
+            }
+          })
+          for (let n = 0; n < 30; n++) {
+            const error = yield* Effect.flip(reader.read({ ...first, streamId: damaged }))
+            assert.deepInclude(error, { _tag: "NoQuorum", retryable: true })
+            assert.include(error.message, `events.sqlite is damaged: ${what}`)
+            assert.strictEqual((yield* reader.read({ ...first, streamId: "sound" })).events.length, 1)
+          }
+          assert.strictEqual((yield* pool.stats).starts, 2)
+        }).pipe(Effect.provide(log), Logger.withMinimumLogLevel(LogLevel.Info))
+        assert.isAtMost(logged.length, 2)
+        for (const line of logged) assert.match(line, /^ERROR events\.sqlite is damaged: a page of it/)
+        assert.isAtLeast(logged.length, 1)
+      }).pipe(provided, Effect.scoped)
   )
 })

@@ -35,6 +35,28 @@ const direct = <A>(filename: string, use: (db: Database.Database) => A, verbose?
   }
 }
 
+/** Reads from the file, with what tells how many statements a read takes. */
+const counting = (
+  filename: string,
+  use: (reader: Reader.Reader, statementsOf: (read: () => void) => number) => void
+): void => {
+  let statements = 0
+  direct(
+    filename,
+    db => {
+      const catalog = Catalog.make(db)
+      use(Reader.make(db, catalog, Queries.make(db, catalog).search), read => {
+        statements = 0
+        read()
+        return statements
+      })
+    },
+    () => {
+      statements += 1
+    }
+  )
+}
+
 const page = (engine: Service, query: Query.Query, options: Partial<ReadAll> = {}) =>
   engine.readQuery({ ...wholly(options), query })
 
@@ -244,22 +266,12 @@ describe("what a query costs", () => {
           }
         }
       }, filename)
-      let statements = 0
-      direct(
-        filename,
-        db => {
-          const catalog = Catalog.make(db)
-          const reader = Reader.make(db, catalog, Queries.make(db, catalog).search)
-          for (const query of queries) {
-            statements = 0
-            reader.readQuery({ ...wholly({ count: 10 }), query }, 9999)
-            assert.isBelow(statements, 200)
-          }
-        },
-        () => {
-          statements += 1
+      counting(filename, (reader, statementsOf) => {
+        for (const query of queries) {
+          const read = () => reader.readQuery({ ...wholly({ count: 10 }), query }, 9999)
+          assert.isBelow(statementsOf(read), 200)
         }
-      )
+      })
     })
   )
 
@@ -316,39 +328,25 @@ describe("what a query costs", () => {
         })
         applyAt(engine, 1, ...operations)
       }, filename)
-      let statements = 0
-      direct(
-        filename,
-        db => {
-          const catalog = Catalog.make(db)
-          const reader = Reader.make(db, catalog, Queries.make(db, catalog).search)
-          const statementsOf = (read: () => void) => {
-            statements = 0
-            read()
-            return statements
-          }
-          for (const query of [
-            Query.all,
-            Query.eventTypes("T1", "T2"),
-            Query.make({ types: ["T1"], tags: ["t6"] }),
-            Query.make({ stream: "s-7", types: ["T1"] }),
-            Query.streams("s-1?")
-          ]) {
-            const costs = [2500, 7500].flatMap(from =>
-              (["forward", "backward"] as const).map(direction => {
-                const read = () => reader.readQuery({ ...wholly({ from, direction, count: 10 }), query }, 9999)
-                read()
-                return statementsOf(read)
-              })
-            )
-            assert.isAtMost(Math.max(...costs), 2 * Math.min(...costs) + 20, JSON.stringify([query, costs]))
-            assert.isBelow(Math.max(...costs), 250)
-          }
-        },
-        () => {
-          statements += 1
+      counting(filename, (reader, statementsOf) => {
+        for (const query of [
+          Query.all,
+          Query.eventTypes("T1", "T2"),
+          Query.make({ types: ["T1"], tags: ["t6"] }),
+          Query.make({ stream: "s-7", types: ["T1"] }),
+          Query.streams("s-1?")
+        ]) {
+          const costs = [2500, 7500].flatMap(from =>
+            (["forward", "backward"] as const).map(direction => {
+              const read = () => reader.readQuery({ ...wholly({ from, direction, count: 10 }), query }, 9999)
+              read()
+              return statementsOf(read)
+            })
+          )
+          assert.isAtMost(Math.max(...costs), 2 * Math.min(...costs) + 20, JSON.stringify([query, costs]))
+          assert.isBelow(Math.max(...costs), 250)
         }
-      )
+      })
     })
   )
 })

@@ -4,7 +4,6 @@ import * as Query from "@reckon/client/Query"
 import { pageEventsMax } from "@reckon/client/StoreRpcs"
 import * as Pool from "@reckon/otp/Pool"
 import * as Process from "@reckon/otp/Process"
-import * as ServiceHandle from "@reckon/otp/ServiceHandle"
 import * as RaftError from "@reckon/raft/RaftError"
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
@@ -12,18 +11,10 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Logger from "effect/Logger"
-import * as LogLevel from "effect/LogLevel"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import * as CommitSignal from "../src/CommitSignal.js"
-import { type Service, StoreEngine, StoreFileDamaged } from "../src/StoreEngine.js"
-import * as StoreNames from "../src/StoreNames.js"
-import * as StoreReader from "../src/StoreReader.js"
 import {
-  append,
   applyAt,
-  applyNext,
   bytes,
   deleteStream,
   event,
@@ -33,41 +24,7 @@ import {
   tombstone
 } from "./helpers/events.js"
 import { failed, isRunning, processOf, provided, settle } from "./helpers/processes.js"
-import { makeRaft, never } from "./helpers/raft.js"
-
-const store = "orders"
-const workerName = (partition: number) => `${StoreNames.streamsReader(store)}/${partition}`
-
-/** What breaks the engine below, as a damaged page would. */
-const damaged = "damaged"
-
-const breaking = (engine: Service): Service => ({
-  ...engine,
-  readStream: options => {
-    if (options.streamId === damaged) throw new Error("the page is damaged")
-    return engine.readStream(options)
-  }
-})
-
-const makeReaders = (options: { readonly size?: number; readonly readBarrier?: ReaderOptions["readBarrier"] } = {}) =>
-  Effect.gen(function* () {
-    const engine = breaking(yield* StoreEngine)
-    const handle = yield* ServiceHandle.make<Service>("the engine")
-    const signal = CommitSignal.make()
-    const { raft } = makeRaft(engine, { fate: never, readBarrier: options.readBarrier ?? Effect.void })
-    const definition = StoreReader.pool({ store, engine: handle, size: options.size ?? 4, idleStop: "1 minute" })
-    const pool = yield* Pool.start(definition, { name: StoreNames.streamsReader(store) })
-    const reader = StoreReader.make({ store, readers: pool, raft, engine: handle, signal })
-    const write = (streamId: string, ...ns: ReadonlyArray<number>) =>
-      Effect.sync(() => {
-        applyNext(engine, append(streamId, "any", ...ns.map(n => event(n))))
-        signal.notify(engine.appliedIndex())
-      })
-    return { engine, handle, pool, reader, signal, write }
-  })
-type ReaderOptions = Parameters<typeof makeRaft>[1]
-
-const first = { from: 0, count: 100, direction: "forward", asOf: null, consistency: "local" } as const
+import { damaged, first, makeReaders, workerName } from "./helpers/readers.js"
 
 const ids = (events: ReadonlyArray<RecordedEvent>) => events.map(({ eventId }) => eventId)
 const idsOf = (...ns: ReadonlyArray<number>) => ns.map(n => event(n).eventId)
@@ -319,43 +276,6 @@ describe("StoreReader", () => {
         }).pipe(provided, Effect.scoped)
       )
     }
-  })
-
-  describe("a query that meets damage of the file", () => {
-    const what = "a page of it, says SQLite"
-
-    it.effect(
-      "ends no reader however often it is asked, its caller may try another node, and each reader says it once",
-      () =>
-        Effect.gen(function* () {
-          const logged: Array<string> = []
-          const log = Logger.replace(
-            Logger.defaultLogger,
-            Logger.make(({ logLevel, message }) => void logged.push(`${logLevel.label} ${String(message)}`))
-          )
-          yield* Effect.gen(function* () {
-            const { engine, handle, pool, reader, write } = yield* makeReaders({ size: 2 })
-            yield* write("sound", 1)
-            yield* handle.provide({
-              ...engine,
-              readStream: options => {
-                if (options.streamId === damaged) throw new StoreFileDamaged({ filename: "events.sqlite", what })
-                return engine.readStream(options)
-              }
-            })
-            for (let n = 0; n < 30; n++) {
-              const error = yield* Effect.flip(reader.read({ ...first, streamId: damaged }))
-              assert.deepInclude(error, { _tag: "NoQuorum", retryable: true })
-              assert.include(error.message, `events.sqlite is damaged: ${what}`)
-              assert.strictEqual((yield* reader.read({ ...first, streamId: "sound" })).events.length, 1)
-            }
-            assert.strictEqual((yield* pool.stats).starts, 2)
-          }).pipe(Effect.provide(log), Logger.withMinimumLogLevel(LogLevel.Info))
-          assert.isAtMost(logged.length, 2)
-          for (const line of logged) assert.match(line, /^ERROR events\.sqlite is damaged: a page of it/)
-          assert.isAtLeast(logged.length, 1)
-        }).pipe(provided, Effect.scoped)
-    )
   })
 
   describe("what stands behind the readers", () => {

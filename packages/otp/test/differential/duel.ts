@@ -1,10 +1,9 @@
 /**
  * Plays random histories here and in Erlang, and tells the shortest history in which the two differ.
  */
-import { Cause, Effect, Logger, LogLevel, Runtime } from "effect"
+import { Effect, Runtime } from "effect"
 import * as fc from "fast-check"
-import * as Process from "../../src/Process.js"
-import { abandoned, compare, Difference, type Model, type Real } from "../model/property.js"
+import { Difference, type Model, playThrough, type Real } from "../model/property.js"
 import type { Observation } from "../model/vocabulary.js"
 import type { Erlang } from "./erlang.js"
 
@@ -67,29 +66,20 @@ const render = ({ aspect, history, model, real }: Difference, how: string): stri
     `  here:   ${real}`
   ].join("\n")
 
-const run = <Move>(erlang: Erlang, duel: Duel<Move>) =>
-  Effect.gen(function* () {
-    const { comparable, model, question, real, show } = duel
-    const moves: Array<string> = []
-    const played = Effect.gen(function* () {
-      yield* Effect.fork(real.observe)
-      yield* Effect.promise(() => erlang({ _: "Begin" }))
-      for (const move of duel.moves) {
-        moves.push(show(move))
-        model.apply(move)
-        const lines = yield* Effect.promise(() => erlang(question(move)))
-        const observed = comparable(yield* real.play(move, 0))
-        const difference = compare(model, moves, observationOf(lines, duel.isOrdered), observed)
-        if (difference !== undefined) return difference
-      }
-      const left = yield* real.close
-      return left.length === 0 ? undefined : new Difference(moves, "leftovers", "none", left.join(" | "))
+const run = <Move>(erlang: Erlang, duel: Duel<Move>) => {
+  const { comparable, isOrdered, model, question, real } = duel
+  const played = playThrough(duel, move =>
+    Effect.gen(function* () {
+      model.apply(move)
+      const lines = yield* Effect.promise(() => erlang(question(move)))
+      return [observationOf(lines, isOrdered), comparable(yield* real.play(move, 0))]
     })
-    const difference = yield* Effect.catchAllCause(played, cause =>
-      Effect.succeed(new Difference(moves, "course", "no defect", Cause.pretty(cause)))
-    )
-    return { difference, moves: moves.length }
-  }).pipe(Effect.ensuring(abandoned), Effect.provide(Process.layer), Logger.withMinimumLogLevel(LogLevel.None))
+  )
+  return Effect.zipRight(
+    Effect.promise(() => erlang({ _: "Begin" })),
+    played
+  )
+}
 
 /** Each line begins with what it is about. */
 const observationOf = (lines: ReadonlyArray<string>, isOrdered: boolean): Observation => {

@@ -145,22 +145,41 @@ const predictions = <History, Move>(
     .join("\n")
 
 /** A history that is broken off leaves processes that wait for time to pass, which it never will. */
-export const abandoned = Effect.flatMap(Process.list, pids =>
+const abandoned = Effect.flatMap(Process.list, pids =>
   Effect.forEach(pids, pid => Process.exit(pid, ExitReason.killed), { discard: true })
 )
 
 const run = <History, Move>(playOf: (history: History, startedMillis: number) => Play<Move>, history: History) =>
+  Effect.flatMap(Clock.currentTimeMillis, startedMillis => {
+    const play = playOf(history, startedMillis)
+    const { model, real } = play
+    return playThrough(play, move =>
+      Effect.gen(function* () {
+        const before = model.nowMillis
+        const predicted = model.apply(move)
+        return [predicted, yield* real.play(move, model.nowMillis - before)]
+      })
+    )
+  })
+
+/** Makes a history's moves up to the first one that does not lead to what it should. A step tells both, in this order. */
+export const playThrough = <Move>(
+  {
+    model,
+    moves: chosen,
+    real,
+    show
+  }: Pick<Play<Move>, "moves" | "real" | "show"> & { readonly model: Pick<Model<Move>, "loose" | "orphans"> },
+  step: (move: Move) => Effect.Effect<readonly [Observation, Observation], never, Process.ProcessTable>
+) =>
   Effect.gen(function* () {
-    const { model, moves: chosen, real, show } = playOf(history, yield* Clock.currentTimeMillis)
     const moves: Array<string> = []
     const played = Effect.gen(function* () {
       yield* Effect.fork(real.observe)
       for (const move of chosen) {
         moves.push(show(move))
-        const before = model.nowMillis
-        const predicted = model.apply(move)
-        const observed = yield* real.play(move, model.nowMillis - before)
-        const difference = compare(model, moves, predicted, observed)
+        const [expected, observed] = yield* step(move)
+        const difference = compare(model, moves, expected, observed)
         if (difference !== undefined) return difference
       }
       const left = yield* real.close
@@ -172,7 +191,7 @@ const run = <History, Move>(playOf: (history: History, startedMillis: number) =>
     return { difference, moves: moves.length }
   }).pipe(Effect.ensuring(abandoned), Effect.provide(Process.layer), Logger.withMinimumLogLevel(LogLevel.None))
 
-export const compare = (
+const compare = (
   { loose, orphans }: Pick<Model<never>, "loose" | "orphans">,
   history: ReadonlyArray<string>,
   model: Observation,

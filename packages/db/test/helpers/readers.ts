@@ -1,0 +1,48 @@
+import * as Pool from "@reckon/otp/Pool"
+import * as ServiceHandle from "@reckon/otp/ServiceHandle"
+import * as Effect from "effect/Effect"
+import * as CommitSignal from "../../src/CommitSignal.js"
+import { type Service, StoreEngine } from "../../src/StoreEngine.js"
+import * as StoreNames from "../../src/StoreNames.js"
+import * as StoreReader from "../../src/StoreReader.js"
+import { append, applyNext, event } from "./events.js"
+import { makeRaft, never } from "./raft.js"
+
+const store = "orders"
+export const workerName = (partition: number) => `${StoreNames.streamsReader(store)}/${partition}`
+
+/** The stream that the engine below breaks on. */
+export const damaged = "damaged"
+
+const breaking = (engine: Service): Service => ({
+  ...engine,
+  readStream: options => {
+    if (options.streamId === damaged) throw new Error("the page is damaged")
+    return engine.readStream(options)
+  }
+})
+
+type ReaderOptions = Parameters<typeof makeRaft>[1]
+
+/** A store with readers, whose engine is in service once `handle` provides it. */
+export const makeReaders = (
+  options: { readonly size?: number; readonly readBarrier?: ReaderOptions["readBarrier"] } = {}
+) =>
+  Effect.gen(function* () {
+    const engine = breaking(yield* StoreEngine)
+    const handle = yield* ServiceHandle.make<Service>("the engine")
+    const signal = CommitSignal.make()
+    const { raft } = makeRaft(engine, { fate: never, readBarrier: options.readBarrier ?? Effect.void })
+    const definition = StoreReader.pool({ store, engine: handle, size: options.size ?? 4, idleStop: "1 minute" })
+    const pool = yield* Pool.start(definition, { name: StoreNames.streamsReader(store) })
+    const reader = StoreReader.make({ store, readers: pool, raft, engine: handle, signal })
+    const write = (streamId: string, ...ns: ReadonlyArray<number>) =>
+      Effect.sync(() => {
+        applyNext(engine, append(streamId, "any", ...ns.map(n => event(n))))
+        signal.notify(engine.appliedIndex())
+      })
+    return { engine, handle, pool, reader, signal, write }
+  })
+
+/** A page of what is here. */
+export const first = { from: 0, count: 100, direction: "forward", asOf: null, consistency: "local" } as const
