@@ -1,6 +1,6 @@
 import * as Net from "node:net"
 import { assert, describe, it } from "@effect/vitest"
-import { Client, Event, type EventStore, ExpectedVersion, StoreError } from "@reckon/client"
+import { Client, Event, type EventStore, ExpectedVersion, StoreError, Wire } from "@reckon/client"
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -126,6 +126,19 @@ describe("reading and writing", () => {
         ),
         ["0", "EventTooLarge", "WrongExpectedVersion"]
       )
+    })
+  )
+
+  it.scopedLive("refuses what no message can carry, whatever its limits say, and goes on", () =>
+    Effect.gen(function* () {
+      const gateway = yield* Gateway.make(new Gateway.MemoryStore())
+      const limits = { eventBytesMax: 2 * Wire.messageBytesMax, requestBytesMax: 2 * Wire.messageBytesMax }
+      const client = yield* Client.make({ endpoints: [gateway.endpoint], limits })
+      const huge = { ...(yield* event("Huge")), data: new Uint8Array(Wire.messageBytesMax) }
+      const error = yield* Effect.flip(client.append("s", "any", [huge]))
+      assert.deepInclude(error, { _tag: "RequestTooLarge", limitBytes: Wire.messageBytesMax, retryable: false })
+      assert.deepInclude(yield* client.append("s", "any", [yield* event("Small")]), { version: 0 })
+      assert.strictEqual(appendsAt(gateway), 1)
     })
   )
 

@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import { RpcClientError } from "@effect/rpc/RpcClientError"
+import * as Wire from "@reckon/client/Wire"
 import type { Claim } from "@reckon/raft/Incarnation"
 import type { Message } from "@reckon/raft/Message"
 import {
@@ -32,6 +33,10 @@ import { connectPeer, type PeerClient } from "./internal/peerClient.js"
 import { makeProposing, type Proposing } from "./internal/proposing.js"
 import { Members } from "./Members.js"
 import { PeerRpcs } from "./PeerRpcs.js"
+
+/** What a message has besides an entry is far below this; so is what an answer has besides the one event that made the entry large. */
+const envelopeBytesMax = 1024 * 1024
+const entryBytesMax = Wire.messageBytesMax - envelopeBytesMax
 
 /** How long a forwarded proposal or read, or a piece of a snapshot, may take, beyond which its outcome is unknown. */
 const requestTimeoutMillis = 5_000
@@ -107,6 +112,7 @@ export const make: Effect.Effect<
 
   return RaftTransport.of({
     departed,
+    entryBytesMax,
     listen: (group, receiver) =>
       Effect.acquireRelease(
         Effect.sync(() => {

@@ -25,6 +25,7 @@ import {
   OutcomeUnknown,
   Overloaded,
   RequestError,
+  RequestTooLarge,
   SnapshotOutOfRange,
   StreamError,
   StreamTombstoned,
@@ -153,6 +154,8 @@ const writer = ({ raft, size, store }: Options) => {
       Effect.catchTags({
         NotLeader: () => Effect.fail(new NoQuorum({ store, detail: "no leader was elected in time" })),
         Overloaded: () => Effect.fail(new Overloaded({ detail: "the leader has too much uncommitted" })),
+        // A command of several requests is far smaller: this is one request's alone.
+        EntryTooLarge: ({ bytes, limitBytes }) => Effect.fail(new RequestTooLarge({ bytes, limitBytes })),
         ProposalUnknown: ({ detail }) => Effect.fail(new OutcomeUnknown({ detail })),
         // It was committed, but this node is too old to read how.
         UnreadableBytes: error => Effect.fail(new OutcomeUnknown({ detail: error.message }))

@@ -1,6 +1,6 @@
 /**
  * How a proposal, a read, a change of the membership, a transfer or the opening of a log can fail. Every proposal ends in exactly one of: applied (it has a reply), surely not applied ({@link NotLeader},
- * {@link Overloaded}), or unknown ({@link ProposalUnknown}).
+ * {@link Overloaded}, {@link EntryTooLarge}), or unknown ({@link ProposalUnknown}).
  *
  * @since 0.1.0
  */
@@ -32,6 +32,22 @@ export class Overloaded extends Schema.TaggedError<Overloaded>("@reckon/raft/Ove
   readonly retryable = true
   override get message() {
     return "the leader has too much uncommitted work waiting"
+  }
+}
+
+/**
+ * The proposal is larger than what the members can send each other, so that no majority could ever have it. It surely was not applied, and never will be.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class EntryTooLarge extends Schema.TaggedError<EntryTooLarge>("@reckon/raft/EntryTooLarge")("EntryTooLarge", {
+  bytes: Schema.Int,
+  limitBytes: Schema.Int
+}) {
+  readonly retryable = false
+  override get message() {
+    return `the proposal has ${this.bytes} bytes, an entry may have ${this.limitBytes}`
   }
 }
 
@@ -68,7 +84,7 @@ export class ReadTimeout extends Schema.TaggedError<ReadTimeout>("@reckon/raft/R
  * @since 0.1.0
  * @category errors
  */
-export const ProposeError = Schema.Union(NotLeader, Overloaded, ProposalUnknown)
+export const ProposeError = Schema.Union(NotLeader, Overloaded, EntryTooLarge, ProposalUnknown)
 
 /**
  * @since 0.1.0

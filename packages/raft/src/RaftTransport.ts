@@ -75,6 +75,8 @@ export class RaftTransport extends Context.Tag("@reckon/raft/RaftTransport")<
   {
     /** Takes the group's messages and requests until the scope closes. */
     readonly listen: (group: string, receiver: Receiver) => Effect.Effect<void, never, Scope.Scope>
+    /** The bytes that the payload of an entry may have for a message to carry it. More are refused where they are proposed. */
+    readonly entryBytesMax: number
     /** Never waits: what does not fit the member's bounded outbox is lost, which Raft repairs. */
     readonly send: (group: string, message: Message) => void
     /** Ends when what was sent before is on its way, or cannot be yet: what then holds the process up does not hold that up. */
@@ -146,6 +148,8 @@ export const makeNetwork: Effect.Effect<Network> = Effect.sync(() => {
         }),
         () => Effect.sync(() => receivers.delete(address(group, self)))
       ).pipe(Effect.asVoid),
+    // Nothing is packed here.
+    entryBytesMax: Number.POSITIVE_INFINITY,
     send: (group, message) => {
       if (!cutLinks.has(link(self, message.to))) receivers.get(address(group, message.to))?.receive([message])
     },

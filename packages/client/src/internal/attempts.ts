@@ -8,7 +8,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import { NoQuorum, OutcomeUnknown, Overloaded, Unreachable } from "../StoreError.js"
+import { NoQuorum, OutcomeUnknown, Overloaded, type RequestTooLarge, Unreachable } from "../StoreError.js"
 import { Lost } from "./lost.js"
 import type { Call, Failure, Peers } from "./peers.js"
 
@@ -37,6 +37,9 @@ const untroubled = history()
 
 export type Verdict = NoQuorum | Overloaded | OutcomeUnknown | Unreachable
 
+/** How a request fails: what a node says of it, the verdict on all attempts, or that none can be made. */
+export type Ending<E> = E | Verdict | RequestTooLarge
+
 export type Kind = "read" | "append" | "write"
 
 export interface Attempts {
@@ -47,9 +50,9 @@ export interface Attempts {
   readonly until: <A, E extends Failure>(
     call: Call<A, E>,
     options: { readonly deadline: number; readonly history: History; readonly kind: Kind }
-  ) => Effect.Effect<A, E | Verdict>
+  ) => Effect.Effect<A, Ending<E>>
   /** {@link until} for a request that begins now. */
-  readonly now: <A, E extends Failure>(call: Call<A, E>, kind: Kind, history?: History) => Effect.Effect<A, E | Verdict>
+  readonly now: <A, E extends Failure>(call: Call<A, E>, kind: Kind, history?: History) => Effect.Effect<A, Ending<E>>
   readonly verdict: (history: History) => Verdict
 }
 
@@ -121,7 +124,7 @@ export const make = (options: {
     options: { readonly deadline: number; readonly history: History; readonly kind: Kind },
     clock: Clock.Clock,
     began: number
-  ): Effect.Effect<A, E | Verdict> => {
+  ): Effect.Effect<A, Ending<E>> => {
     const { deadline, history: book, kind } = options
     const left = deadline - began
     if (left <= 0 || book.defects >= defectsMax || (kind !== "read" && wouldBlur(book, left))) {
@@ -143,7 +146,7 @@ export const make = (options: {
 
   /** Enters what became of an attempt and waits until it is time for another one; fails where there is none. */
   const failed = <E extends Failure>(
-    error: E | Lost,
+    error: E | Lost | RequestTooLarge,
     attempt: {
       readonly deadline: number
       readonly history: History
@@ -151,7 +154,7 @@ export const make = (options: {
       readonly index: number
       readonly tookMillis: number
     }
-  ): Effect.Effect<void, E | Verdict> =>
+  ): Effect.Effect<void, Ending<E>> =>
     Effect.gen(function* () {
       const { deadline, history: book, index, kind, tookMillis } = attempt
       if (error instanceof NoQuorum || error instanceof Overloaded) book.answerMillis = tookMillis

@@ -2,11 +2,13 @@
  * What it means when a node gives no answer, or one that is none.
  */
 import { RpcClientError } from "@effect/rpc/RpcClientError"
+import { RpcSerializationError } from "@effect/rpc/RpcSerialization"
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { RequestTooLarge } from "../StoreError.js"
 import type { Connection } from "./connections.js"
 
 /** An attempt that got no answer. */
@@ -68,14 +70,22 @@ const brokeAt = (connection: Connection, cause: Cause.Cause<unknown>): Lost => {
   })
 }
 
+/** A request that no message can carry does not leave: what the codec threw is a defect to whoever sends. */
+const tooLarge = (cause: Cause.Cause<unknown>): RequestTooLarge | undefined => {
+  const defect = Option.getOrUndefined(Cause.dieOption(cause))
+  return defect instanceof RpcSerializationError
+    ? new RequestTooLarge({ bytes: defect.bufferSize, limitBytes: defect.maxBufferSize })
+    : undefined
+}
+
 const isRpcClientError = (error: unknown): error is RpcClientError => error instanceof RpcClientError
 
-/** What a cause met on a connection means: either the node's own answer, or that there will be none. */
+/** What a cause met on a connection means: the node's own answer, or that there will be none, or that it was not asked. */
 export const explain = <E>(
   connection: Connection,
   cause: Cause.Cause<E | RpcClientError>
-): Effect.Effect<never, E | Lost> =>
+): Effect.Effect<never, E | Lost | RequestTooLarge> =>
   Either.match(Cause.failureOrCause(cause), {
     onLeft: error => Effect.fail(isRpcClientError(error) ? lostTo(connection, error) : error),
-    onRight: defect => Effect.fail(brokeAt(connection, defect))
+    onRight: defect => Effect.fail(tooLarge(defect) ?? brokeAt(connection, defect))
   })

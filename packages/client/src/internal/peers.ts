@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import type * as Endpoint from "../Endpoint.js"
 import type { RecordedEvent } from "../Event.js"
 import type { Requests } from "../EventStore.js"
-import type { RequestError, SubscribeError } from "../StoreError.js"
+import type { RequestError, RequestTooLarge, SubscribeError } from "../StoreError.js"
 import type { SubscribeFrom } from "../StoreRpcs.js"
 import type { Connections, StoreClient } from "./connections.js"
 import { explain, Lost } from "./lost.js"
@@ -41,7 +41,7 @@ export interface Peers {
     index: number,
     call: Call<A, E>,
     timeoutMillis: number
-  ) => Effect.Effect<A, E | Lost>
+  ) => Effect.Effect<A, E | Lost | RequestTooLarge>
   /** Finds out whether the peer answers at all, then the events from there on, until it stops serving them. */
   readonly follow: (
     index: number,
@@ -68,7 +68,7 @@ export const askAt = <A, E extends Failure>(
   endpoint: Endpoint.Endpoint,
   call: (rpc: StoreClient) => Effect.Effect<A, E | RpcClientError>,
   timeoutMillis: number
-): Effect.Effect<A, E | Lost> =>
+): Effect.Effect<A, E | Lost | RequestTooLarge> =>
   connections.use(endpoint, connection => {
     const silent = Effect.suspend(
       () =>

@@ -14,7 +14,7 @@ export interface Outbox {
 
 const messagesMax = 4096
 const bytesMax = 64 * 1024 * 1024
-/** The peer's decoder takes frames of 32 MiB; one entry may have 16. */
+/** One larger message still goes, alone: the peer's decoder takes frames of 32 MiB. */
 const frameBytesMax = 8 * 1024 * 1024
 /** A peer that cannot be reached is tried no more often than this. */
 const pauseMillis = 50

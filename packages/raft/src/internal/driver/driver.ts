@@ -15,6 +15,7 @@ import type { InstallSnapshot, Message } from "../../Message.js"
 import * as RaftCore from "../../RaftCore.js"
 import {
   type ChangeError,
+  EntryTooLarge,
   NotLeader,
   Overloaded,
   type ProposeError,
@@ -190,7 +191,13 @@ export const make = (options: DriverOptions): Driver => {
     if (!wake({ _tag: tag })) refused.add(tag)
   }
 
+  const { entryBytesMax } = transport
+
   const propose = (payload: Uint8Array, reply: Reply<Uint8Array, ProposeError>) => {
+    // In the log it would stand in the way of all that follows: no follower can be sent it.
+    if (payload.length > entryBytesMax) {
+      return reply(Exit.fail(new EntryTooLarge({ bytes: payload.length, limitBytes: entryBytesMax })))
+    }
     if (proposals.gather(payload, reply)) schedule("Gathered")
   }
 
