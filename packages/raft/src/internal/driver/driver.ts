@@ -39,6 +39,7 @@ import { Intake } from "./intake.js"
 import * as Proposals from "./proposals.js"
 import * as Reads from "./reads.js"
 import type { Reply } from "./reply.js"
+import { statusOf } from "./status.js"
 import * as Tail from "./tail.js"
 import * as Ticks from "./ticks.js"
 
@@ -431,41 +432,14 @@ export const make = (options: DriverOptions): Driver => {
       Effect.suspend(() => feed({ _tag: "ChangeMembership", id: administration.change(reply), change })),
     transferLeadership: (target, reply) =>
       Effect.suspend(() => feed({ _tag: "TransferLeadership", id: administration.transfer(reply), target })),
-    status: () => {
-      const { learners, voters } = RaftCore.configuration(core)
-      const stats = log.stats()
-      return {
-        member: core.id,
-        role: core.role,
-        leader: core.leader ?? null,
-        term: core.term,
-        commitIndex: core.commitIndex,
-        appliedIndex: machine.appliedIndex(),
-        lastIndex: core.lastIndex,
-        firstIndex: log.firstIndex(),
-        logBytes: stats.bytesOnDisk,
-        lastFlushMillis: stats.lastFlushMillis ?? null,
-        voters,
-        learners,
-        removed: core.removed,
-        problem: problem ?? (core.leader === undefined ? admission.reported() : undefined) ?? null,
-        incarnation: Membership.committed(core.configurations, core.commitIndex).incarnation ?? null,
+    status: () =>
+      statusOf({
+        core,
+        log,
+        machine,
         openProposals: proposals.open(),
-        uncommittedBytes: core.uncommittedBytes,
-        pendingChange: core.change?.index ?? null,
-        transferringTo: core.transfer?.target ?? null,
-        machine: machine.version?.() ?? null,
-        followers: core.progress.map(({ active, id, inflight, inflightBytes, matchIndex, phase }) => ({
-          member: id,
-          phase,
-          active,
-          matchIndex,
-          lag: core.lastIndex - matchIndex,
-          inflightMessages: inflight.length,
-          inflightBytes
-        }))
-      }
-    },
+        problem: problem ?? (core.leader === undefined ? admission.reported() : undefined)
+      }),
     close: proposals.close,
     handle: input => {
       switch (input._tag) {
