@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 /**
- * The power is lost while an embedded store writes, again and again: what it acknowledged must be there afterwards.
+ * The power is lost while a store writes, again and again: what it acknowledged must be there afterwards.
  *
- *   node scripts/power-loss.mjs [--losses N] [--lives N] [--appends N] [--seed N]
+ *   node scripts/power-loss.mjs [--cluster] [--losses N] [--lives N] [--appends N] [--seed N]
  *
- * A store is written to by a process whose every call to the disk is recorded. The recording is then played up to a chosen place on a model of a disk that keeps what was
+ * The store is embedded in one process, or with `--cluster` that of three nodes, which lose their power all at once, and of which one is killed now and then before. Every call of a process to the disk is
+ * recorded. The recording is then played up to a chosen place on a model of a disk that keeps what was
  * synced, and of the rest whatever chance says (`power-loss/disk.mjs`). A store is started on what is left, and judged. The next life begins on what such a loss has left, so that
  * the power also goes while a store recovers; lives cut their logs often and seldom in turns.
  *
@@ -16,12 +17,11 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
-import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { Disk, fates } from "./power-loss/disk.mjs"
-import { compile, operations, record } from "./power-loss/recording.mjs"
+import { compile, filesOf, operations } from "./power-loss/recording.mjs"
 
-const usage = "usage: node scripts/power-loss.mjs [--losses N] [--lives N] [--appends N] [--seed N]"
+const usage = "usage: node scripts/power-loss.mjs [--cluster] [--losses N] [--lives N] [--appends N] [--seed N]"
 
 const fail = message => {
   process.stderr.write(`${message}\n`)
@@ -31,7 +31,8 @@ const fail = message => {
 const readOptions = () => {
   const string = { type: "string" }
   try {
-    return parseArgs({ options: { losses: string, lives: string, appends: string, seed: string } }).values
+    const cluster = { type: "boolean", default: false }
+    return parseArgs({ options: { cluster, losses: string, lives: string, appends: string, seed: string } }).values
   } catch (cause) {
     return fail(`${cause.message}\n${usage}`)
   }
@@ -50,9 +51,10 @@ const lives = number("lives", 4, 1)
 const appends = number("appends", 5_000, 100)
 const seed = number("seed", randomInt(2 ** 31), 0)
 
-const { judge } = await import("./power-loss/judge.mjs").catch(() =>
-  fail("nothing built: run `npx tsc -b packages/db` first")
-)
+const notBuilt = () => fail("nothing built: run `npx tsc -b apps/node packages/testkit` first")
+const { cluster, embedded } = await import("./power-loss/hosts.mjs").catch(notBuilt)
+const { judge } = await import("./power-loss/judge.mjs").catch(notBuilt)
+const host = values.cluster ? cluster : embedded
 
 /** Mulberry32: from 0 up to 1. */
 let state = seed
@@ -73,13 +75,15 @@ if (library === undefined) {
   fail("there is no C compiler `cc` on the PATH, or this is not Linux: nothing to record with")
 }
 
+const fileOf = operation => `${operation.process} ${operation.file}`
+
 /** Most of the time something is written to a log. What is seldom is where faults are, so half of the losses are there. */
 const seldomPlaces = recorded => {
   const paths = new Map()
   const isSeldom = operation => {
-    if (operation._tag === "Open") paths.set(operation.file, operation.path)
+    if (operation._tag === "Open") paths.set(fileOf(operation), operation.path)
     if (operation._tag === "Write" || operation._tag === "Sync")
-      return paths.get(operation.file)?.endsWith("events.sqlite")
+      return paths.get(fileOf(operation))?.endsWith("events.sqlite")
     return operation._tag !== "Synced"
   }
   return recorded.flatMap((operation, at) => (isSeldom(operation) ? [at + 1] : []))
@@ -98,8 +102,6 @@ const linesOf = bytes =>
     .filter(line => line !== "")
     .map(line => line.split(" "))
 
-const program = fileURLToPath(new URL("power-loss/life.mjs", import.meta.url))
-
 let failures = 0
 let unsynced = 0
 
@@ -110,7 +112,7 @@ const lose = async ({ disk, folder, next, told, what }) => {
   const { kept, lost } = disk.lose(folder, fate, random)
   unsynced += kept + lost
   if (next !== undefined) cpSync(folder, next, { recursive: true })
-  const wrong = await judge(folder, told)
+  const wrong = await judge(host, folder, told)
   if (wrong.length === 0) {
     rmSync(folder, { recursive: true })
     return next
@@ -124,10 +126,10 @@ const lose = async ({ disk, folder, next, told, what }) => {
 
 /** A life that begins with what lies in the folder, and the losses in it. Answers the folder that the next one begins with. */
 const live = async (life, folder) => {
-  const log = join(root, `life-${life}.log`)
+  const log = join(root, `recording-${life}`)
   const cuts = life % 2 === 1 ? "often" : "seldom"
   const disk = new Disk(folder)
-  await record({ library, folder, log, program: [program, folder, String(appends), cuts] })
+  await host.live({ appends, cuts, folder, library, log })
   const recorded = operations(log)
   const places = choosePlaces(recorded, Math.ceil(losses / lives))
   const last = Math.floor(places.length / 2)
@@ -138,9 +140,10 @@ const live = async (life, folder) => {
   for (const [turn, place] of places.entries()) {
     for (; at < place; at++) {
       const operation = recorded[at]
-      if (operation._tag === "Open") paths.set(operation.file, operation.path)
-      // What the process told is for us alone: it is on no disk.
-      if (paths.get(operation.file) !== "told") disk.take(operation)
+      const file = fileOf(operation)
+      if (operation._tag === "Open") paths.set(file, operation.path)
+      // What a life told is for us alone: it is on no disk.
+      if (paths.get(file) !== "told") disk.take(operation)
       else if (operation._tag === "Write") told.push(...linesOf(operation.bytes))
     }
     const left = join(root, `life-${life}-loss-${turn + 1}`)
@@ -148,11 +151,11 @@ const live = async (life, folder) => {
     const what = `life ${life}, the power lost after operation ${place} of ${recorded.length}`
     start = (await lose({ disk, folder: left, next, told, what })) ?? start
   }
-  const copies = [...paths.values()].filter(path => path.endsWith("/events.sqlite")).length - 1
+  const openings = [...paths.values()].filter(path => path.endsWith("/events.sqlite")).length
   say(
-    `life ${life}: ${recorded.length} operations, ${told.length} told, log cut ${cuts}, ${copies} copies by the thread`
+    `life ${life}: ${recorded.length} operations, ${told.length} told, log cut ${cuts}, ${openings} openings of a store's file`
   )
-  if (failures === 0) rmSync(log)
+  if (failures === 0) for (const file of filesOf(log)) rmSync(file)
   return start
 }
 

@@ -57,7 +57,7 @@ export class Disk {
   #names = new Map()
   #durableNames = new Map()
   #changedNames = []
-  /** By the number of an open file. */
+  /** By process and number of an open file. */
   #files = new Map()
   #syncs = new Map()
 
@@ -72,39 +72,40 @@ export class Disk {
   }
 
   take(operation) {
-    const { number } = operation
+    const { time } = operation
+    const key = at => `${operation.process} ${at}`
     switch (operation._tag) {
       case "Open": {
         const found = this.#names.get(operation.path) ?? { content: new Content(Buffer.alloc(0)), changes: [] }
-        this.#files.set(operation.file, found)
-        if (!this.#names.has(operation.path)) this.#rename({ number, path: operation.path, file: found })
+        this.#files.set(key(operation.file), found)
+        if (!this.#names.has(operation.path)) this.#rename({ time, path: operation.path, file: found })
         return
       }
       case "Write":
       case "Resize":
-        this.#files.get(operation.file).changes.push(operation)
+        this.#files.get(key(operation.file)).changes.push(operation)
         return
       case "Sync":
-        this.#syncs.set(number, { file: this.#files.get(operation.file) })
+        this.#syncs.set(key(time), { file: this.#files.get(key(operation.file)) })
         return
       case "SyncNames":
-        this.#syncs.set(number, { folder: operation.folder })
+        this.#syncs.set(key(time), { folder: operation.folder })
         return
       case "Synced": {
-        const { file, folder } = this.#syncs.get(operation.begun)
-        this.#syncs.delete(operation.begun)
+        const { file, folder } = this.#syncs.get(key(operation.begun))
+        this.#syncs.delete(key(operation.begun))
         if (file === undefined) this.#settleNames(folder, operation.begun)
         else settle(file, operation.begun)
         return
       }
       case "Unlink":
-        this.#rename({ number, path: operation.path, file: undefined })
+        this.#rename({ time, path: operation.path, file: undefined })
         return
       case "Link":
-        this.#rename({ number, path: operation.to, file: this.#names.get(operation.path) })
+        this.#rename({ time, path: operation.to, file: this.#names.get(operation.path) })
         return
       case "Rename":
-        this.#rename({ number, path: operation.to, file: this.#names.get(operation.path), without: operation.path })
+        this.#rename({ time, path: operation.to, file: this.#names.get(operation.path), without: operation.path })
         return
     }
   }
@@ -115,7 +116,7 @@ export class Disk {
   }
 
   #settleNames(folder, begun) {
-    const isDurable = ({ number, path }) => number < begun && dirname(path) === folder
+    const isDurable = ({ path, time }) => time < begun && dirname(path) === folder
     for (const change of this.#changedNames) if (isDurable(change)) applyName(this.#durableNames, change)
     this.#changedNames = this.#changedNames.filter(change => !isDurable(change))
   }
@@ -145,8 +146,8 @@ const applyName = (names, { file, path, without }) => {
 }
 
 const settle = (file, begun) => {
-  for (const change of file.changes) if (change.number < begun) file.content.take(change)
-  file.changes = file.changes.filter(change => change.number >= begun)
+  for (const change of file.changes) if (change.time < begun) file.content.take(change)
+  file.changes = file.changes.filter(change => change.time >= begun)
 }
 
 const leave = (content, changes, fate, random, count) => {

@@ -1,4 +1,4 @@
-/** Whether an embedded store kept what it promised, after the power was lost: started again, it has all that it told of, whole and in its place, and takes more. */
+/** Whether a store kept what it promised, after the power was lost: started again, it has all that it told of, whole and in its place, and takes more. */
 import { readdirSync, realpathSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
@@ -9,7 +9,6 @@ import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Stream from "effect/Stream"
 import * as Event from "../../packages/client/dist/Event.js"
-import * as EventStore from "../../packages/db/dist/EventStore.js"
 
 const require = createRequire(realpathSync(fileURLToPath(new URL("../../packages/db/package.json", import.meta.url))))
 const Database = require("better-sqlite3")
@@ -18,9 +17,9 @@ const shownMax = 5
 
 const name = (stream, version) => `${stream} ${version}`
 
-const look = told =>
+const look = (open, told) =>
   Effect.gen(function* () {
-    const store = yield* EventStore.EventStore
+    const store = yield* open
     const wrong = []
     const places = new Map()
     const together = []
@@ -68,9 +67,8 @@ const checkFiles = folder =>
     })
 
 /** What is wrong, in words; nothing where all held. */
-export const judge = async (folder, told) => {
-  const store = EventStore.layer({ dataDir: join(folder, "data") })
-  const limited = look(told).pipe(Effect.provide(store), Effect.timeout("60 seconds"), Effect.exit)
+export const judge = async (host, folder, told) => {
+  const limited = look(host.open(folder), told).pipe(Effect.scoped, Effect.timeout("2 minutes"), Effect.exit)
   const exit = await Effect.runPromise(Effect.provide(limited, Logger.remove(Logger.defaultLogger)))
   const wrong = Exit.isFailure(exit) ? [Cause.pretty(exit.cause)] : [...exit.value, ...checkFiles(folder)]
   return wrong.length <= shownMax ? wrong : [...wrong.slice(0, shownMax), `and ${wrong.length - shownMax} more`]

@@ -1,29 +1,24 @@
 /**
- * `node life.mjs FOLDER APPENDS CUTS`: a life of an embedded store whose data lie in the folder. It goes on where the one before ended: first it tells what it finds, then it writes,
- * and tells each write that was acknowledged, a line each in the file `told`:
+ * `node life.mjs FOLDER APPENDS CUTS [ENDPOINTS]`: a life of a store, embedded with its data in the folder, or that of the cluster at the endpoints. It goes on where the one before ended: first it
+ * tells what it finds, then it writes, and tells each write that was acknowledged, a line each in the file `told`:
  *
  *   event STREAM VERSION POSITION
  *   snapshot STREAM VERSION
  *
- * An event that was appended together with another names that one in its data.
- *
- * CUTS is `often` for a log that is cut, and a store that is made durable, many times; `seldom` for a WAL that grows long enough to be copied by a thread.
+ * An event that was appended together with another names that one in its data. CUTS is one of those in `hosts.mjs`.
  */
 import { openSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import process from "node:process"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Event from "../../packages/client/dist/Event.js"
 import * as Snapshot from "../../packages/client/dist/Snapshot.js"
-import * as EventStore from "../../packages/db/dist/EventStore.js"
+import { storeIn, storeOf } from "./hosts.mjs"
 
-const [folder, appends, cuts] = process.argv.slice(2)
-const settings =
-  cuts === "often"
-    ? { persistenceInterval: 700, log: { entriesMax: 100, bytesMax: "1MiB", tailEntries: 10, tailBytes: "16KiB" } }
-    : {}
+const [folder, appends, cuts, endpoints] = process.argv.slice(2)
 /** Larger events fill the WAL sooner. */
 const padMax = cuts === "often" ? 900 : 16_000
 const writers = 24
@@ -44,8 +39,11 @@ const makeEvent = (stream, version, together = null) =>
     })
   })
 
+/** A write whose outcome is not known is made again: events have their ids, and a snapshot is the same. */
+const surely = Effect.retry({ while: error => error.retryable, times: 50, schedule: Schedule.spaced("100 millis") })
+
 const program = Effect.gen(function* () {
-  const store = yield* EventStore.EventStore
+  const store = yield* endpoints === undefined ? storeIn(folder, cuts) : storeOf(endpoints.split(","))
   const versions = new Map()
   yield* Stream.runForEach(store.readAllStream(), ({ position, streamId, version }) =>
     Effect.sync(() => {
@@ -60,9 +58,9 @@ const program = Effect.gen(function* () {
   const appendOne = stream =>
     Effect.gen(function* () {
       const version = next(stream)
-      const { position } = yield* store.append(stream, version - 1 < 0 ? "no_stream" : version - 1, [
-        yield* makeEvent(stream, version)
-      ])
+      const { position } = yield* surely(
+        store.append(stream, version === 0 ? "no_stream" : version - 1, [yield* makeEvent(stream, version)])
+      )
       versions.set(stream, version)
       tell("event", stream, version, position)
     })
@@ -75,7 +73,7 @@ const program = Effect.gen(function* () {
           expectedVersion: "any",
           events: [event]
         }))
-      const done = yield* store.appendBatch([yield* appendTo(one, other), yield* appendTo(other, one)])
+      const done = yield* surely(store.appendBatch([yield* appendTo(one, other), yield* appendTo(other, one)]))
       for (const { position, streamId, version } of done) {
         versions.set(streamId, version)
         tell("event", streamId, version, position)
@@ -86,7 +84,7 @@ const program = Effect.gen(function* () {
     Effect.gen(function* () {
       const version = next(stream) - 1
       if (version < 0) return
-      yield* store.saveSnapshot(yield* Snapshot.json({ streamId: stream, version, data: { version } }))
+      yield* surely(store.saveSnapshot(yield* Snapshot.json({ streamId: stream, version, data: { version } })))
       tell("snapshot", stream, version)
     })
 
@@ -109,4 +107,4 @@ const program = Effect.gen(function* () {
   )
 })
 
-await Effect.runPromise(Effect.provide(program, EventStore.layer({ dataDir: join(folder, "data"), ...settings })))
+await Effect.runPromise(Effect.scoped(program))

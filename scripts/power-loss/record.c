@@ -2,14 +2,14 @@
  * Writes down what a process does to the files of a folder, for a model of a disk to lose some of it (`disk.mjs`). It is preloaded into the process, passes
  * every call on, and appends a record of it to a log.
  *
- * RECORD_ROOT names the folder, RECORD_LOG the log outside of it. A record is a letter, the length of what follows the length (4 bytes), the number of
- * the record (8 bytes), and
+ * RECORD_ROOT names the folder, RECORD_LOG the logs outside of it: each process has its own, with its number behind that name. A record is a letter, the length of what follows the
+ * length (4 bytes), its time (8 bytes: nanoseconds of the machine's steady clock, another one for each record of a process), and
  *   O  the number of an open file (4), its path   it is open, and was created if it was not there
  *   W  open file (4), offset (8), bytes           a write
  *   T  open file (4), size (8)                    a change of its size
  *   F  open file (4)                              a sync begins: what was written before it will be durable
  *   D  the path of a folder                       a sync of its names begins
- *   E  the number of that record (8)              the sync has ended
+ *   E  the time of that record (8)                the sync has ended
  *   U  a path                                     a name is gone
  *   L  length of a path (4), the path, another    the file has another name besides
  *   R  as L                                       ... in its place
@@ -32,17 +32,18 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum kind { OTHER, PLAIN, FOLDER };
 
 #define OPEN_MAX_SEEN 4096
-static struct { enum kind kind; uint32_t number; char *path; } open_files[OPEN_MAX_SEEN];
+static struct { enum kind kind; uint32_t number; char *path; dev_t device; ino_t inode; } open_files[OPEN_MAX_SEEN];
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char root[PATH_MAX];
 static int log_fd = -1;
-static uint64_t records;
+static uint64_t latest;
 static uint32_t opened;
 
 static void give_up(const char *why) {
@@ -54,7 +55,9 @@ __attribute__((constructor)) static void begin(void) {
   const char *folder = getenv("RECORD_ROOT"), *log = getenv("RECORD_LOG");
   if (folder == NULL || log == NULL || log_fd >= 0) return;
   if (realpath(folder, root) == NULL) give_up("RECORD_ROOT is no folder");
-  int fd = syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  char own[PATH_MAX];
+  snprintf(own, sizeof own, "%s.%d", log, getpid());
+  int fd = syscall(SYS_openat, AT_FDCWD, own, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (fd < 0) give_up("RECORD_LOG cannot be opened");
   log_fd = fd;
 }
@@ -75,14 +78,17 @@ static void put(const void *bytes, size_t length) {
 #define RECORD(type, ...) record(type, (struct iovec[]){ __VA_ARGS__ }, sizeof((struct iovec[]){ __VA_ARGS__ }) / sizeof(struct iovec))
 
 static uint64_t record(char type, const struct iovec *parts, size_t count) {
-  uint64_t number = ++records;
-  uint32_t length = sizeof number;
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  uint64_t time = (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+  latest = time = time > latest ? time : latest + 1;
+  uint32_t length = sizeof time;
   for (size_t at = 0; at < count; at++) length += parts[at].iov_len;
   put(&type, 1);
   put(&length, sizeof length);
-  put(&number, sizeof number);
+  put(&time, sizeof time);
   for (size_t at = 0; at < count; at++) put(parts[at].iov_base, parts[at].iov_len);
-  return number;
+  return time;
 }
 
 /* The path inside of the folder, to be freed, or NULL where it is outside. */
@@ -104,8 +110,18 @@ static char *inside(const char *path) {
 }
 
 #define REAL(name) static __typeof__(name) *real; if (real == NULL) real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
-#define IS_PLAIN(fd) ((fd) >= 0 && (fd) < OPEN_MAX_SEEN && open_files[fd].kind == PLAIN)
+#define IS_PLAIN(fd) (kind_of(fd) == PLAIN)
 #define LOCKED(body) do { pthread_mutex_lock(&lock); body; int error = errno; pthread_mutex_unlock(&lock); errno = error; } while (0)
+
+/* Some files are closed past this library, by the bare system call: then the number may stand for another one by now. */
+static enum kind kind_of(int fd) {
+  struct stat about;
+  if (fd < 0 || fd >= OPEN_MAX_SEEN || open_files[fd].kind == OTHER) return OTHER;
+  int error = errno;
+  if (fstat(fd, &about) != 0 || about.st_dev != open_files[fd].device || about.st_ino != open_files[fd].inode) open_files[fd].kind = OTHER;
+  errno = error;
+  return open_files[fd].kind;
+}
 
 static void note_open(int fd, const char *path, int flags) {
   if (fd >= OPEN_MAX_SEEN) { if (inside(path) != NULL) give_up("too many open files"); return; }
@@ -114,7 +130,10 @@ static void note_open(int fd, const char *path, int flags) {
   pthread_mutex_lock(&lock);
   free(open_files[fd].path);
   open_files[fd].path = found;
-  open_files[fd].kind = found == NULL ? OTHER : fstat(fd, &about) == 0 && S_ISDIR(about.st_mode) ? FOLDER : PLAIN;
+  if (fstat(fd, &about) != 0) give_up("an open file that is none");
+  open_files[fd].kind = found == NULL ? OTHER : S_ISDIR(about.st_mode) ? FOLDER : PLAIN;
+  open_files[fd].device = about.st_dev;
+  open_files[fd].inode = about.st_ino;
   if (open_files[fd].kind == PLAIN) {
     open_files[fd].number = ++opened;
     RECORD('O', VALUE(open_files[fd].number), TEXT(found));
@@ -189,11 +208,12 @@ TRUNCATE(ftruncate64, off64_t)
 #define SYNC(name) \
   int name(int fd) { \
     REAL(name); \
-    if (fd < 0 || fd >= OPEN_MAX_SEEN || open_files[fd].kind == OTHER) return real(fd); \
-    uint64_t number; \
-    LOCKED(number = open_files[fd].kind == PLAIN ? RECORD('F', VALUE(open_files[fd].number)) : RECORD('D', TEXT(open_files[fd].path))); \
+    enum kind kind = kind_of(fd); \
+    if (kind == OTHER) return real(fd); \
+    uint64_t begun; \
+    LOCKED(begun = kind == PLAIN ? RECORD('F', VALUE(open_files[fd].number)) : RECORD('D', TEXT(open_files[fd].path))); \
     int done = real(fd); \
-    if (done == 0) LOCKED(RECORD('E', VALUE(number))); \
+    if (done == 0) LOCKED(RECORD('E', VALUE(begun))); \
     return done; \
   }
 SYNC(fsync)

@@ -1,7 +1,7 @@
 /** What a process did to the files of a folder, as `record.c` wrote it down. */
 import { spawn, spawnSync } from "node:child_process"
-import { readFileSync } from "node:fs"
-import { join } from "node:path"
+import { readdirSync, readFileSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
 
@@ -26,10 +26,19 @@ export const compile = folder => {
   return library
 }
 
-/** Runs a program of Node.js to its end, while what it does to the folder is written to the log. */
-export const record = ({ library, folder, log, program }) =>
+/** The environment in which a process, and those that it starts, write down what they do to the folder. */
+export const recorded = ({ folder, library, log }) => ({
+  ...process.env,
+  LD_PRELOAD: library,
+  RECORD_ROOT: folder,
+  RECORD_LOG: log,
+  // Its writes would go past the recorder.
+  UV_USE_IO_URING: "0"
+})
+
+/** Runs a program of Node.js to its end. */
+export const run = (program, env) =>
   new Promise((resolve, reject) => {
-    const env = { ...process.env, LD_PRELOAD: library, RECORD_ROOT: folder, RECORD_LOG: log, UV_USE_IO_URING: "0" }
     const child = spawn(process.execPath, program, { env, stdio: ["ignore", "ignore", "pipe"] })
     let said = ""
     child.stderr.on("data", text => {
@@ -37,7 +46,7 @@ export const record = ({ library, folder, log, program }) =>
     })
     child.on("error", reject)
     child.on("close", (code, signal) =>
-      code === 0 ? resolve() : reject(new Error(`the recorded process ended with ${code ?? signal}: ${said}`))
+      code === 0 ? resolve() : reject(new Error(`${program.join(" ")} ended with ${code ?? signal}: ${said}`))
     )
   })
 
@@ -65,17 +74,29 @@ const twoPaths = body => {
   return { path: body.toString("utf8", 4, end), to: body.toString("utf8", end) }
 }
 
-/** The operations of a log, in their order. The last may be cut short. */
-export const operations = log => {
-  const bytes = readFileSync(log)
+/** The operations of one process, in their order. The last may be cut short. */
+const operationsOf = file => {
+  const bytes = readFileSync(file)
   const found = []
   for (let at = 0; at + headBytes <= bytes.length; ) {
     const end = at + headBytes + bytes.readUInt32LE(at + 1)
     if (end > bytes.length) break
-    const number = Number(bytes.readBigUInt64LE(at + headBytes))
+    const time = Number(bytes.readBigUInt64LE(at + headBytes))
     const decode = decoders[String.fromCharCode(bytes[at])]
-    found.push({ number, ...decode(bytes.subarray(at + headBytes + 8, end)) })
+    found.push({ process: file, time, ...decode(bytes.subarray(at + headBytes + 8, end)) })
     at = end
   }
   return found
 }
+
+/** The files of a log, one for each process. */
+export const filesOf = log =>
+  readdirSync(dirname(log))
+    .filter(name => name.startsWith(`${basename(log)}.`))
+    .map(name => join(dirname(log), name))
+
+/** The operations of all processes, in the order of their times. */
+export const operations = log =>
+  filesOf(log)
+    .flatMap(operationsOf)
+    .sort((one, other) => one.time - other.time)

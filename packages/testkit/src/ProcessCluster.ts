@@ -129,6 +129,8 @@ export const make = (options: {
   readonly program: string
   readonly basePort: number
   readonly dataDir: string
+  /** Beside this process's own. */
+  readonly environment?: Readonly<Record<string, string>>
 }): Effect.Effect<ProcessCluster, InvalidRequest, Scope.Scope> =>
   Effect.gen(function* () {
     const { basePort, dataDir, program } = options
@@ -136,7 +138,8 @@ export const make = (options: {
     let output = ""
     let exited: { readonly code: number | null } | undefined
 
-    const child = start(program, ["cluster", "start", "--base-port", `${basePort}`, "--data-dir", dataDir])
+    const args = ["cluster", "start", "--base-port", `${basePort}`, "--data-dir", dataDir]
+    const child = start(program, args, options.environment)
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on("data", data => {
         output += String(data)
