@@ -1,8 +1,8 @@
 /**
  * What every store must do, as cases that run on any of them: in memory, on a file, embedded or across a network, single or replicated.
  *
- * A case needs the `EventStore` alone. It names its streams, tags and types for itself, so that all of them can run on one store, beside other
- * data, and asserts with `node:assert`, so that any test runner can run it:
+ * A case needs the `EventStore` alone, and a fifth of a second where events are to be old, by the test's clock if there is one. It names its streams, tags and types
+ * for itself, so that all of them can run on one store, beside other data, and asserts with `node:assert`, so that any test runner can run it:
  *
  * ```ts
  * layer(EventStore.layerMemory)("in memory", it => {

@@ -2,7 +2,7 @@ import { EventStore } from "@reckon/client/EventStore"
 import * as Query from "@reckon/client/Query"
 import * as Effect from "effect/Effect"
 import type { Definition } from "./names.js"
-import { collect, equal, failsWith, seed, series, versions } from "./steps.js"
+import { collect, equal, failsWith, seed, series, timePasses, versions } from "./steps.js"
 
 export const keeping: ReadonlyArray<Definition> = [
   {
@@ -21,6 +21,29 @@ export const keeping: ReadonlyArray<Definition> = [
         const details = yield* store.streamDetails(streamId)
         yield* equal([details.firstVersion, details.lastVersion, details.count], [4, 6, 3])
         yield* equal(versions(yield* collect(store.queryStream(Query.streams(streamId)))), [4, 5, 6])
+      })
+  },
+  {
+    name: "a stream keeps what is young enough only, if it is told so",
+    test: ({ stream }) =>
+      Effect.gen(function* () {
+        const store = yield* EventStore
+        const streamId = stream("a")
+        const aDay = 86_400_000_000
+        yield* seed(streamId, 3)
+        yield* store.setStreamMetadata(streamId, { maxAgeUs: aDay })
+        yield* equal(versions(yield* collect(store.readStream(streamId))), [0, 1, 2])
+        yield* store.setStreamMetadata(streamId, { maxAgeUs: 1_000 })
+        yield* timePasses("200 millis")
+        yield* equal(yield* collect(store.readStream(streamId)), [])
+        yield* equal((yield* store.read(streamId, { direction: "backward" })).events, [])
+        yield* equal(yield* collect(store.queryStream(Query.streams(streamId))), [])
+        yield* equal(yield* store.getVersion(streamId), 2)
+        // What was too old is not young again because more is kept from now on.
+        yield* store.setStreamMetadata(streamId, { maxAgeUs: aDay })
+        yield* equal((yield* seed(streamId, 2)).version, 4)
+        yield* equal(versions(yield* collect(store.readStream(streamId))), [3, 4])
+        yield* equal(versions(yield* collect(store.queryStream(Query.streams(streamId)))), [3, 4])
       })
   },
   {

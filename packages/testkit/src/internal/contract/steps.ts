@@ -4,9 +4,12 @@ import * as Event from "@reckon/client/Event"
 import { EventStore } from "@reckon/client/EventStore"
 import type { StoreError } from "@reckon/client/StoreError"
 import type { Append } from "@reckon/client/StoreRpcs"
+import type * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
+import type * as TestClock from "effect/TestClock"
 
 export interface EventOptions {
   readonly type?: string
@@ -64,5 +67,11 @@ export const numbers = (events: ReadonlyArray<Event.RecordedEvent>) =>
       return data.number
     })
   )
+
+const isTestClock = (clock: Clock.Clock): clock is TestClock.TestClock => "adjust" in clock
+
+/** Lets so much time pass, under a clock that moves only when it is told to as well. */
+export const timePasses = (duration: Duration.DurationInput): Effect.Effect<void> =>
+  Effect.clockWith(clock => (isTestClock(clock) ? clock.adjust(duration) : Effect.sleep(duration)))
 
 export const upTo = (last: number) => Array.from({ length: last + 1 }, (_, number) => number)
