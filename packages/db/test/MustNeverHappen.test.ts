@@ -1,7 +1,7 @@
 /**
  * The faults that the original's changelog and code tell of, by number, each as a test that it must never happen here. The numbers are those of the list that the store was built against.
  *
- * Those whose room is not built yet, and where they will be asked for:
+ * Those that are asked for elsewhere, or whose room is not built yet:
  *
  * | number | what must never happen | room |
  * |---|---|---|
@@ -13,7 +13,7 @@
  * | 22 | error reasons without a limit in the log | `Telemetry.test.ts`, for handlers; the gateway's log, with its security |
  * | 24 | a write that lands in another node's private store | the cluster's coordinator |
  * | 27, 28, 36 | checkpoints that skip the first event, collide or go back | persistent subscriptions |
- * | 37, 38 | causation that never ends, and pictures of it that do not parse | causation |
+ * | 37, 38 | causation that never ends, and pictures of it that do not parse | `packages/client/test/Causation.test.ts`: a circle ends, all names are quoted |
  * | 39 | a link that goes on after it was stopped | links |
  * | 40 | a full queue that forgets what it had accepted | backpressure |
  * | 41, 42 | topics that cross channels, and double subscriptions that deliver twice | channels |
