@@ -215,6 +215,26 @@ export const layer = (options: Options): Layer.Layer<Client | EventStore.EventSt
   provide(make(options))
 
 /**
+ * The store in `RECKON_STORE`, `default` where it is not set.
+ *
+ * @since 0.1.0
+ * @category config
+ */
+export const storeConfig: Config.Config<string> = Setting.config("RECKON_STORE", StoreId, "default")
+
+/**
+ * The time limit in `RECKON_TIMEOUT`, 10 seconds where it is not set.
+ *
+ * @since 0.1.0
+ * @category config
+ */
+export const timeoutConfig: Config.Config<Duration.Duration> = Setting.config(
+  "RECKON_TIMEOUT",
+  Setting.wait(1),
+  timeoutDefault
+)
+
+/**
  * The settings of a client in the environment: `RECKON_ENDPOINTS`, `RECKON_STORE`, `RECKON_TIMEOUT` (milliseconds, or a text such as
  * `10 seconds`) and the sizes of `Limits.config`. A variable that is empty counts as not set.
  *
@@ -223,8 +243,8 @@ export const layer = (options: Options): Layer.Layer<Client | EventStore.EventSt
  */
 export const config: Config.Config<Options> = Config.all({
   endpoints: Endpoint.config,
-  store: Setting.config("RECKON_STORE", StoreId, "default"),
-  timeout: Setting.config("RECKON_TIMEOUT", Setting.wait(1), timeoutDefault),
+  store: storeConfig,
+  timeout: timeoutConfig,
   limits: Limits.config
 })
 

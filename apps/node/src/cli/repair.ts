@@ -10,10 +10,11 @@ import * as Membership from "@reckon/raft/Membership"
 import * as Repair from "@reckon/raft/Repair"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { repeated, sharedOptions, usage } from "./shared/options.js"
+import { repeated, sharedOptions, store as storeNamed, usage } from "./shared/options.js"
 import { plain, printJson, printLine } from "./shared/print.js"
 
-const { json, store } = sharedOptions
+const { json } = sharedOptions
+const store = Options.withDefault(storeNamed("default"), "default")
 const dataDir = Options.text("data-dir").pipe(Options.withDescription("the folder that holds the stopped node's data"))
 const name = Options.text("name").pipe(Options.withDescription("the node's name in the cluster"))
 

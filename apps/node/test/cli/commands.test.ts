@@ -88,6 +88,24 @@ describe("append", () => {
     })
   )
 
+  it.scopedLive(
+    "takes the store and the time limit from the environment where the command line says nothing of them",
+    () =>
+      Effect.gen(function* () {
+        const { at, gateway, store } = yield* setUp
+        const append = (env: Readonly<Record<string, string>>, ...more: ReadonlyArray<string>) =>
+          reckon(["append", "s", "--type", "T", "--data", "1", ...at, ...more], { env })
+        assertFailure(yield* append({ RECKON_STORE: "other" }), 1, 'StoreNotFound: this node serves no store "other"')
+        assert.strictEqual((yield* append({ RECKON_STORE: "other" }, "--store", "default")).code, 0)
+        assert.strictEqual(store.all.length, 1)
+        assertFailure(yield* append({ RECKON_STORE: "no name" }), 2, "UsageError: RECKON_STORE is ")
+        assertFailure(yield* append({ RECKON_TIMEOUT: "soon" }), 2, 'UsageError: RECKON_TIMEOUT is "soon": ')
+        yield* gateway.vanish
+        assertFailure(yield* append({ RECKON_TIMEOUT: "200 millis" }), 1, "Unreachable: ")
+        assertFailure(yield* append({ RECKON_TIMEOUT: "1 day" }, "--timeout", "0.2"), 1, "Unreachable: ")
+      })
+  )
+
   it.scopedLive("fails when nobody listens", () =>
     Effect.gen(function* () {
       const { at, gateway } = yield* setUp

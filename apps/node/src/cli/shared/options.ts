@@ -9,10 +9,12 @@ import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
 import { Client, Endpoint, type ExpectedVersion, Limits, type StoreError, StoreRpcs } from "@reckon/client"
 import { makeReckon } from "@reckon/db/StoreConfig"
+import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 
@@ -151,12 +153,18 @@ const endpoint = repeated("endpoint").pipe(
   )
 )
 
-const store = Options.text("store").pipe(
-  Options.withPseudoName("NAME"),
-  Options.withDescription("the store (default: default)"),
-  Options.withDefault("default"),
-  Options.mapEffect(storeName)
-)
+/**
+ * The store that a command is about; `otherwise` says which it is where it is not named.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const store = (otherwise: string): Options.Options<string> =>
+  Options.text("store").pipe(
+    Options.withPseudoName("NAME"),
+    Options.withDescription(`the store (default: ${otherwise})`),
+    Options.mapEffect(storeName)
+  )
 
 /**
  * The folder of a node, or of several.
@@ -178,22 +186,27 @@ const json = Options.boolean("json").pipe(Options.withDescription("one JSON valu
 
 const timeout = Options.text("timeout").pipe(
   Options.withPseudoName("SECONDS"),
-  Options.withDescription("how long a request may take in all (default: 10)"),
-  Options.withDefault("10"),
+  Options.withDescription("how long a request may take in all (default: RECKON_TIMEOUT, or else 10)"),
   Options.mapEffect(text => {
     // A client waits for whole milliseconds.
     const millis = /^\d+(\.\d+)?$/.test(text) ? Math.round(Number(text) * 1000) : 0
     return millis >= 1 && millis <= 86_400_000
       ? Effect.succeed(Duration.millis(millis))
       : Effect.fail(usage(`--timeout is '${text}', it must be a number of seconds from 0.001 to 86400`))
-  })
+  }),
+  Options.optional
 )
 
 /**
  * @since 0.1.0
  * @category options
  */
-export const sharedOptions = { endpoint, store, json, timeout }
+export const sharedOptions = {
+  endpoint,
+  store: Options.optional(store("RECKON_STORE, or else default")),
+  json,
+  timeout
+}
 
 /**
  * @since 0.1.0
@@ -201,10 +214,14 @@ export const sharedOptions = { endpoint, store, json, timeout }
  */
 export interface Shared {
   readonly endpoint: ReadonlyArray<string>
-  readonly store: string
+  readonly store: Option.Option<string>
   readonly json: boolean
-  readonly timeout: Duration.Duration
+  readonly timeout: Option.Option<Duration.Duration>
 }
+
+/** What the command line says, or else the environment. */
+const orElse = <A>(given: Option.Option<A>, config: Config.Config<A>): Effect.Effect<A, ConfigError.ConfigError> =>
+  Option.match(given, { onNone: () => config, onSome: Effect.succeed })
 
 /**
  * The client the options and the environment describe, with the size limits the environment sets.
@@ -222,6 +239,8 @@ export const connect = (
   Effect.gen(function* () {
     const limits = yield* Limits.config
     const endpoints = options.endpoint.length > 0 ? options.endpoint : yield* Endpoint.config
-    const client = yield* Client.make({ endpoints, store: options.store, timeout: options.timeout, limits })
+    const store = yield* orElse(options.store, Client.storeConfig)
+    const timeout = yield* orElse(options.timeout, Client.timeoutConfig)
+    const client = yield* Client.make({ endpoints, store, timeout, limits })
     return { client, limits }
   })
