@@ -4,6 +4,7 @@ import * as Observer from "@reckon/otp/Observer"
 import * as Supervisor from "@reckon/otp/Supervisor"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import * as Store from "../src/Store.js"
@@ -11,6 +12,7 @@ import * as StoreConfig from "../src/StoreConfig.js"
 import { StoreEngine } from "../src/StoreEngine.js"
 import * as StoreNames from "../src/StoreNames.js"
 import { streamsSup } from "../src/supervision/StreamsSup.js"
+import { append, event } from "./helpers/events.js"
 import { kill, processOf, provided } from "./helpers/processes.js"
 
 const alone = Layer.mergeAll(
@@ -57,6 +59,34 @@ describe("streams_sup", () => {
       const observed = Observer.format(yield* Observer.snapshot)
       assert.include(observed, `${readers}/0`)
       assert.notInclude(observed, `${writers}/`)
+    }).pipe(provided, Effect.scoped)
+  )
+
+  it.effect("the pools have the sizes, and stay without work for the times, that are set for each", () =>
+    Effect.gen(function* () {
+      const store = yield* makeStore({
+        writerPoolSize: 3,
+        readerPoolSize: 2,
+        writerIdleTimeout: "40 seconds",
+        readerIdleTimeout: "20 seconds"
+      })
+      yield* Supervisor.start({ children: [streamsSup(store)] })
+      const sizes = Effect.forEach([writers, readers], pool => Supervisor.countChildren(pool))
+      const active = Effect.map(sizes, pools => pools.map(counts => counts.active))
+      assert.deepStrictEqual(
+        (yield* sizes).map(({ workers }) => workers),
+        [3, 2]
+      )
+      // Nobody leads here: the writer is left with its answer, and without work.
+      const refused = yield* Effect.fork(Effect.flip(store.backend.append([append("a", "any", event(1))])))
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* Fiber.join(refused))._tag, "NoQuorum")
+      yield* store.backend.readAll(first)
+      assert.deepStrictEqual(yield* active, [1, 1])
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(yield* active, [1, 0])
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(yield* active, [0, 0])
     }).pipe(provided, Effect.scoped)
   )
 
