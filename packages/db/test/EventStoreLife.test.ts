@@ -3,6 +3,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
+import { NoQuorum } from "@reckon/client/StoreError"
 import * as Process from "@reckon/otp/Process"
 import * as Supervisor from "@reckon/otp/Supervisor"
 import * as Chunk from "effect/Chunk"
@@ -16,8 +17,10 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
 import * as EventStore from "../src/EventStore.js"
 import * as Stores from "../src/Stores.js"
 import { withProcesses } from "./helpers/embedded.js"
@@ -164,6 +167,20 @@ describe("an embedded store", () => {
         assert.strictEqual(refused._tag, "EventTooLarge")
       }).pipe(Effect.provide(Layer.provide(EventStore.layerConfig(), Layer.setConfigProvider(provider))))
     })
+  )
+
+  it.effect("repeats a request that may yet succeed for the time that is set for it", () =>
+    Effect.gen(function* () {
+      const store = yield* Effect.flatMap(Stores.Stores, stores => stores.get("default"))
+      const refusal = new NoQuorum({ store: store.id, detail: "nobody leads" })
+      const backend = { ...store.backend, getVersion: () => Effect.fail(refusal) }
+      const leaderless = yield* EventStore.fromStore({ ...store, backend })
+      const asking = yield* Effect.fork(Effect.flip(leaderless.getVersion("a")))
+      yield* TestClock.adjust("19 seconds")
+      assert.isTrue(Option.isNone(yield* Fiber.poll(asking)))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(asking))._tag, "NoQuorum")
+    }).pipe(Effect.provide(EventStore.layerMemoryWith({ timeout: "20 seconds" })))
   )
 
   it.scoped("that is closed answers what was under way, and its files are free at once", () =>
