@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Client from "../src/Client.js"
+import * as Event from "../src/Event.js"
 import * as Limits from "../src/Limits.js"
 
 const config = (variables: Readonly<Record<string, string>>) =>
@@ -56,6 +58,71 @@ describe("limits in the environment", () => {
     })
   )
 })
+
+/** An event of so many bytes. */
+const eventOf = (bytes: number): Event.NewEvent => {
+  const empty = {
+    eventId: "00000000-0000-4000-8000-000000000000",
+    eventType: "T",
+    data: new Uint8Array(0),
+    dataContentType: "application/octet-stream",
+    metadata: null,
+    metadataContentType: "application/octet-stream",
+    tags: []
+  }
+  return { ...empty, data: new Uint8Array(bytes - Event.byteLength(empty)) }
+}
+
+const appendOf = (events: ReadonlyArray<Event.NewEvent>) => ({ streamId: "s", expectedVersion: "any" as const, events })
+
+describe("what may be written", () => {
+  const limits = { eventBytesMax: 1000, requestBytesMax: 5000 }
+  const check = (appends: Parameters<typeof Limits.checkAppends>[0], given = limits) =>
+    Either.match(Limits.checkAppends(appends, given), {
+      onLeft: error => ("bytes" in error ? [error._tag, error.bytes, error.limitBytes] : [error._tag]),
+      onRight: bytes => bytes
+    })
+  /** What an append has besides its events. */
+  const around = check([appendOf([])])
+
+  it("is an event up to the limit, and not a byte beyond it", () => {
+    assert.isNumber(check([appendOf([eventOf(1000)])]))
+    assert.deepStrictEqual(check([appendOf([eventOf(1001)])]), ["EventTooLarge", 1001, 1000])
+  })
+
+  it("are the events of a request, with what is around them, up to the limit", () => {
+    assert.isNumber(around)
+    const last = 1000 - Number(around)
+    const four = [eventOf(1000), eventOf(1000), eventOf(1000), eventOf(1000)]
+    assert.strictEqual(check([appendOf([...four, eventOf(last)])]), 5000)
+    assert.deepStrictEqual(check([appendOf([...four, eventOf(last + 1)])]), ["RequestTooLarge", 5001, 5000])
+  })
+
+  it("are so many appends, and so many events, however small", () => {
+    const appends = (count: number, each: number) =>
+      Array.from({ length: count }, () => appendOf(Array.from({ length: each }, () => eventOf(100))))
+    const large = { eventBytesMax: 100, requestBytesMax: Number.MAX_SAFE_INTEGER }
+    assert.isNumber(check(appends(Limits.appendsMax, 0), large))
+    assert.deepStrictEqual(check(appends(Limits.appendsMax + 1, 0), large), ["InvalidRequest"])
+    assert.isNumber(check(appends(1, Limits.eventsMax), large))
+    assert.deepStrictEqual(check(appends(1, Limits.eventsMax + 1), large), ["InvalidRequest"])
+  })
+
+  it("is a snapshot as large as a request", () => {
+    const snapshot = (bytes: number) => ({
+      streamId: "s",
+      version: 0,
+      data: new Uint8Array(bytes - 1),
+      dataContentType: "application/octet-stream",
+      metadata: new Uint8Array(1),
+      metadataContentType: "application/octet-stream"
+    })
+    assert.deepStrictEqual(Limits.checkSnapshot(snapshot(5000), limits), Either.right(5000))
+    const refused = Either.flip(Limits.checkSnapshot(snapshot(5001), limits))
+    assert.deepInclude(Either.getOrThrow(refused), { _tag: "RequestTooLarge", bytes: 5001, limitBytes: 5000 })
+  })
+})
+
 const wrongNumbers = [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]
 
 describe("options that would have appends wait for ever, or without bound", () => {
