@@ -206,6 +206,27 @@ describe("effects, descendants and graph", () => {
   )
 
   it.effect(
+    "with more bytes than may be gathered have the first of them, of which one may have more by itself",
+    withStore(memory =>
+      Effect.gen(function* () {
+        // The same bytes again and again, so that they are there once.
+        const data = new Uint8Array(Causation.bytesMax / 4)
+        const said = { correlation_id: "k" }
+        for (let n = 0; n < 5; n++) {
+          const event = yield* Event.json({ id: id(n), type: "Large", data: null, metadata: said })
+          yield* memory.service.append("s", "any", [{ ...event, data }])
+        }
+        const { isComplete, nodes } = yield* Causation.conversation("k")
+        assert.deepStrictEqual([places(nodes), isComplete], [[0, 1, 2], false])
+
+        const huge = yield* Event.json({ id: id(9), type: "Huge", data: null, metadata: { correlation_id: "h" } })
+        yield* memory.service.append("s", "any", [{ ...huge, data: new Uint8Array(Causation.bytesMax + 1) }])
+        assert.strictEqual((yield* Causation.conversation("h")).nodes.length, 1)
+      })
+    )
+  )
+
+  it.effect(
     "that go round in a circle end",
     withStore(memory =>
       Effect.gen(function* () {
