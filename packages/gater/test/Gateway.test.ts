@@ -148,6 +148,63 @@ describe("a request", () => {
   )
 })
 
+/** Lets others have their turn until it is so. */
+const until = (isSo: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => (isSo() ? Effect.void : Effect.zipRight(Effect.yieldNow(), until(isSo))))
+
+describe("what a worker has in hand", () => {
+  it.scoped("is 4,096 requests: one more is turned away before the store sees it, and taken when they are done", () =>
+    Effect.gen(function* () {
+      const done = yield* Deferred.make<number>()
+      let seen = 0
+      const positionAt = () =>
+        Effect.zipRight(
+          Effect.sync(() => void seen++),
+          Deferred.await(done)
+        )
+      const handlers = yield* gateway({ ...Backend.make(), positionAt })
+      const ask = handlers.PositionAt({ ...read, epochUs: 0 })
+      const asking: Array<Fiber.Fiber<number, unknown>> = []
+      while (asking.length < 4_096) {
+        asking.push(yield* Effect.fork(ask))
+        // A few at a time: its mailbox is not what is to be full.
+        if (asking.length % 64 === 0) yield* until(() => seen === asking.length)
+      }
+      assert.strictEqual(yield* failure(ask), "Overloaded")
+      assert.strictEqual(seen, 4_096)
+      yield* Deferred.succeed(done, 7)
+      assert.strictEqual((yield* Effect.forEach(asking, Fiber.join)).length, 4_096)
+      assert.strictEqual(yield* ask, 7)
+    }).pipe(provided)
+  )
+
+  it.scoped("is 1,024 subscriptions: one more is turned away, and taken when one of them has ended", () =>
+    Effect.gen(function* () {
+      let open = 0
+      const subscribe: StoreBackend["subscribe"] = () =>
+        Stream.unwrapScoped(
+          Effect.as(
+            Effect.acquireRelease(
+              Effect.sync(() => void open++),
+              () => Effect.sync(() => void open--)
+            ),
+            Stream.never
+          )
+        )
+      const handlers = yield* gateway({ ...Backend.make(), subscribe })
+      const follow = Stream.runDrain(handlers.Subscribe({ store, streamId: null, from: "origin" }))
+      const [first, ...others] = yield* Effect.replicateEffect(Effect.fork(follow), 1_024)
+      yield* until(() => open === 1_024)
+      assert.strictEqual(yield* failure(follow), "Overloaded")
+      yield* Fiber.interrupt(first ?? Fiber.void)
+      yield* Effect.fork(follow)
+      yield* until(() => open === 1_024)
+      assert.strictEqual(yield* failure(follow), "Overloaded")
+      yield* Fiber.interruptAll(others)
+    }).pipe(provided)
+  )
+})
+
 describe("what the payload schemas do not bound", () => {
   it.scoped("is refused before a worker sees it", () =>
     Effect.gen(function* () {
