@@ -32,7 +32,7 @@ const timeoutMillis = 5_000
 
 export const makeProposing = (
   peer: string,
-  client: PeerClient,
+  client: Pick<PeerClient, "PeerPropose">,
   askerFor: (group: string) => Asker
 ): Effect.Effect<Proposing, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -44,6 +44,10 @@ export const makeProposing = (
 
     const unknown = (detail: string) => Either.left(new ProposalUnknown({ detail: `${peer} ${detail}` }))
 
+    const leave = (batch: ReadonlyArray<Waiting>, detail: string): void => {
+      for (const { settle } of batch) settle(unknown(detail))
+    }
+
     const send = (group: string, batch: ReadonlyArray<Waiting>) =>
       client.PeerPropose({ ...askerFor(group), group, payloads: batch.map(({ payload }) => payload) }).pipe(
         Effect.timeoutFail({ duration: timeoutMillis, onTimeout: () => "did not answer in time" }),
@@ -53,11 +57,10 @@ export const makeProposing = (
               settle(results[at] ?? unknown("left a proposal out of its answer"))
             }
           },
-          onFailure: error => {
-            const result = unknown(typeof error === "string" ? error : "could not be reached, or the connection failed")
-            for (const { settle } of batch) settle(result)
-          }
+          onFailure: error =>
+            leave(batch, typeof error === "string" ? error : "could not be reached, or the connection failed")
         }),
+        Effect.onInterrupt(() => Effect.sync(() => leave(batch, "is not waited for any more"))),
         Effect.ensuring(
           Effect.sync(() => {
             requests -= 1
