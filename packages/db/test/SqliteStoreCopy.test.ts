@@ -142,6 +142,21 @@ describe.each(stores)("a copy of a store %s", (_, place) => {
   )
 })
 
+/** What happens at each sync before it is done, while the scope is open. */
+const whenSynced = (before: (handle: number) => void) => {
+  const { fsyncSync } = fs
+  const become = (sync: typeof fsyncSync) =>
+    Effect.sync(() => {
+      Object.assign(fs, { fsyncSync: sync })
+      syncBuiltinESMExports()
+    })
+  const watched = (handle: number) => {
+    before(handle)
+    fsyncSync(handle)
+  }
+  return Effect.acquireRelease(become(watched), () => become(fsyncSync))
+}
+
 describe("a finished copy", () => {
   it.scoped("is synced before anybody is told of it", () =>
     Effect.gen(function* () {
@@ -149,23 +164,25 @@ describe("a finished copy", () => {
       const engine = yield* SqliteStoreEngine.make({ filename: ":memory:" })
       fill(engine, 1, 5)
       const copy = path.join(dir, "copy.db")
-      const { fsyncSync } = fs
       const synced: Array<number> = []
-      yield* Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          Object.assign(fs, { fsyncSync })
-          syncBuiltinESMExports()
-        })
-      )
-      Object.assign(fs, {
-        fsyncSync: (handle: number) => {
-          synced.push(fs.fstatSync(handle).ino)
-          fsyncSync(handle)
-        }
-      })
-      syncBuiltinESMExports()
+      yield* whenSynced(handle => synced.push(fs.fstatSync(handle).ino))
       yield* engine.snapshot(copy)
       assert.include(synced, fs.statSync(copy).ino)
+    })
+  )
+
+  it.scoped("that cannot be synced is none, and is gone", () =>
+    Effect.gen(function* () {
+      const dir = yield* folder
+      const engine = yield* SqliteStoreEngine.make({ filename: ":memory:" })
+      fill(engine, 1, 5)
+      const copy = path.join(dir, "copy.db")
+      const failed = yield* whenSynced(() => {
+        throw new Error("EIO: i/o error, fsync")
+      }).pipe(Effect.zipRight(Effect.flip(engine.snapshot(copy))), Effect.scoped)
+      assert.include(failed, { reason: "inaccessible", detail: "EIO: i/o error, fsync" })
+      assert.isFalse(fs.existsSync(copy))
+      assert.deepStrictEqual(yield* engine.snapshot(copy), { index: 5 })
     })
   )
 })

@@ -175,16 +175,15 @@ export const copy = (db: Connection, file: string): Effect.Effect<void, Refused>
         return copyPages(db)
       }
     })
-    const done = steps.then(
-      () => {
-        Folder.sync(file)
-        resume(Effect.void)
-      },
-      cause => {
-        fs.rmSync(file, { force: true })
-        resume(Effect.fail(refusalOf(cause)))
-      }
-    )
+    const done = steps
+      .then(() => Folder.sync(file))
+      .then(
+        () => resume(Effect.void),
+        cause => {
+          fs.rmSync(file, { force: true })
+          resume(Effect.fail(refusalOf(cause)))
+        }
+      )
     return Effect.promise(() => done)
   })
 
