@@ -5,7 +5,7 @@ import type { Temporal } from "./temporal.js"
 
 /** What streams keep of their events. What a stream once hid stays hidden: its `firstVersion` never falls. */
 export interface Retention {
-  /** The stream without the events before a version, or without any if that lies beyond the last one. */
+  /** The stream without the events before a version, which is at most the one behind its last. */
   readonly truncate: (stream: Stream, before: number) => Stream
   /** The stream without what its `maxCount` leaves no room for. */
   readonly limit: (stream: Stream) => Stream
@@ -25,12 +25,8 @@ export const make = (rows: EventRows, temporal: Temporal): Retention => {
       : stream.bytes - rows.bytes(stream.id, stream.firstVersion, before)
   }
 
-  const truncate = (stream: Stream, before: number): Stream => {
-    const firstVersion = Math.min(before, stream.version + 1)
-    return firstVersion <= stream.firstVersion
-      ? stream
-      : { ...stream, firstVersion, bytes: bytesKept(stream, firstVersion) }
-  }
+  const truncate = (stream: Stream, before: number): Stream =>
+    before <= stream.firstVersion ? stream : { ...stream, firstVersion: before, bytes: bytesKept(stream, before) }
 
   const limit = (stream: Stream): Stream => {
     const { maxCount } = stream.metadata
