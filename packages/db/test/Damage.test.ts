@@ -7,40 +7,51 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as EventStore from "../src/EventStore.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
-import { StoreFileDamaged } from "../src/StoreEngine.js"
+import { type Service, StoreFileDamaged } from "../src/StoreEngine.js"
 import { plain, success } from "./helpers/answers.js"
 import { append, applyNext, event, eventsOf, readAll } from "./helpers/events.js"
 import { folder, provided, whileTimePasses } from "./helpers/processes.js"
 import { damaged, first, makeReaders } from "./helpers/readers.js"
 
-/** Writes nonsense over the page on which about the ninth leaf of events lies. */
-const harm = (filename: string): void => {
+/** The ninth leaf of events: the number of its page, and the position of the first event on it. */
+const ninthLeaf = (filename: string): readonly [page: number, position: number] => {
   const db = new Database(filename)
-  const page = Number(
-    db
-      .prepare("SELECT pageno FROM dbstat WHERE name = 'events' AND pagetype = 'leaf' ORDER BY path LIMIT 1 OFFSET 8")
-      .pluck()
-      .get()
-  )
+  const leaves = db
+    .prepare<[], [number, number]>(
+      "SELECT pageno, ncell FROM dbstat WHERE name = 'events' AND pagetype = 'leaf' ORDER BY path LIMIT 9"
+    )
+    .raw()
+    .all()
   db.close()
+  return [leaves[8]?.[0] ?? 0, leaves.slice(0, 8).reduce((sum, [, events]) => sum + events, 0)]
+}
+
+/** Writes nonsense over a page, or a part of it. */
+const harm = (filename: string, page: number, from = 0, length = 4096): void => {
   const file = fs.openSync(filename, "r+")
-  fs.writeSync(file, new Uint8Array(4096).fill(0xa5), 0, 4096, (page - 1) * 4096)
+  fs.writeSync(file, new Uint8Array(length).fill(0xa5), 0, length, (page - 1) * 4096 + from)
   fs.closeSync(file)
 }
 
 const large = (n: number) => event(n, { data: new Uint8Array(300) })
 
 describe("a page of the file that makes no sense", () => {
+  /** A file with 200 events of one stream, and what uses an engine on it. */
+  const filled = Effect.gen(function* () {
+    const filename = path.join(yield* folder, "store.db")
+    const using = <A>(use: (engine: Service) => A) =>
+      Effect.scoped(Effect.map(SqliteStoreEngine.make({ filename }), use))
+    yield* using(engine => {
+      for (let n = 0; n < 200; n++) applyNext(engine, append("a", "any", large(n)))
+      engine.checkpoint()
+    })
+    return { filename, using }
+  })
+
   it.scoped("is told as damage by what looks at it, and what stands elsewhere is served", () =>
     Effect.gen(function* () {
-      const filename = path.join(yield* folder, "store.db")
-      const using = <A>(use: (engine: Effect.Effect.Success<ReturnType<typeof SqliteStoreEngine.make>>) => A) =>
-        Effect.scoped(Effect.map(SqliteStoreEngine.make({ filename }), use))
-      yield* using(engine => {
-        for (let n = 0; n < 200; n++) applyNext(engine, append("a", "any", large(n)))
-        engine.checkpoint()
-      })
-      harm(filename)
+      const { filename, using } = yield* filled
+      harm(filename, ninthLeaf(filename)[0])
       yield* using(engine => {
         assert.throws(() => readAll(engine, 0, 200), SqliteStoreEngine.StoreFileDamaged, "SQLITE_CORRUPT")
         assert.throws(() => readAll(engine, 0, 200), `${filename} is damaged`)
@@ -50,6 +61,18 @@ describe("a page of the file that makes no sense", () => {
           [0, 1, 2]
         )
         assert.deepStrictEqual(plain(applyNext(engine, append("a", 199, event(500)))), [success("a", 200, 200)])
+      })
+    })
+  )
+
+  it.scoped("is told as damage by the first that looks at it, though what that asks for makes sense", () =>
+    Effect.gen(function* () {
+      const { filename, using } = yield* filled
+      const [page, position] = ninthLeaf(filename)
+      // Behind the head of a leaf, of eight bytes, stands where on it its first event is.
+      harm(filename, page, 8, 2)
+      yield* using(engine => {
+        assert.throws(() => readAll(engine, position + 4, 1), SqliteStoreEngine.StoreFileDamaged, "SQLITE_CORRUPT")
       })
     })
   )
@@ -74,7 +97,7 @@ describe("a page of the file that makes no sense", () => {
           yield* store.append("b", "any", [event(300)])
         })
       )
-      harm(filename)
+      harm(filename, ninthLeaf(filename)[0])
       yield* served(store =>
         Effect.gen(function* () {
           for (let n = 0; n < 2; n++) {

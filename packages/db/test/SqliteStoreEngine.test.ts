@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -284,7 +284,8 @@ describe("a file that is refused", () => {
         },
         filename => direct(filename, db => db.exec("DROP TABLE kinds")),
         filename => direct(filename, db => db.exec("DELETE FROM meta")),
-        filename => direct(filename, db => db.exec("UPDATE meta SET last_position = 0"))
+        filename => direct(filename, db => db.exec("UPDATE meta SET last_position = 0")),
+        filename => direct(filename, db => db.exec("UPDATE meta SET last_stream = 0"))
       ]
       for (const harm of damages) {
         const filename = yield* tempFile
@@ -322,6 +323,13 @@ describe("a crash", () => {
   const hooks = new URL("./helpers/typescript-hooks.mjs", import.meta.url).href
   const register = `import { register } from "node:module"; register(${JSON.stringify(hooks)})`
 
+  /** What Node.js runs a child process with. */
+  const program = (child: "crash-child" | "crash-copying-child") => [
+    "--import",
+    `data:text/javascript,${encodeURIComponent(register)}`,
+    fileURLToPath(new URL(`./helpers/${child}.ts`, import.meta.url))
+  ]
+
   /** Starts a process that applies the log until it kills itself, or says that a checkpoint got to `index`, and is killed. */
   const applyUntilKilled = (
     child: "crash-child" | "crash-copying-child",
@@ -329,17 +337,9 @@ describe("a crash", () => {
     options: { readonly index?: number; readonly arguments?: ReadonlyArray<string> }
   ) =>
     Effect.async<{ readonly signal: string | null; readonly reported: number; readonly errors: string }>(resume => {
-      const running = spawn(
-        process.execPath,
-        [
-          "--import",
-          `data:text/javascript,${encodeURIComponent(register)}`,
-          fileURLToPath(new URL(`./helpers/${child}.ts`, import.meta.url)),
-          filename,
-          ...(options.arguments ?? [])
-        ],
-        { stdio: ["ignore", "pipe", "pipe"] }
-      )
+      const running = spawn(process.execPath, [...program(child), filename, ...(options.arguments ?? [])], {
+        stdio: ["ignore", "pipe", "pipe"]
+      })
       let output = ""
       let errors = ""
       const reported = () => Math.max(0, ...output.split("\n").slice(0, -1).map(Number))
@@ -422,6 +422,22 @@ describe("a crash", () => {
           assert.strictEqual(engine.getVersion("deadly"), -1)
         })
         yield* checkReplay(filename)
+      })
+  )
+
+  const strace = spawnSync("strace", ["-V"]).status === 0
+  it.scoped(
+    `of the machine takes nothing that a checkpoint told of, which is synced${strace ? "" : " (strace is absent: not seen here)"}`,
+    () =>
+      Effect.gen(function* () {
+        if (!strace) return
+        const filename = yield* tempFile
+        const calls = `${filename}.calls`
+        const options = ["-f", "-y", "-qq", "-e", "trace=fdatasync,fsync,write", "-o", calls]
+        spawnSync("strace", [...options, process.execPath, ...program("crash-child"), filename, "120"])
+        const [, second = ""] = fs.readFileSync(calls, "utf8").split(/write\(1<.*"\d+\\n"/)
+        const synced = Array.from(second.matchAll(/sync\(\d+<(.*?)>/g), ([, file]) => file)
+        assert.includeMembers(synced, [`${filename}-wal`, filename])
       })
   )
 })

@@ -4,6 +4,7 @@ import type { ExpectedVersion } from "@reckon/client/ExpectedVersion"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as fc from "fast-check"
+import { single } from "../src/Command.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
 import { type Service, StoreEngine } from "../src/StoreEngine.js"
 import { conflict, plain, success, wrongVersion } from "./helpers/answers.js"
@@ -14,6 +15,7 @@ import {
   bytes,
   command,
   commandArbitrary,
+  deleteStream,
   entries,
   event,
   eventsOf,
@@ -200,15 +202,16 @@ describe("apply: the log", () => {
 
   test("a batch that fails in the middle is not applied at all, and the engine goes on", engine => {
     applyNext(engine, append("a", "any", event(1)))
+    const ofNewType = append("new", "any", event(1, { eventType: "new type" }))
     const broken = [
-      command(2, append("a", "any", event(2)), append("new", "any", event(1, { eventType: "new type" }))),
-      command(2, append("a", "any", event(3), event(4, { eventId: "no uuid" })))
+      command(2, append("a", "any", event(2)), ofNewType, ofNewType),
+      { at: 2, operations: [deleteStream("a"), single(append("a", "any", event(3), event(4, { eventId: "no uuid" })))] }
     ]
     assert.throws(() => engine.apply(entries(2, broken)), /lower-case UUID/)
+    assert.strictEqual(readAll(engine).events.length, 1)
     assert.strictEqual(engine.appliedIndex(), 1)
     assert.strictEqual(engine.getVersion("a"), 0)
     assert.strictEqual(engine.getVersion("new"), -1)
-    assert.strictEqual(readAll(engine).events.length, 1)
     const reply = applyNext(
       engine,
       append("a", 0, event(2)),
@@ -241,6 +244,23 @@ describe("reads", () => {
     const recorded = { ...written, streamId: "注文/1 🧾", version: 0, position: 0, epochUs: 1_700_000_000_123_456 }
     assert.deepStrictEqual(read(engine, "注文/1 🧾"), { events: [recorded], isEnd: true, next: 1 })
     assert.deepStrictEqual(readAll(engine), { events: [recorded], isEnd: true, next: 1 })
+  })
+
+  test("two events are of different types, however alike their type and content types are when put together", engine => {
+    const kinds = [
+      { eventType: "ab", dataContentType: "c", metadataContentType: "d" },
+      { eventType: "a", dataContentType: "bc", metadataContentType: "d" },
+      { eventType: "a", dataContentType: "b", metadataContentType: "cd" }
+    ]
+    applyNext(engine, append("a", "any", ...kinds.map((kind, n) => event(n, kind))))
+    assert.deepStrictEqual(
+      eventsOf(read(engine, "a")).map(({ dataContentType, eventType, metadataContentType }) => ({
+        eventType,
+        dataContentType,
+        metadataContentType
+      })),
+      kinds
+    )
   })
 
   test("a stream, forward and backward, by pages", engine => {
