@@ -4,7 +4,7 @@ import { Lru } from "../src/internal/sqlite/lru.js"
 
 const max = 5
 
-const uses = fc.array(fc.record({ key: fc.nat({ max: 20 }), sets: fc.boolean() }), { maxLength: 60 })
+const uses = fc.array(fc.record({ key: fc.nat({ max: 20 }), sets: fc.boolean() }), { maxLength: 60, size: "max" })
 
 describe("a cache that forgets", () => {
   it("keeps those used last, each with its latest value, and at most twice as many as it was made for", () => {

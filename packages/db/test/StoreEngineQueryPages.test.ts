@@ -117,6 +117,8 @@ describe("a page of a query", () => {
       assert.deepStrictEqual(all.flatMap(positions), [19_999])
       assert.isAbove(all.length, 2)
       assert.isBelow(all.length, 8)
+      // A page is over where it has passed over enough, and not where it would have had enough events.
+      assert.isBelow(all[0]?.next ?? 0, 4200)
     })
   )
 
@@ -126,16 +128,19 @@ describe("a page of a query", () => {
       const fields = (n: number) => ({ tags: n === 11_999 ? tags : tags.filter((_, at) => at % 2 === n % 2) })
       applyAt(engine, 1, append("a", ...events(12_000, fields)))
       applyAt(engine, 1, ...events(300, () => ({})).map((event, n) => append(`c-${n}`, event)))
-      const query = Query.or(
+      const items = [
         Query.allTags("even", "odd"),
         Query.allTags("also even", "also odd"),
-        Query.streams("*-nothing"),
+        Query.streams("c-*"),
         Query.allTags("odd", "also even")
-      )
+      ]
+      const expected = Array.from({ length: 301 }, (_, n) => 11_999 + n)
       for (const direction of ["forward", "backward"] as const) {
-        const all = pages(wholly({ direction }).from, from => page(engine, query, { from, direction }))
-        assert.deepStrictEqual(all.flatMap(positions), [11_999])
-        // Each of the four alone takes three.
+        const pagesOf = (query: Query.Query) =>
+          pages(wholly({ direction }).from, from => page(engine, query, { from, direction }))
+        for (const item of items) assert.isAtLeast(pagesOf(item).length, 3)
+        const all = pagesOf(Query.or(...items))
+        assert.deepStrictEqual(all.flatMap(positions), direction === "forward" ? expected : expected.toReversed())
         assert.isBelow(all.length, 16)
       }
     })
@@ -165,6 +170,16 @@ describe("stream patterns in a query", () => {
         assert.deepStrictEqual(walk.flatMap(positions), expected)
         assert.deepStrictEqual(found(engine, query, { direction: "backward", count: 2000 }), expected.toReversed())
       }
+    })
+  )
+
+  it.effect("that very many names would have to be held against find what they mean, page after page", () =>
+    using(engine => {
+      const others = events(5000, () => ({})).map((event, n) => append(`s-${n}`, event))
+      applyAt(engine, 1, ...others, append("the-last", event(1)))
+      const all = pages(0, from => page(engine, Query.streams("*-last"), { from }))
+      assert.deepStrictEqual(all.flatMap(positions), [5000])
+      assert.strictEqual(all.length, 2)
     })
   )
 
@@ -275,13 +290,27 @@ describe("what a query costs", () => {
     })
   )
 
-  it.effect("is little for events with large tags that the page has no room for", () =>
+  it.scoped("does not grow without end with the patterns that it has, each of many streams", () =>
+    Effect.gen(function* () {
+      const filename = yield* tempFile
+      const names = Array.from({ length: 200 }, (_, n) => `s-${n}`)
+      yield* using(engine => applyAt(engine, 1, ...names.map((name, n) => append(name, event(n)))), filename)
+      counting(filename, (reader, statementsOf) => {
+        const query = Query.or(...Array.from({ length: 60 }, () => Query.streams("s-*")))
+        const read = () => reader.readQuery({ ...wholly({ count: 10 }), query }, 199)
+        assert.deepStrictEqual(positions(read()), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+        assert.isBelow(statementsOf(read), 1000)
+      })
+    })
+  )
+
+  it.effect("is little for events with large tags or metadata that the page has no room for", () =>
     Effect.gen(function* () {
       const filename = yield* tempFile
       const tags = Array.from({ length: 64 }, (_, n) => `${n}:${"\u0001注".repeat(200)}`)
       const written = events(200, n => ({
         tags: n % 3 === 0 ? ["small"] : tags,
-        json: n % 2 === 0 ? { n } : undefined
+        ...(n < 100 ? { json: n % 2 === 0 ? { n } : undefined } : { metadata: new Uint8Array(50_000) })
       }))
       yield* using(engine => {
         applyAt(engine, 1, append("a", ...written))
@@ -298,8 +327,10 @@ describe("what a query costs", () => {
         for (const { events } of read({ bytesMax: 60_000 })) assert.strictEqual(events.length, 4)
       }, filename)
       direct(filename, db => {
-        const heads = db.prepare<[number, number, number], string>(Gathered.gathered(Reader.queries.allForward)).pluck()
-        assert.isBelow(heads.get(0, 200, 200)?.length ?? 0, 200 * 4096)
+        const gathered = db
+          .prepare<[number, number, number], Array<string | Buffer>>(Gathered.gathered(Reader.queries.allForward))
+          .raw()
+        for (const part of gathered.get(0, 200, 200) ?? []) assert.isBelow(part.length, 200 * 4096)
       })
     }).pipe(Effect.scoped)
   )

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { byteLength } from "@reckon/client/Event"
+import * as Query from "@reckon/client/Query"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
@@ -167,11 +168,16 @@ describe("where the next page starts", () => {
       )
       assert.strictEqual(all[0]?.next, 4096)
       // Large rows are a burden sooner.
-      const large = Array.from({ length: 20 }, (_, n) => event(n, { data: new Uint8Array(1_000_000) }))
+      const large = Array.from({ length: 40 }, (_, n) => event(n, { data: new Uint8Array(1_000_000) }))
       applyAt(engine, 2, append("large", ...large), remove("large"), append("here", event(2)))
-      const later = pages(10_001, from => engine.readAll(wholly({ from })))
-      assert.isAtLeast(later.length, 2)
-      assert.deepStrictEqual(later.flatMap(positions), [10_021])
+      for (const read of [
+        (from: number) => engine.readAll(wholly({ from })),
+        (from: number) => engine.readQuery({ ...wholly({ from, count: 4 }), query: Query.all })
+      ]) {
+        const later = pages(10_001, read)
+        assert.isAtLeast(later.length, 2)
+        assert.deepStrictEqual(later.flatMap(positions), [10_041])
+      }
     })
   )
 })

@@ -2,9 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as StreamPattern from "@reckon/client/StreamPattern"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
+import * as StreamNames from "../src/internal/sqlite/streamNames.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
 import type { Service } from "../src/StoreEngine.js"
 import { append, applyAt, event, limit, remove } from "./helpers/reading.js"
+import { withWriter } from "./helpers/writer.js"
 
 /** Uses an engine in memory that has these streams. */
 const having = <A>(names: ReadonlyArray<string>, use: (engine: Service) => A) =>
@@ -22,6 +24,7 @@ const pages = (engine: Service, pattern: string | null, count: number, first: st
     const { isEnd, next, streams } = engine.listStreams({ pattern, after, count })
     all.push(streams.map(({ streamId }) => streamId))
     if (isEnd) return all
+    if (next === after) throw new Error(`a page behind ${after} goes on from there`)
     after = next
   }
 }
@@ -88,6 +91,12 @@ describe("the names of streams", () => {
     })
   )
 
+  it.effect("do not begin anew behind one that is behind all that match", () =>
+    having(["\uffff", "\u{10000}"], engine => {
+      assert.deepStrictEqual(pages(engine, "\uffff*", 10, "\u{10000}"), [[]])
+    })
+  )
+
   it.effect("are those of streams that are there: not deleted, and more than metadata", () =>
     having(["a", "b", "c", "d"], engine => {
       applyAt(
@@ -115,6 +124,9 @@ describe("the names of streams", () => {
       // A pattern that begins with a text looks at no others.
       assert.strictEqual(pages(engine, "s-8999*", 10).length, 1)
       assert.strictEqual(pages(engine, "s-8999-last", 10).length, 1)
+      // For long names a pattern takes longer.
+      applyAt(engine, 2, ...names.slice(0, 500).map(name => append(`long-${name}-${"x".repeat(1_000)}`, event(1))))
+      assert.isAtLeast(pages(engine, "long-*-last", 10).length, 2)
     })
   })
 
@@ -128,4 +140,12 @@ describe("the names of streams", () => {
       })
     })
   )
+
+  it("that a pattern means are told as long as they are no more than asked for, and no more are looked at", () =>
+    withWriter(({ apply, db }) => {
+      apply(1, ...["a-1", "a-2", "a-3"].map(name => append(name, event(1))), append("a-4", event(1)), remove("a-4"))
+      const { keeping } = StreamNames.make(db)
+      const few = (count: number, lookedAt: number) => keeping("a-*", { count, lookedAt })?.length ?? null
+      assert.deepStrictEqual([few(3, 4), few(2, 4), few(3, 3)], [3, null, null])
+    }))
 })
