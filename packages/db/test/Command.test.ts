@@ -363,6 +363,7 @@ describe("Command", () => {
         [withAppend("a", "any", []), "the expected version"],
         [withAppend("a", 0), "2 fields instead of 3"],
         [withField(0, Buffer.alloc(15)), "15 bytes"],
+        [withField(0, Buffer.alloc(32)), "32 bytes"],
         [withField(0, id(1)), "the event id"],
         [withField(1, ""), "the event type"],
         [withField(2, "text"), "the data"],

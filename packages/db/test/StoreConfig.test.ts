@@ -219,6 +219,13 @@ describe("values", () => {
       for (const value of bad)
         assert.deepStrictEqual(settings(group, key, value), [`${group}.${key}`], `${key}: ${value}`)
     }
+    for (const [key, most] of [
+      ["clusterSecret", 1024],
+      ["dataDir", 4096]
+    ] as const) {
+      assert.deepStrictEqual(wrong({ [key]: "x".repeat(most) }), [])
+      assert.deepStrictEqual(wrong({ [key]: "x".repeat(most + 1) }), [key])
+    }
   })
 
   it.effect("a variable that is empty is not set, and white space around a value does not count", () =>
@@ -359,22 +366,22 @@ describe("stores", () => {
   it.effect("a store has what is set for it, then what is set for all, then the default", () =>
     Effect.gen(function* () {
       const { defaults, stores } = yield* load({
-        RECKON_STORES: "orders, billing-eu",
+        RECKON_STORES: "orders, billing-eu.1",
         RECKON_DATA_DIR: "/data",
         RECKON_DEFAULT_TIMEOUT: "2000",
         RECKON_WRITER_POOL_SIZE: "2",
         RECKON_LOG_ENTRIES_MAX: "20000",
         RECKON_STORE_ORDERS_DATA_DIR: "/orders",
         RECKON_STORE_ORDERS_WRITER_POOL_SIZE: "3",
-        RECKON_STORE_BILLING_EU_TIMEOUT: "1 second",
-        RECKON_STORE_BILLING_EU_LOG_TAIL_ENTRIES: "10"
+        RECKON_STORE_BILLING_EU_1_TIMEOUT: "1 second",
+        RECKON_STORE_BILLING_EU_1_LOG_TAIL_ENTRIES: "10"
       })
       const seen = stores.map(({ dataDir, id, log, readerPoolSize, timeout, writerPoolSize }) => [
         ...[id, dataDir, writerPoolSize, readerPoolSize, Duration.toMillis(timeout), log.entriesMax, log.tailEntries]
       ])
       assert.deepStrictEqual(seen, [
         ["orders", "/orders", 3, 4, 2000, 20_000, 8192],
-        ["billing-eu", "/data/stores/billing-eu", 2, 4, 1000, 20_000, 10]
+        ["billing-eu.1", "/data/stores/billing-eu.1", 2, 4, 1000, 20_000, 10]
       ])
       assert.strictEqual(defaults.writerPoolSize, 2)
     })
@@ -406,6 +413,13 @@ describe("stores", () => {
     })
   )
 
+  it.effect("one that is named twice is what is wrong, and not what is set for it", () =>
+    Effect.gen(function* () {
+      const found = yield* complaints({ RECKON_STORES: "a,a", RECKON_STORE_A_MODE: "cluster" })
+      assert.deepStrictEqual(Object.keys(found), ["RECKON_STORES"])
+    })
+  )
+
   it.effect("a variable that ends like the setting of one store and like that of another is refused", () =>
     Effect.gen(function* () {
       const environment = { RECKON_STORE_A_READER_IDLE_TIMEOUT: "3000" }
@@ -423,6 +437,7 @@ describe("stores", () => {
     assert.deepStrictEqual(nearest("RECKON_MULTICAST_ADDR"), ["RECKON_DISCOVERY_MULTICAST_ADDR"])
     assert.deepStrictEqual(nearest("RECKON_STORE_ORDRES_MODE"), ["RECKON_STORE_ORDERS_MODE"])
     assert.deepStrictEqual(nearest("RECKON_XYZZY"), [undefined])
+    assert.deepStrictEqual(nearest("RECKON_MODAL"), [undefined])
     assert.deepStrictEqual(nearest(`RECKON_${"X".repeat(100_000)}`), [undefined])
     const known = [
       "PATH",
@@ -433,6 +448,11 @@ describe("stores", () => {
       "RECKON_STORE_ORDERS_MODE"
     ]
     assert.deepStrictEqual(StoreConfig.unknownVariables(known, ["orders"]), [])
+    const unknown = StoreConfig.unknownVariables(["RECKON_B", ...known, "RECKON_A"], ["orders"])
+    assert.deepStrictEqual(
+      unknown.map(({ name }) => name),
+      ["RECKON_A", "RECKON_B"]
+    )
   })
 })
 

@@ -24,7 +24,7 @@ import type * as StoreConfig from "../src/StoreConfig.js"
 import * as StoreNames from "../src/StoreNames.js"
 import * as Stores from "../src/Stores.js"
 import { append, event } from "./helpers/events.js"
-import { folder, kill, processOf, settle, untilSo } from "./helpers/processes.js"
+import { folder, kill, processOf, settle, untilSo, whileTimePasses } from "./helpers/processes.js"
 
 const self = { name: "n1", address: { host: "127.0.0.1", port: 1 } }
 
@@ -245,6 +245,14 @@ describe("the stores of a node", () => {
       assert.deepStrictEqual(yield* idsIn(parts), idsOf(2, 3, 4))
       assert.deepStrictEqual(yield* Effect.forEach(names, name => processOf(name("parts"))), before)
     }).pipe(Effect.provide(node(["orders", "parts"])))
+  )
+
+  it.effect("in single mode are this node's alone, however many there are beside it", () =>
+    Effect.gen(function* () {
+      const store = yield* Effect.flatMap(Stores.Stores, stores => stores.start({ id: "orders", mode: "single" }))
+      yield* whileTimePasses(write(store, 1))
+      assert.include(yield* store.backend.status, { leader: "n1", healthy: true })
+    }).pipe(Effect.provide(node([], {}, [{ name: "n2", address: { host: "127.0.0.1", port: 2 } }])))
   )
 
   it.effect("that are alone have a leader again as soon as their process is", () =>
