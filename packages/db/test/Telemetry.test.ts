@@ -93,6 +93,18 @@ describe("Telemetry", () => {
         assert.deepStrictEqual(slow, quick)
       }))
 
+    test("take turns when many events wait for each", telemetry =>
+      Effect.gen(function* () {
+        const turns: Array<string> = []
+        for (const id of ["a", "b"]) {
+          yield* telemetry.attach(id, [subscriptionEventDelivered], () => void turns.push(id))
+        }
+        yield* delivered(telemetry, 1, 200)
+        yield* settle
+        assert.strictEqual(turns.length, 400)
+        assert.isBelow(turns.indexOf("b"), turns.lastIndexOf("a"))
+      }))
+
     test("may be effects, with the environment of whoever attaches them, or return promises", telemetry =>
       Effect.gen(function* () {
         class Prefix extends Context.Tag("Prefix")<Prefix, string>() {}
@@ -187,12 +199,13 @@ describe("Telemetry", () => {
           got.push(measurements.count)
         })
         yield* telemetry.attach("hanging", [subscriptionEventDelivered], () => Effect.never)
+        yield* telemetry.attach("hanging as well", [subscriptionEventDelivered], () => Effect.never)
         yield* delivered(telemetry, 1, 3)
         const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
         yield* settle
         assert.deepStrictEqual(got, [1, 2, 3])
         yield* TestClock.adjust("1 second")
-        yield* Fiber.join(closing)
+        assert.isTrue(Option.isSome(yield* Fiber.poll(closing)))
         yield* delivered(telemetry, 4)
         yield* settle
         assert.deepStrictEqual(got, [1, 2, 3])
@@ -267,6 +280,7 @@ describe("Telemetry", () => {
     test("one that never ends is interrupted after five seconds, and goes on with the next event", telemetry =>
       Effect.gen(function* () {
         const got: Array<number> = []
+        yield* TestClock.adjust("1 minute")
         yield* telemetry.attach("hanging", [subscriptionEventDelivered], ({ measurements }) => {
           got.push(measurements.count)
           return measurements.count === 1 ? Effect.never : Effect.void
@@ -344,6 +358,10 @@ describe("Telemetry", () => {
         yield* settle
         assert.strictEqual(logged.length, 2)
         assert.include(logged[1]?.text, "loud failed (and 549 times before, since the last report): ")
+        yield* TestClock.adjust("10 seconds")
+        yield* delivered(telemetry, 1)
+        yield* settle
+        assert.include(logged[2]?.text, "loud failed: ")
         for (const { text } of logged) assert.isBelow(text.length, 1_100)
       }))
   })

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import * as fc from "fast-check"
 import * as logger from "../src/internal/telemetry/logger.js"
+import * as Telemetry from "../src/Telemetry.js"
 import * as TelemetryEvents from "../src/TelemetryEvents.js"
 import { delivered, info, settle, test, withTelemetry } from "./helpers/telemetry.js"
 
@@ -44,6 +46,14 @@ describe("the default handler", () => {
       yield* telemetry.detachDefault
       assert.strictEqual((yield* Effect.flip(telemetry.detachDefault))._tag, "HandlerNotFound")
     }))
+
+  test("stays as it is, at its level, where the settings ask for it too", telemetry =>
+    Effect.gen(function* () {
+      yield* telemetry.attachDefault({ minimumLevel: LogLevel.Debug })
+      const before = yield* telemetry.list
+      yield* Layer.build(Telemetry.layerHandlers(["logger"]))
+      assert.deepStrictEqual(yield* telemetry.list, before)
+    }).pipe(Effect.scoped))
 
   it.effect.prop(
     "logs any event of the catalogue, whatever fields it lacks or has beyond its own",
