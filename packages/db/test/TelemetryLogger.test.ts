@@ -72,6 +72,13 @@ describe("the default handler", () => {
       )
   )
 
+  test("logs no more than 32 fields", (_, logged) =>
+    Effect.gen(function* () {
+      const metadata = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`field-${n}`, n]))
+      yield* logger.log({ name: storeStopped.name, event: storeStopped, measurements: { uptime_ms: 5 }, metadata })
+      assert.strictEqual(Object.keys(logged[0]?.fields ?? {}).length, 32)
+    }))
+
   test("gets along with values that cannot be printed", (telemetry, logged) =>
     Effect.gen(function* () {
       const strange = TelemetryEvents.make(

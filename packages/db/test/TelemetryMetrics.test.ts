@@ -66,6 +66,16 @@ describe("Telemetry.layerMetrics", () => {
       assert.strictEqual(yield* errors("NoQuorum"), 1)
     }))
 
+  test("counts what is read of a stream and what by queries, each for itself", telemetry =>
+    Effect.gen(function* () {
+      const store_id = "metrics-reads"
+      const read = { duration: 1, event_count: 4 }
+      telemetry.unsafeExecute(TelemetryEvents.streamReadStop, read, { store_id, stream_id: "order-1" })
+      telemetry.unsafeExecute(TelemetryEvents.queryReadStop, { ...read, event_count: 5 }, { store_id })
+      assert.strictEqual(yield* count("reckon_db_stream_read_events", { store_id }), 4)
+      assert.strictEqual(yield* count("reckon_db_query_read_events", { store_id }), 5)
+    }))
+
   test("has the durations that are in microseconds in seconds as well", telemetry =>
     Effect.gen(function* () {
       const store_id = "metrics-probes"
@@ -87,6 +97,12 @@ describe("Telemetry.layerMetrics", () => {
       telemetry.unsafeExecute(TelemetryEvents.clusterRoleChanged, { term: 9 }, change)
       assert.strictEqual(yield* gauge("reckon_db_cluster_term", node), 9)
       assert.strictEqual(yield* count("reckon_db_cluster_role_changes", { ...node, role: "leader" }), 1)
+      const alike = { store_id: `${store_id}n`, node: "3" }
+      telemetry.unsafeExecute(TelemetryEvents.clusterRoleChanged, { term: 10 }, { ...change, ...alike })
+      assert.deepStrictEqual(
+        yield* Effect.forEach([node, alike], tags => gauge("reckon_db_cluster_term", tags)),
+        [9, 10]
+      )
     }))
 
   test("has one metric for at most 1,000 combinations of tags, and one for all the rest", telemetry =>
