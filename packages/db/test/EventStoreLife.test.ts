@@ -23,9 +23,11 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as EventStore from "../src/EventStore.js"
 import * as Stores from "../src/Stores.js"
+import * as Telemetry from "../src/Telemetry.js"
+import * as TelemetryEvents from "../src/TelemetryEvents.js"
 import { withProcesses } from "./helpers/embedded.js"
 import { event } from "./helpers/events.js"
-import { folder } from "./helpers/processes.js"
+import { folder, settle } from "./helpers/processes.js"
 
 const using = <A, E>(options: EventStore.Options, use: (store: EventStore.Service) => Effect.Effect<A, E>) =>
   Effect.provide(Effect.flatMap(EventStore.EventStore, use), EventStore.layer(options))
@@ -83,6 +85,15 @@ describe("an embedded store", () => {
         )
       )
       assert.deepStrictEqual(fs.readdirSync(path.join(dataDir, "stores")), ["orders", "parts"])
+    })
+  )
+
+  it.scoped("lies where it is told to lie", () =>
+    Effect.gen(function* () {
+      const [dataDir, storeDir] = [yield* folder, path.join(yield* folder, "elsewhere")]
+      yield* using({ dataDir, storeDir }, store => store.append("a", "no_stream", [event(1)]))
+      assert.include(fs.readdirSync(storeDir), "events.sqlite")
+      assert.deepStrictEqual(yield* using({ dataDir: yield* folder, storeDir }, all), idsOf(1))
     })
   )
 
@@ -241,6 +252,27 @@ describe("an embedded store", () => {
         yield* Effect.logInfo("the host's")
       }).pipe(Effect.provide(EventStore.layerMemory), Effect.provide(logger))
       assert.deepStrictEqual(logged.flat(), ["the host's"])
+    })
+  )
+
+  it.effect("says what is amiss in its host's log, if that is to hear of such things", () =>
+    Effect.gen(function* () {
+      const linesAt = (level: LogLevel.LogLevel) =>
+        Effect.gen(function* () {
+          const logged: Array<unknown> = []
+          const logger = Logger.replace(
+            Logger.defaultLogger,
+            Logger.make(({ message }) => void logged.push(message))
+          )
+          yield* Effect.gen(function* () {
+            const telemetry = yield* Telemetry.Telemetry
+            yield* telemetry.attach("broken", [TelemetryEvents.streamDeleted], () => Effect.fail("broken"))
+            yield* Effect.flatMap(EventStore.EventStore, store => store.deleteStream("a"))
+            yield* settle
+          }).pipe(Effect.provide(EventStore.layerMemory), Effect.provide(logger), Logger.withMinimumLogLevel(level))
+          return logged.length
+        })
+      assert.deepStrictEqual(yield* Effect.forEach([LogLevel.Info, LogLevel.Error], linesAt), [1, 0])
     })
   )
 })

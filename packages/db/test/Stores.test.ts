@@ -9,6 +9,7 @@ import * as Process from "@reckon/otp/Process"
 import * as Supervisor from "@reckon/otp/Supervisor"
 import * as RaftLog from "@reckon/raft/RaftLog"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
@@ -19,14 +20,24 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as EventStore from "../src/EventStore.js"
-import type { Store } from "../src/Store.js"
-import type * as StoreConfig from "../src/StoreConfig.js"
+import * as Store from "../src/Store.js"
+import * as StoreConfig from "../src/StoreConfig.js"
 import * as StoreNames from "../src/StoreNames.js"
 import * as Stores from "../src/Stores.js"
 import { append, event } from "./helpers/events.js"
 import { folder, kill, processOf, settle, untilSo, whileTimePasses } from "./helpers/processes.js"
 
 const self = { name: "n1", address: { host: "127.0.0.1", port: 1 } }
+
+/** The node among others, which do not answer. */
+const membership = (peers: ReadonlyArray<typeof self>) =>
+  Layer.merge(
+    Members.layer(self, peers),
+    Layer.effect(
+      RaftTransport.RaftTransport,
+      Effect.map(RaftTransport.makeNetwork, network => network.transport("n1"))
+    )
+  )
 
 /** A node that is alone, with its stores in a folder of their own. */
 const node = (
@@ -36,20 +47,14 @@ const node = (
 ) =>
   Layer.unwrapScoped(Effect.map(folder, dataDir => Stores.layer({ dataDir, ...options, stores }))).pipe(
     Layer.provideMerge(WorkerRegistry.layer),
-    Layer.provide(Members.layer(self, peers)),
-    Layer.provide(
-      Layer.effect(
-        RaftTransport.RaftTransport,
-        Effect.map(RaftTransport.makeNetwork, network => network.transport("n1"))
-      )
-    ),
+    Layer.provide(membership(peers)),
     Layer.provideMerge(Process.layer),
     Layer.provide(Logger.minimumLogLevel(LogLevel.None))
   )
 
-const write = (store: Store, n: number) => store.backend.append([append(`s${n % 7}`, "any", event(n))])
+const write = (store: Store.Store, n: number) => store.backend.append([append(`s${n % 7}`, "any", event(n))])
 
-const idsIn = (store: Store) =>
+const idsIn = (store: Store.Store) =>
   Effect.map(
     store.backend.readAll({ from: 0, count: 1000, direction: "forward", asOf: null, consistency: "linearizable" }),
     page => page.events.map(({ eventId }) => eventId)
@@ -57,7 +62,7 @@ const idsIn = (store: Store) =>
 
 const idsOf = (...ns: ReadonlyArray<number>) => ns.map(n => event(n).eventId)
 
-const hasLeader = (store: Store) => Effect.map(store.backend.status, ({ leader }) => leader !== null)
+const hasLeader = (store: Store.Store) => Effect.map(store.backend.status, ({ leader }) => leader !== null)
 
 describe("the stores of a node", () => {
   it.effect("are those it was started with, each named once, in folders of their own", () =>
@@ -284,6 +289,23 @@ describe("the stores of a node", () => {
         )
       )
     )
+  )
+
+  it.scoped("whose processes are not there have nothing, and say so", () =>
+    Effect.gen(function* () {
+      const { backend } = yield* Store.make(yield* StoreConfig.make({ id: "orders", dataDir: "/nowhere" }))
+      assert.include(yield* backend.status, { leader: null, lastPosition: -1, appliedIndex: 0, healthy: false })
+    }).pipe(Effect.provide(Layer.merge(membership([]), Process.layer)))
+  )
+
+  it.effect("that have no leader are asked anew for as long as their `timeout` says", () =>
+    Effect.gen(function* () {
+      const stores = yield* Stores.Stores
+      const store = yield* EventStore.fromStore(yield* stores.start({ id: "orders", timeout: "1 minute" }))
+      const refused = yield* Effect.flip(whileTimePasses(store.append("a", "any", [event(1)])))
+      assert.strictEqual(refused._tag, "NoQuorum")
+      assert.isAbove(yield* Clock.currentTimeMillis, 30_000)
+    }).pipe(Effect.provide(node([], { memory: true }, [{ name: "n2", address: { host: "127.0.0.1", port: 2 } }])))
   )
 
   it.effect("that are stopped while appends are under way answer each of them once, and truly", () =>
