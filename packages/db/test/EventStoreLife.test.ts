@@ -239,19 +239,22 @@ describe("an embedded store", () => {
     })
   )
 
+  /** The log of a host. */
+  const makeLog = () => {
+    const lines: Array<unknown> = []
+    const hear = Logger.make(({ message }) => void lines.push(message))
+    return { lines, logger: Logger.replace(Logger.defaultLogger, hear) }
+  }
+
   it.effect("says nothing of itself in its host's log while all is well", () =>
     Effect.gen(function* () {
-      const logged: Array<unknown> = []
-      const logger = Logger.replace(
-        Logger.defaultLogger,
-        Logger.make(({ message }) => void logged.push(message))
-      )
+      const { lines, logger } = makeLog()
       yield* Effect.gen(function* () {
         const store = yield* EventStore.EventStore
         yield* store.append("a", "any", [event(1)])
         yield* Effect.logInfo("the host's")
       }).pipe(Effect.provide(EventStore.layerMemory), Effect.provide(logger))
-      assert.deepStrictEqual(logged.flat(), ["the host's"])
+      assert.deepStrictEqual(lines.flat(), ["the host's"])
     })
   )
 
@@ -259,18 +262,14 @@ describe("an embedded store", () => {
     Effect.gen(function* () {
       const linesAt = (level: LogLevel.LogLevel) =>
         Effect.gen(function* () {
-          const logged: Array<unknown> = []
-          const logger = Logger.replace(
-            Logger.defaultLogger,
-            Logger.make(({ message }) => void logged.push(message))
-          )
+          const { lines, logger } = makeLog()
           yield* Effect.gen(function* () {
             const telemetry = yield* Telemetry.Telemetry
             yield* telemetry.attach("broken", [TelemetryEvents.streamDeleted], () => Effect.fail("broken"))
             yield* Effect.flatMap(EventStore.EventStore, store => store.deleteStream("a"))
             yield* settle
           }).pipe(Effect.provide(EventStore.layerMemory), Effect.provide(logger), Logger.withMinimumLogLevel(level))
-          return logged.length
+          return lines.length
         })
       assert.deepStrictEqual(yield* Effect.forEach([LogLevel.Info, LogLevel.Error], linesAt), [1, 0])
     })
