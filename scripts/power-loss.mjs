@@ -77,21 +77,23 @@ if (library === undefined) {
 
 const fileOf = operation => `${operation.process} ${operation.file}`
 
-/** Most of the time something is written to a log. What is seldom is where faults are, so half of the losses are there. */
-const seldomPlaces = recorded => {
-  const paths = new Map()
-  const isSeldom = operation => {
-    if (operation._tag === "Open") paths.set(fileOf(operation), operation.path)
-    if (operation._tag === "Write" || operation._tag === "Sync")
-      return paths.get(fileOf(operation))?.endsWith("events.sqlite")
-    return operation._tag !== "Synced"
-  }
-  return recorded.flatMap((operation, at) => (isSeldom(operation) ? [at + 1] : []))
-}
+const isName = ({ _tag }) =>
+  _tag === "Open" || _tag === "Link" || _tag === "Rename" || _tag === "Unlink" || _tag === "SyncNames"
 
+/** Most of the time something is written to a log. Faults are where things are done seldom: a third of the losses are where names change, another where a store's file does. */
 const choosePlaces = (recorded, count) => {
-  const seldom = seldomPlaces(recorded)
-  const one = () => (random() < 0.5 ? pick(seldom) : Math.floor(random() * (recorded.length + 1)))
+  const paths = new Map()
+  const [names, stores] = [[], []]
+  for (const [at, operation] of recorded.entries()) {
+    const file = fileOf(operation)
+    if (operation._tag === "Open") paths.set(file, operation.path)
+    if (isName(operation)) names.push(at + 1)
+    else if (paths.get(file)?.endsWith("events.sqlite")) stores.push(at + 1)
+  }
+  const one = () => {
+    const kind = random()
+    return kind < 1 / 3 ? pick(names) : kind < 2 / 3 ? pick(stores) : Math.floor(random() * (recorded.length + 1))
+  }
   return Array.from({ length: count }, one).sort((a, b) => a - b)
 }
 
