@@ -15,6 +15,7 @@
  * @since 0.1.0
  */
 import * as GenServer from "@reckon/otp/GenServer"
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -30,7 +31,7 @@ import type * as RaftCore from "./RaftCore.js"
 import type { RaftLog } from "./RaftLog.js"
 import { RaftProtocol } from "./RaftProtocol.js"
 import { RaftTransport } from "./RaftTransport.js"
-import type { StateMachine } from "./StateMachine.js"
+import { MachineDamaged, type StateMachine } from "./StateMachine.js"
 
 /**
  * What a member has for one life of its process.
@@ -119,7 +120,7 @@ export const startLink = <E, R>(options: Options<E, R>) =>
             install: snapshots.install,
             wake
           })
-          yield* Effect.addFinalizer(() => Effect.sync(driver.close))
+          yield* Effect.addFinalizer(() => Effect.sync(() => driver.close("the member's process stopped")))
           yield* driver.intake.lend
           const local = yield* localRequests(options.processName)
           yield* transport.listen(options.group, {
@@ -160,7 +161,15 @@ export const startLink = <E, R>(options: Options<E, R>) =>
       },
       info: (message, driver) =>
         Driver.isDriverInput(message)
-          ? Effect.as(driver.handle(message), GenServer.noReply(driver))
+          ? Effect.matchCauseEffect(driver.handle(message), {
+              onSuccess: () => GenServer.noReply(driver),
+              onFailure: cause => {
+                const damage = Cause.squash(cause)
+                return damage instanceof MachineDamaged
+                  ? Effect.map(driver.setAside(damage), aside => GenServer.noReply(aside))
+                  : Effect.failCause(cause)
+              }
+            })
           : // It traps no exits, monitors nobody and asks for no timeout.
             GenServer.noReply(driver)
     }),

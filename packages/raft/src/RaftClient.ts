@@ -40,6 +40,8 @@ export interface RaftClient {
   }) => Effect.Effect<void, ChangeError>
   /** Makes another voter the leader; returns once it leads. Proposals are refused, and wait here, while it takes over. */
   readonly transferLeadership: (target: Membership.MemberId) => Effect.Effect<void, TransferError>
+  /** Why this member was set aside, and answers nobody before it is started anew, as far as a request has found out. */
+  readonly problem: () => string | undefined
   /** `null` while the member's process is down. */
   readonly status: Effect.Effect<Status | null>
 }
@@ -63,7 +65,7 @@ export const make = (options: {
 
     /**
      * Tries here, then at the leader that this member names; while nobody is named, again until there is one. Only `NotLeader` is tried again: it is the
-     * one failure that says that nothing happened. At the leader it costs no more than the attempt.
+     * one failure that says that nothing happened. At the leader it costs no more than the attempt. A member that takes no part will never name one.
      */
     const atLeader = <A, E>(
       here: Effect.Effect<A, E | NotLeader>,
@@ -76,6 +78,11 @@ export const make = (options: {
           : Effect.fail(error)
       )
 
+    const takesPart = Effect.match(local.found, {
+      onFailure: () => true,
+      onSuccess: intake => intake.problem() === undefined
+    })
+
     const elsewhere = <A, E>(
       here: Effect.Effect<A, E | NotLeader>,
       there: (leader: string) => Effect.Effect<A, E | NotLeader>,
@@ -85,8 +92,8 @@ export const make = (options: {
       const named = leader === null || leader === options.self ? Effect.fail(new NotLeader({ leader })) : there(leader)
       return Effect.catchAll(named, error =>
         error instanceof NotLeader
-          ? Effect.flatMap(Clock.currentTimeMillis, now =>
-              now >= deadline
+          ? Effect.flatMap(Effect.all([Clock.currentTimeMillis, takesPart]), ([now, isInGroup]) =>
+              now >= deadline || !isInGroup
                 ? Effect.fail(error)
                 : Effect.catchAll(Effect.delay(here, leaderPollMillis), again =>
                     again instanceof NotLeader ? elsewhere(here, there, again, deadline) : Effect.fail(again)
@@ -143,6 +150,7 @@ export const make = (options: {
         atLeader<void, TransferError>(local.transferLeadership(target), leader =>
           transport.transferLeadership(options.group, leader, target)
         ),
+      problem: () => local.intake()?.problem(),
       status: local.status
     }
   })

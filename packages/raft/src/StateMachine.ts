@@ -31,6 +31,26 @@ export class SnapshotError extends Schema.TaggedError<SnapshotError>("@reckon/ra
 }
 
 /**
+ * What the machine keeps is damaged where the next entry needs it, and the same entry would find it so again. Thrown by `apply` and `persist`: the member then takes no part in
+ * its group any more, until it is started anew. Everything else that they throw ends the member's process.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MachineDamaged extends Schema.TaggedError<MachineDamaged>("@reckon/raft/MachineDamaged")(
+  "MachineDamaged",
+  {
+    /** What is damaged, and what to do about it. */
+    detail: Schema.String
+  }
+) {
+  readonly retryable = false
+  override get message() {
+    return this.detail
+  }
+}
+
+/**
  * The lead of one term, lent to the machine for as long as it lasts.
  *
  * @since 0.1.0
@@ -72,7 +92,8 @@ export class StateMachine extends Context.Tag("@reckon/raft/StateMachine")<
     readonly appliedIndex: () => number
     /**
      * Takes the entries that follow `appliedIndex`, in their order, and answers one reply for each that it took. It may take only the first of them: a machine
-     * with versions stops before an entry of a version that it does not know. Replies to no-ops are not looked at, and a configuration comes as a no-op.
+     * with versions stops before an entry of a version that it does not know. Replies to no-ops are not looked at, and a configuration comes as a no-op. Throws {@link MachineDamaged}
+     * where no repetition can help.
      */
     readonly apply: (entries: ReadonlyArray<LogEntry>) => ReadonlyArray<Uint8Array>
     /**

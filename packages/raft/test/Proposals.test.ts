@@ -112,7 +112,7 @@ describe("proposals", () => {
     gather("in the core, which broke down over it")
     proposals.take()
     gather("on its way")
-    proposals.close()
+    proposals.close("the process ended")
     assert.sameMembers(told, [
       "in the log: ProposalUnknown",
       "in the core, which broke down over it: ProposalUnknown",

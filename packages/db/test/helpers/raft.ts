@@ -52,6 +52,7 @@ export const makeRaft = (engine: Service, options: { fate: Fate; readBarrier?: R
     changeMembership: () => Effect.fail(new RaftError.ChangeRefused({ reason: "last_voter" })),
     replaceMember: () => Effect.fail(new RaftError.ChangeRefused({ reason: "last_voter" })),
     transferLeadership: () => Effect.fail(new RaftError.TransferRefused({ reason: "not_a_member" })),
+    problem: () => undefined,
     status: Effect.succeed(null)
   }
   return { raft, proposals }

@@ -26,13 +26,14 @@ import type { RaftLog } from "../../RaftLog.js"
 import type { Status } from "../../RaftProtocol.js"
 import type { RaftTransport } from "../../RaftTransport.js"
 import type { Snapshot } from "../../Snapshot.js"
-import type { StateMachine } from "../../StateMachine.js"
+import type { MachineDamaged, StateMachine } from "../../StateMachine.js"
 import * as Trace from "../../Trace.js"
 import { committedIndexOf } from "../core/incarnation.js"
 import { assertInvariant } from "../core/invariant.js"
 import type { Courier } from "../snapshot/courier.js"
 import * as Administration from "./administration.js"
 import type { Admission } from "./admission.js"
+import * as Aside from "./aside.js"
 import { baseOf } from "./base.js"
 import * as Contradiction from "./contradiction.js"
 import { Intake } from "./intake.js"
@@ -104,8 +105,10 @@ export interface Driver {
   readonly transferLeadership: (target: Membership.MemberId, reply: Reply<void, TransferError>) => Effect.Effect<void>
   readonly status: () => Status
   readonly handle: (input: DriverInput) => Effect.Effect<void>
-  /** The process ends: whoever has proposed is told so. */
-  readonly close: () => void
+  /** The member takes no part any more, for this reason: says so, and answers what takes the driver's place. */
+  readonly setAside: (damage: MachineDamaged) => Effect.Effect<Driver>
+  /** Whoever has proposed is told that there will be no answer, and why. */
+  readonly close: (detail: string) => void
 }
 
 /** Messages from peers that may wait in the queue; more are dropped, and Raft sends them again. */
@@ -181,6 +184,7 @@ export const make = (options: DriverOptions): Driver => {
   /** Whether something was sent since the last flush. */
   let hasSent = false
   let receivedWaiting = 0
+  let isClosed = false
   const scheduled = { Tick: false, Gathered: false, Flush: false, Apply: false }
   /** What found the queue full, and is to be there as soon as there is room. */
   const refused = new Set<keyof typeof scheduled>()
@@ -205,9 +209,11 @@ export const make = (options: DriverOptions): Driver => {
   const intake = new Intake({
     propose,
     isCurrent: () => {
+      if (isClosed) return false
       const index = RaftCore.readIndexAlone(core)
       return index !== undefined && index <= machine.appliedIndex()
-    }
+    },
+    problem: () => problem
   })
 
   // ---------------------------------------------------------------------------
@@ -412,7 +418,16 @@ export const make = (options: DriverOptions): Driver => {
     })
   })
 
-  return {
+  const setAside = ({ message }: MachineDamaged): Effect.Effect<Driver> =>
+    Effect.suspend(() => {
+      driver.close(message)
+      reads.refuse()
+      problem = `${message}. Until it is started anew ${core.id} takes no part in the group "${group}"`
+      const told = roleChanged({ _tag: "RoleChanged", role: "follower", term: core.term, leader: undefined })
+      return Effect.zipRight(Effect.logError(problem), Effect.as(told, Aside.make(driver)))
+    })
+
+  const driver: Driver = {
     receive: messages => {
       if (receivedWaiting + messages.length > receivedMax) return
       if (wake({ _tag: "Received", messages })) receivedWaiting += messages.length
@@ -440,7 +455,11 @@ export const make = (options: DriverOptions): Driver => {
         openProposals: proposals.open(),
         problem: problem ?? (core.leader === undefined ? admission.reported() : undefined)
       }),
-    close: proposals.close,
+    close: detail => {
+      isClosed = true
+      proposals.close(detail)
+    },
+    setAside,
     handle: input => {
       switch (input._tag) {
         case "Tick":
@@ -474,4 +493,5 @@ export const make = (options: DriverOptions): Driver => {
       }
     }
   }
+  return driver
 }

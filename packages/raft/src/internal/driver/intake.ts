@@ -10,6 +10,8 @@ export interface Requests {
   readonly propose: (payload: Uint8Array, reply: Reply<Uint8Array, ProposeError>) => void
   /** Whether the machine stands at this moment where a linearizable read has to find it. Where it cannot be known without asking others, it is false. */
   readonly isCurrent: () => boolean
+  /** Why the member was set aside, and will not hear of a leader before it is started anew. */
+  readonly problem: () => string | undefined
 }
 
 /** Where requests enter a member without its queue: lent to those beside it, for as long as it lives. The next one has its own. */

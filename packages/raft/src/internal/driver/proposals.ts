@@ -49,8 +49,8 @@ export interface Proposals {
   readonly covered: (throughIndex: number) => void
   /** To be called now and then: answers those whose time is up. What is in the log may yet be applied, what was not taken to the core never will. */
   readonly expire: () => void
-  /** The process ends: answers all of them, and refuses what comes after. */
-  readonly close: () => void
+  /** Answers all of them, and refuses what comes after. `detail`: why. */
+  readonly close: (detail: string) => void
 }
 
 /** Proposals without an outcome, before more are refused. */
@@ -181,9 +181,8 @@ export const make = (nextId: () => number, clock: Pick<Clock.Clock, "unsafeCurre
       )
       if (gathered.length > 0 && isLate(gatheredMillis)) dropGathered(new Overloaded())
     },
-    close: () => {
+    close: detail => {
       isClosed = true
-      const detail = "the member's process stopped"
       const inCore = taken
       taken = []
       answer(inCore, new ProposalUnknown({ detail }))

@@ -2,7 +2,7 @@
  * Reads that wait for the index they must have seen, and then for that index to be applied.
  */
 import * as Exit from "effect/Exit"
-import { Overloaded, type ReadError } from "../../RaftError.js"
+import { NotLeader, Overloaded, type ReadError } from "../../RaftError.js"
 import type { Reply } from "./reply.js"
 
 export interface Reads {
@@ -14,6 +14,8 @@ export interface Reads {
   /** Tells when the index is applied. */
   readonly awaitApplied: (index: number, reply: Reply<void, ReadError>) => void
   readonly applied: () => void
+  /** To all that wait: this member does not lead, nor does it hear of a leader. */
+  readonly refuse: () => void
 }
 
 /** Reads that may gather, and callers that may wait for an index, before more are refused. */
@@ -59,6 +61,13 @@ export const make = (nextId: () => number, appliedIndex: () => number): Reads =>
         if (waiter.index <= applied) waiter.reply(Exit.void)
         else waiting.push(waiter)
       }
+    },
+    refuse: () => {
+      const all = [...gathered, ...[...rounds.values()].flat(), ...waiting.map(({ reply }) => reply)]
+      gathered = []
+      rounds.clear()
+      waiting = []
+      for (const reply of all) reply(Exit.fail(new NotLeader({ leader: null })))
     }
   }
 }

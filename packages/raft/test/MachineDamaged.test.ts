@@ -1,0 +1,159 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Process from "@reckon/otp/Process"
+import * as RaftTransport from "@reckon/raft/RaftTransport"
+import { MachineDamaged, StateMachine } from "@reckon/raft/StateMachine"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as TestClock from "effect/TestClock"
+import {
+  eventually,
+  kill,
+  leaderOf,
+  type Member,
+  makeMachine,
+  makeMember,
+  propose,
+  proposeMany,
+  whileTimePasses
+} from "./helpers/group.js"
+
+const damage = "page 7 is damaged"
+
+/** Its disk goes bad as soon as it is told so: a command finds a page that makes no sense, anything else none. */
+const fragile = () => {
+  const state = makeMachine()
+  const disk = { isBad: false }
+  const machine = StateMachine.of({
+    ...state.machine,
+    apply: entries => {
+      if (disk.isBad && entries.some(({ kind }) => kind === "command")) throw new MachineDamaged({ detail: damage })
+      return state.machine.apply(entries)
+    }
+  })
+  return { disk, state: { ...state, machine } }
+}
+
+const makeMembers = (names: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const network = yield* RaftTransport.makeNetwork
+    return yield* Effect.forEach(names, self =>
+      Effect.gen(function* () {
+        const { disk, state } = fragile()
+        const member = yield* makeMember(network, self, names, { state })
+        return { member, disk, ref: yield* member.start }
+      })
+    )
+  })
+
+/** What is logged as an error, from here on. */
+const listening = <A, E, R>(use: (errors: Array<string>) => Effect.Effect<A, E, R>) => {
+  const errors: Array<string> = []
+  const logger = Logger.make(({ logLevel, message }) => {
+    if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) errors.push(String(message))
+  })
+  return Effect.provide(use(errors), Logger.replace(Logger.defaultLogger, logger))
+}
+
+const only = <A>(found: ReadonlyArray<A>): A => found[0] ?? assert.fail("there is none")
+
+const hasProblem = (member: Member) => Effect.map(member.status, ({ problem }) => problem !== null)
+
+describe("a member whose machine is damaged", () => {
+  it.scoped("takes no part any more where it led: another leads, and its proposers are told why", () =>
+    listening(errors =>
+      Effect.gen(function* () {
+        const all = yield* makeMembers(["a", "b", "c"])
+        const old = yield* leaderOf(all.map(({ member }) => member))
+        const bad = only(all.filter(({ member }) => member === old))
+        const others = all.filter(({ member }) => member !== old).map(({ member }) => member)
+        yield* proposeMany(old, 1, 3)
+        bad.disk.isBad = true
+        const error = yield* whileTimePasses(Effect.flip(propose(old, "4")))
+        assert.deepInclude(error, { _tag: "ProposalUnknown", detail: damage })
+
+        const leader = yield* leaderOf(others)
+        yield* proposeMany(leader, 5, 8)
+        yield* eventually(Effect.sync(() => others.every(({ applied }) => applied.length === 8)))
+        assert.strictEqual(old.applied.length, 3)
+        const { term } = yield* leader.status
+        const before = yield* old.status
+        assert.deepInclude(before, { role: "follower", leader: null, openProposals: 0 })
+        assert.strictEqual(
+          before.problem,
+          `${damage}. Until it is started anew ${old.self} takes no part in the group "g"`
+        )
+        yield* whileTimePasses(Effect.sleep("5 seconds"))
+        assert.deepStrictEqual(yield* old.status, before)
+        assert.deepInclude(yield* leader.status, { role: "leader", term, problem: null })
+        assert.deepStrictEqual(errors, [before.problem])
+        // Its process is the one it was.
+        assert.isTrue(yield* Process.isAlive(bad.ref.pid))
+      })
+    ).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped("is down to the others where it followed: with one more of them down there is no majority", () =>
+    listening(() =>
+      Effect.gen(function* () {
+        const all = yield* makeMembers(["a", "b", "c"])
+        const leader = yield* leaderOf(all.map(({ member }) => member))
+        const [bad, good] = all.filter(({ member }) => member !== leader)
+        assert(bad !== undefined && good !== undefined)
+        bad.disk.isBad = true
+        yield* proposeMany(leader, 1, 3)
+        yield* eventually(hasProblem(bad.member))
+        yield* kill(good.ref)
+        const error = yield* whileTimePasses(Effect.flip(propose(leader, "4")))
+        assert.strictEqual(error._tag, "ProposalUnknown")
+      })
+    ).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped("refuses all that is asked of it at once, and what it was waiting for", () =>
+    listening(() =>
+      Effect.gen(function* () {
+        const all = yield* makeMembers(["a", "b", "c"])
+        const leader = yield* leaderOf(all.map(({ member }) => member))
+        const bad = only(all.filter(({ member }) => member !== leader))
+        bad.disk.isBad = true
+        const { client } = bad.member
+        const waiting = yield* Effect.fork(
+          Effect.flip(propose(bad.member, "1").pipe(Effect.zipRight(client.readBarrier)))
+        )
+        yield* eventually(hasProblem(bad.member))
+        assert.strictEqual((yield* whileTimePasses(Fiber.join(waiting)))._tag, "NotLeader")
+        const atOnce = <A, E extends { readonly _tag: string }>(asked: Effect.Effect<A, E>) =>
+          Effect.gen(function* () {
+            const fiber = yield* Effect.fork(Effect.flip(asked))
+            yield* TestClock.adjust(0)
+            assert.strictEqual((yield* Fiber.join(fiber))._tag, "NotLeader")
+          })
+        yield* atOnce(propose(bad.member, "2"))
+        yield* atOnce(client.readBarrier)
+        yield* atOnce(client.changeMembership({ _tag: "Remove", member: "c" }))
+        yield* atOnce(client.transferLeadership(bad.member.self))
+        assert.include(client.problem() ?? "", damage)
+      })
+    ).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped("tries again when it is started anew", () =>
+    listening(() =>
+      Effect.gen(function* () {
+        const alone = only(yield* makeMembers(["a"]))
+        yield* whileTimePasses(propose(alone.member, "1"))
+        alone.disk.isBad = true
+        assert.strictEqual((yield* whileTimePasses(Effect.flip(propose(alone.member, "2"))))._tag, "ProposalUnknown")
+        alone.disk.isBad = false
+        yield* kill(alone.ref)
+        yield* Process.awaitExit(alone.ref.pid)
+        yield* alone.member.start
+        assert.strictEqual(yield* whileTimePasses(propose(alone.member, "3")), "3")
+        assert.deepStrictEqual(alone.member.applied, ["1", "2", "3"])
+        assert.isUndefined(alone.member.client.problem())
+      })
+    ).pipe(Effect.provide(Process.layer))
+  )
+})
