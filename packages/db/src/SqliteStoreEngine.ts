@@ -34,6 +34,17 @@ export { StoreFileDamaged, StoreFileRefused } from "./StoreEngine.js"
 export interface Options {
   /** The path of the file, made if it does not exist (its folder must), or `:memory:`. */
   readonly filename: string
+  /** What is known of the file from one engine to the next. */
+  readonly condition?: Condition | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Condition {
+  /** Whether a page of it was found damaged. A read that finds one again then costs no batch its transaction, for none stays open. */
+  isDamaged: boolean
 }
 
 /** What runs on one connection, and ends with it. */
@@ -72,8 +83,9 @@ const appliedIndexIn = (filename: string): number => {
   return value.writer.head().appliedIndex
 }
 
-const serve = (filename: string, first: Opened) => {
+const serve = (filename: string, first: Opened, condition: Condition) => {
   let opened = first
+  if (condition.isDamaged) opened.value.writer.damaged()
 
   const install = (file: string) =>
     Effect.map(
@@ -84,6 +96,7 @@ const serve = (filename: string, first: Opened) => {
         opened.value.close()
         // Should this fail there is no store to go on with: a defect, after which the owner opens what is there.
         opened = Database.replace(opened.db, filename, file, fromConnection)
+        condition.isDamaged = false
       }
     )
 
@@ -95,7 +108,10 @@ const serve = (filename: string, first: Opened) => {
       return look(opened.value)
     } catch (cause) {
       const what = damaged(cause)
-      throw what === undefined ? cause : new StoreFileDamaged({ filename, what })
+      if (what === undefined) throw cause
+      condition.isDamaged = true
+      opened.value.writer.damaged()
+      throw new StoreFileDamaged({ filename, what })
     }
   }
 
@@ -129,7 +145,7 @@ const serve = (filename: string, first: Opened) => {
   }
   const close = () => {
     try {
-      opened.value.writer.commit()
+      opened.value.writer.close()
       opened.value.close()
     } finally {
       opened.db.close()
@@ -144,14 +160,17 @@ const serve = (filename: string, first: Opened) => {
  * @since 0.1.0
  * @category constructors
  */
-export const make = ({ filename }: Options): Effect.Effect<Service, StoreFileRefused, Scope.Scope> =>
+export const make = ({
+  condition = { isDamaged: false },
+  filename
+}: Options): Effect.Effect<Service, StoreFileRefused, Scope.Scope> =>
   Effect.gen(function* () {
     yield* Effect.acquireRelease(
       attempt(filename, () => Database.lock(filename)),
       unlock => Effect.sync(unlock)
     )
     const { service } = yield* Effect.acquireRelease(
-      attempt(filename, () => serve(filename, Database.open(filename, fromConnection))),
+      attempt(filename, () => serve(filename, Database.open(filename, fromConnection), condition)),
       ({ close }) => Effect.sync(close)
     )
     return service

@@ -13,17 +13,17 @@ import { append, applyNext, event, eventsOf, readAll } from "./helpers/events.js
 import { folder, provided, whileTimePasses } from "./helpers/processes.js"
 import { damaged, first, makeReaders } from "./helpers/readers.js"
 
-/** The ninth leaf of events: the number of its page, and the position of the first event on it. */
-const ninthLeaf = (filename: string): readonly [page: number, position: number] => {
+/** The ninth leaf of events, or one of another table or index: the number of its page, and how many rows lie before it. */
+const leafOf = (filename: string, name = "events", at = 8): readonly [page: number, before: number] => {
   const db = new Database(filename)
   const leaves = db
-    .prepare<[], [number, number]>(
-      "SELECT pageno, ncell FROM dbstat WHERE name = 'events' AND pagetype = 'leaf' ORDER BY path LIMIT 9"
+    .prepare<[string, number], [number, number]>(
+      "SELECT pageno, ncell FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path LIMIT ?"
     )
     .raw()
-    .all()
+    .all(name, at + 1)
   db.close()
-  return [leaves[8]?.[0] ?? 0, leaves.slice(0, 8).reduce((sum, [, events]) => sum + events, 0)]
+  return [leaves[at]?.[0] ?? 0, leaves.slice(0, at).reduce((sum, [, rows]) => sum + rows, 0)]
 }
 
 /** Writes nonsense over a page, or a part of it. */
@@ -51,7 +51,7 @@ describe("a page of the file that makes no sense", () => {
   it.scoped("is told as damage by what looks at it, and what stands elsewhere is served", () =>
     Effect.gen(function* () {
       const { filename, using } = yield* filled
-      harm(filename, ninthLeaf(filename)[0])
+      harm(filename, leafOf(filename)[0])
       yield* using(engine => {
         assert.throws(() => readAll(engine, 0, 200), SqliteStoreEngine.StoreFileDamaged, "SQLITE_CORRUPT")
         assert.throws(() => readAll(engine, 0, 200), `${filename} is damaged`)
@@ -68,7 +68,7 @@ describe("a page of the file that makes no sense", () => {
   it.scoped("is told as damage by the first that looks at it, though what that asks for makes sense", () =>
     Effect.gen(function* () {
       const { filename, using } = yield* filled
-      const [page, position] = ninthLeaf(filename)
+      const [page, position] = leafOf(filename)
       // Behind the head of a leaf, of eight bytes, stands where on it its first event is.
       harm(filename, page, 8, 2)
       yield* using(engine => {
@@ -97,7 +97,7 @@ describe("a page of the file that makes no sense", () => {
           yield* store.append("b", "any", [event(300)])
         })
       )
-      harm(filename, ninthLeaf(filename)[0])
+      harm(filename, leafOf(filename)[0])
       yield* served(store =>
         Effect.gen(function* () {
           for (let n = 0; n < 2; n++) {
@@ -110,6 +110,71 @@ describe("a page of the file that makes no sense", () => {
           assert.strictEqual((yield* whileTimePasses(store.append("a", 199, [event(400)]))).version, 200)
         })
       )
+    })
+  )
+})
+
+describe("a page that makes no sense, met by reads while appends are under way", () => {
+  it.scoped("costs one transaction, of which nothing is lost, and no other", () =>
+    Effect.gen(function* () {
+      const filename = path.join(yield* folder, "store.db")
+      const condition = { isDamaged: false }
+      const using = <A>(use: (engine: Effect.Effect.Success<ReturnType<typeof SqliteStoreEngine.make>>) => A) =>
+        Effect.scoped(Effect.map(SqliteStoreEngine.make({ filename, condition }), use))
+      yield* using(engine => {
+        for (let n = 0; n < 200; n++) applyNext(engine, append("a", "any", large(n)))
+        engine.checkpoint()
+      })
+      harm(filename, leafOf(filename)[0])
+      const meet = (engine: Parameters<typeof readAll>[0]) => assert.throws(() => readAll(engine, 0, 200), "is damaged")
+      const durable = yield* using(engine => {
+        const before = engine.appliedIndex()
+        applyNext(engine, append("b", "any", large(300)))
+        meet(engine)
+        // SQLite gives up the transaction that is open: whoever owns the engine opens it anew.
+        for (const change of [() => applyNext(engine, append("b", "any", large(301))), () => engine.checkpoint()]) {
+          assert.throws(change, "within the open transaction")
+        }
+        return before
+      })
+      yield* using(engine => {
+        assert.strictEqual(engine.appliedIndex(), durable)
+        for (let n = 0; n < 5; n++) {
+          applyNext(engine, append("b", n - 1, large(300 + n)))
+          meet(engine)
+        }
+      })
+      yield* using(engine => assert.strictEqual(engine.getVersion("b"), 4))
+    })
+  )
+
+  it.scoped("starts the store's process anew once at most", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* folder
+      const filename = path.join(dataDir, "stores", "default", "events.sqlite")
+      const ended: Array<string> = []
+      const log = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ message }) => {
+          if (String(message) === "server terminated") ended.push(String(message))
+        })
+      )
+      const served = <A, E>(use: (store: EventStore.Service) => Effect.Effect<A, E>) =>
+        Effect.provide(Effect.flatMap(EventStore.EventStore, use), EventStore.layer({ dataDir, timeout: "1 second" }))
+      yield* served(store =>
+        Effect.forEach([...Array(200).keys()], n => store.append("a", "any", [large(n)]), { discard: true })
+      )
+      harm(filename, leafOf(filename)[0])
+      yield* served(store =>
+        Effect.gen(function* () {
+          for (let n = 0; n < 10; n++) {
+            const { version } = yield* whileTimePasses(store.append("b", "any", [event(1000 + n)]))
+            assert.strictEqual(version, n)
+            yield* whileTimePasses(Effect.flip(store.read("a", { consistency: "local" })))
+          }
+        })
+      ).pipe(Effect.provide(log))
+      assert.isAtMost(ended.length, 1)
     })
   )
 })

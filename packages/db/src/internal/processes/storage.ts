@@ -68,6 +68,7 @@ export const inFolder = (options: {
       detail: cause instanceof Error ? cause.message : `${cause}`
     })
   const turn = Effect.unsafeMakeSemaphore(1)
+  const condition = { isDamaged: false }
   const prepare = Effect.try({ try: () => Folder.make(folder), catch: inaccessible })
   return {
     place: folder,
@@ -82,7 +83,7 @@ export const inFolder = (options: {
         )
       )
       yield* prepare
-      const engine = yield* SqliteStoreEngine.make({ filename })
+      const engine = yield* SqliteStoreEngine.make({ filename, condition })
       const log = yield* RaftLog.make({ filename: path.join(folder, "raft.sqlite") })
       const foreign = (detail: string) => new StoreFileRefused({ filename, reason: "foreign", detail })
       const owner = yield* Effect.try({ try: () => ownerOf(folder), catch: inaccessible })

@@ -22,6 +22,13 @@ export interface Writer {
   readonly commit: () => void
   /** From now on each batch is a transaction of its own, until what is returned is called. */
   readonly commitEach: () => () => void
+  /**
+   * To be called when a statement has met damage, be it a read. SQLite commits no transaction within which that happened: from now on each batch is one of its own, and where one is open nothing is applied
+   * any more before the file is opened anew.
+   */
+  readonly damaged: () => void
+  /** To be called before the connection is closed. */
+  readonly close: () => void
 }
 
 /**
@@ -95,7 +102,15 @@ export const make = (
   /** Who wants each batch committed. */
   let committingEach = 0
 
+  /** Whether the open transaction cannot be committed any more, with all that the batches in it had. Reads see that until the file is opened anew. */
+  let isLost = false
+
+  const assertSound = () => {
+    if (isLost) throw new Error("a page was found damaged within the open transaction, which SQLite then gives up")
+  }
+
   const commit = (): void => {
+    assertSound()
     bytes = 0
     if (db.inTransaction) end.run()
   }
@@ -110,8 +125,17 @@ export const make = (
         committingEach--
       }
     },
+    damaged: () => {
+      committingEach++
+      if (db.inTransaction) isLost = true
+    },
+    close: () => {
+      if (isLost) db.exec("ROLLBACK")
+      else commit()
+    },
     apply: entries => {
       if (entries.length === 0) return []
+      assertSound()
       Head.checkOrder(entries, head)
       try {
         if (checkpoints.isCopied()) {
