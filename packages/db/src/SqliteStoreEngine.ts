@@ -119,7 +119,7 @@ const serve = (filename: string, first: Opened, condition: Condition) => {
     appliedIndex: () => opened.value.writer.head().appliedIndex,
     appliedTerm: () => opened.value.writer.head().appliedTerm,
     apply: entries => looking(({ writer }) => writer.apply(entries)),
-    checkpoint: () => opened.value.checkpoint(),
+    checkpoint: () => looking(({ checkpoint }) => checkpoint()),
     snapshot: file =>
       // SQLite copies nothing while a transaction is open on the connection.
       Effect.acquireUseRelease(

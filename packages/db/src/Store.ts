@@ -16,8 +16,8 @@ import * as Effect from "effect/Effect"
 import * as CommitSignal from "./CommitSignal.js"
 import * as ConditionCheck from "./internal/processes/conditionCheck.js"
 import * as Observed from "./internal/processes/observed.js"
-import * as Stopped from "./internal/processes/stopped.js"
 import { inFolder, inMemory, type Storage } from "./internal/processes/storage.js"
+import * as Unserved from "./internal/processes/unserved.js"
 import * as LeaderTracker from "./LeaderTracker.js"
 import type { StoreConfig } from "./StoreConfig.js"
 import type { Service as Engine } from "./StoreEngine.js"
@@ -118,10 +118,11 @@ export const make = (config: StoreConfig, options: { readonly memory?: boolean |
         signal.wakeAll()
       })
     )
-    const backend: StoreBackend = Stopped.backend({
+    const backend: StoreBackend = Unserved.backend({
       store: id,
       backend: { ...reader, ...StoreWriter.make({ store: id, writers: writing, check }), status },
-      isStopped: () => isStopped
+      isStopped: () => isStopped,
+      problem: raft.problem
     })
     const lastVersion = (streamId: string): number => engine.current()?.streamDetails(streamId)?.lastVersion ?? -1
     const store: Store = {

@@ -6,7 +6,7 @@
  *
  * Its functions are synchronous. The SQLite engine behind it is, and on the hot path a fiber per event costs more than the query it would wait for.
  * A call that throws met a broken invariant, a failing disk or damage (`StoreFileDamaged`): that is a defect, and the engine has then applied nothing of the batch. Its owner
- * should restart it, but for damage that a read has met: other reads are served.
+ * should restart it, but for damage, which a restart would meet again: what stands elsewhere is served.
  *
  * @since 0.1.0
  */
@@ -18,6 +18,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Command, Reply } from "./Command.js"
+import { remedy } from "./internal/helpers/remedy.js"
 
 /**
  * A committed log entry. `command` is `null` in entries that carry nothing for the store: a new leader's no-op, a change of members.
@@ -115,6 +116,7 @@ export class StoreFileRefused extends Schema.TaggedError<StoreFileRefused>("@rec
   {
     filename: Schema.String,
     reason: Schema.Literal("damaged", "foreign", "newer", "in_use", "inaccessible"),
+    /** What is wrong, and, of a file that was to be opened, what to do about it. */
     detail: Schema.String
   }
 ) {
@@ -130,7 +132,8 @@ export class StoreFileRefused extends Schema.TaggedError<StoreFileRefused>("@rec
 /**
  * SQLite finds a page of the file broken. What it holds besides is served as before.
  *
- * It is thrown by what would have had to look at it, and so is a defect there: to ask the same again cannot help, and nothing is guessed and nothing mended.
+ * It is thrown by what would have had to look at it, and so is a defect there: to ask the same again cannot help, and nothing is guessed and nothing mended. Where an entry of the log
+ * needs the page, none that follows can be applied either.
  *
  * @since 0.1.0
  * @category errors
@@ -144,7 +147,7 @@ export class StoreFileDamaged extends Schema.TaggedError<StoreFileDamaged>("@rec
   }
 ) {
   override get message() {
-    return `${this.filename} is damaged: ${this.what}. Stop this node, move its whole folder away and start it with an empty one, which its peers fill. A store on one node alone has no peers: put back a copy of the folder`
+    return `${this.filename} is damaged: ${this.what}. ${remedy(this.filename)}`
   }
 }
 

@@ -3,13 +3,13 @@
  *
  * @since 0.1.0
  */
-import { SnapshotError, StateMachine } from "@reckon/raft/StateMachine"
+import { MachineDamaged, SnapshotError, StateMachine } from "@reckon/raft/StateMachine"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Command from "./Command.js"
 import type { CommitSignal } from "./CommitSignal.js"
-import type { Service as Engine, StoreFileRefused } from "./StoreEngine.js"
+import { type Service as Engine, StoreFileDamaged, type StoreFileRefused } from "./StoreEngine.js"
 
 const noReply = new Uint8Array(0)
 
@@ -24,6 +24,15 @@ const reasons = {
 const snapshotError = ({ detail, filename, reason }: StoreFileRefused) =>
   new SnapshotError({ filename, reason: reasons[reason], detail })
 
+/** A start of the store's process would meet the same page again. */
+const unlessDamaged = <A>(use: () => A): A => {
+  try {
+    return use()
+  } catch (cause) {
+    throw cause instanceof StoreFileDamaged ? new MachineDamaged({ detail: cause.message }) : cause
+  }
+}
+
 /**
  * A committed entry that cannot be decoded is a defect, not an error: it can only mean damage or a log of a newer program, and skipping it would make
  * this replica differ from the others.
@@ -35,18 +44,17 @@ export const make = (engine: Engine, signal: CommitSignal): Context.Tag.Service<
   signal.notify(engine.appliedIndex())
   return StateMachine.of({
     appliedIndex: engine.appliedIndex,
-    persist: engine.checkpoint,
+    persist: () => unlessDamaged(engine.checkpoint),
     snapshot: file => Effect.mapError(engine.snapshot(file), snapshotError),
     install: file =>
       Effect.map(Effect.mapError(engine.install(file), snapshotError), () => signal.notify(engine.appliedIndex())),
     apply: entries => {
-      const replies = engine.apply(
-        entries.map(({ index, kind, payload, term }) => ({
-          index,
-          term,
-          command: kind === "noop" ? null : Either.getOrThrowWith(Command.decode(payload), error => error)
-        }))
-      )
+      const decoded = entries.map(({ index, kind, payload, term }) => ({
+        index,
+        term,
+        command: kind === "noop" ? null : Either.getOrThrowWith(Command.decode(payload), error => error)
+      }))
+      const replies = unlessDamaged(() => engine.apply(decoded))
       signal.notify(engine.appliedIndex())
       return replies.map(reply => (reply === null ? noReply : Command.encodeReply(reply)))
     }

@@ -8,6 +8,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as EventStore from "../src/EventStore.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
 import { type Service, StoreFileDamaged } from "../src/StoreEngine.js"
+import * as Stores from "../src/Stores.js"
 import { plain, success } from "./helpers/answers.js"
 import { append, applyNext, event, eventsOf, readAll } from "./helpers/events.js"
 import { folder, provided, whileTimePasses } from "./helpers/processes.js"
@@ -55,7 +56,7 @@ describe("a page of the file that makes no sense", () => {
       yield* using(engine => {
         assert.throws(() => readAll(engine, 0, 200), SqliteStoreEngine.StoreFileDamaged, "SQLITE_CORRUPT")
         assert.throws(() => readAll(engine, 0, 200), `${filename} is damaged`)
-        assert.throws(() => readAll(engine, 0, 200), "Stop this node, move its whole folder away")
+        assert.throws(() => readAll(engine, 0, 200), `Stop this node, move the folder ${path.dirname(filename)} away`)
         assert.deepStrictEqual(
           eventsOf(readAll(engine, 0, 3)).map(({ position }) => position),
           [0, 1, 2]
@@ -214,4 +215,70 @@ describe("a query that meets damage of the file", () => {
         assert.isAtLeast(logged.length, 1)
       }).pipe(provided, Effect.scoped)
   )
+})
+
+describe("an append that needs a page of the file that makes no sense", () => {
+  for (const [name, leaf] of [
+    ["sqlite_autoindex_events_1", 0],
+    ["sqlite_autoindex_kinds_1", 0]
+  ] as const) {
+    it.scoped(`ends nothing, and is said once to the log and to all who ask: ${name}`, () =>
+      Effect.gen(function* () {
+        const dataDir = yield* folder
+        const place = path.join(dataDir, "stores", "default")
+        const filename = path.join(place, "events.sqlite")
+        const logged: Array<string> = []
+        const log = Logger.replace(
+          Logger.defaultLogger,
+          Logger.make(({ logLevel, message }) => void logged.push(`${logLevel.label} ${String(message)}`))
+        )
+        const served = <A, E>(use: Effect.Effect<A, E, EventStore.Provided>) =>
+          Effect.provide(use, EventStore.layer({ dataDir, timeout: "1 second" })).pipe(Effect.provide(log))
+        yield* served(
+          Effect.flatMap(EventStore.EventStore, store => store.append("a", "any", [large(1), large(2), large(3)]))
+        )
+        const copy = `${place}.copy`
+        fs.cpSync(place, copy, { recursive: true })
+        harm(filename, leafOf(filename, name, leaf)[0])
+        const told = `${filename} is damaged: a page of it, says SQLite (SQLITE_CORRUPT`
+        for (const life of [1, 2]) {
+          logged.length = 0
+          yield* served(
+            Effect.gen(function* () {
+              const store = yield* EventStore.EventStore
+              const stores = yield* Stores.Stores
+              const other = yield* EventStore.fromStore(yield* stores.start({ id: "other" }))
+              const error = yield* whileTimePasses(Effect.flip(store.append("a", "any", [large(10 * life)])))
+              assert.include(["OutcomeUnknown", "NoQuorum"], error._tag)
+              assert.include(error.message, told)
+              for (const error of [
+                yield* whileTimePasses(Effect.flip(store.append("b", "any", [large(400)]))),
+                yield* whileTimePasses(Effect.flip(store.getVersion("a")))
+              ]) {
+                assert.strictEqual(error._tag, "NoQuorum")
+                assert.include(error.message, told)
+              }
+              const [status] = (yield* stores.statuses).filter(({ store }) => store === "default")
+              assert.deepInclude(status, { role: "follower", leader: null, healthy: false })
+              assert.include(status?.problem ?? "", told)
+              assert.include(status?.problem ?? "", "put back a copy of the folder")
+              assert.strictEqual((yield* whileTimePasses(store.readAll({ consistency: "local" }))).events.length, 3)
+              assert.strictEqual((yield* other.append("a", "any", [large(life)])).version, life - 1)
+            })
+          )
+          assert.lengthOf(logged, 1, logged.join("\n"))
+          assert.include(logged[0] ?? "", `ERROR ${told}`)
+        }
+        // What the words say is done.
+        fs.rmSync(place, { recursive: true })
+        fs.renameSync(copy, place)
+        yield* served(
+          Effect.gen(function* () {
+            const store = yield* EventStore.EventStore
+            assert.strictEqual((yield* whileTimePasses(store.append("a", 2, [large(4)]))).version, 3)
+          })
+        )
+      })
+    )
+  }
 })

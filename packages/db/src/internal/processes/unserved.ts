@@ -1,22 +1,27 @@
-/** What is said of a store that was stopped. To its readers and writers it looks like one whose processes are about to come back. */
+/** What is said of a store for which it is no use to wait. To its readers and writers it looks like one that is about to have a leader again. */
 import { NoQuorum, StoreNotFound } from "@reckon/client/StoreError"
 import type { StoreBackend } from "@reckon/gater/StoreBackend"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
-/** A backend that fails with `StoreNotFound`, for good, where a store that is not stopped would have a leader again. */
+/** A backend that fails with `StoreNotFound`, for good, where the store was stopped, and says what its member is set aside for, where it is. */
 export const backend = (options: {
   readonly store: string
   readonly backend: StoreBackend
   readonly isStopped: () => boolean
+  readonly problem: () => string | undefined
 }): StoreBackend => {
-  const { backend, isStopped, store } = options
+  const { backend, isStopped, problem, store } = options
 
-  const explained = <E>(error: E): E | StoreNotFound =>
-    error instanceof NoQuorum && isStopped() ? new StoreNotFound({ store }) : error
+  const explained = <E>(error: E): E | StoreNotFound | NoQuorum => {
+    if (!(error instanceof NoQuorum)) return error
+    if (isStopped()) return new StoreNotFound({ store })
+    const detail = problem()
+    return detail === undefined ? error : new NoQuorum({ store, detail })
+  }
   const told =
     <P, A, E>(serve: (request: P) => Effect.Effect<A, E>) =>
-    (request: P): Effect.Effect<A, E | StoreNotFound> =>
+    (request: P): Effect.Effect<A, E | StoreNotFound | NoQuorum> =>
       Effect.mapError(serve(request), explained)
 
   return {
