@@ -9,6 +9,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { remedy } from "./internal/helpers/remedy.js"
 import * as Catalog from "./internal/sqlite/catalog.js"
 import * as Checkpoints from "./internal/sqlite/checkpoints.js"
 import { damaged } from "./internal/sqlite/damage.js"
@@ -74,6 +75,18 @@ const refused = (filename: string) => (cause: unknown) =>
 
 const attempt = <A>(filename: string, body: () => A): Effect.Effect<A, StoreFileRefused> =>
   Effect.catchAll(Effect.try({ try: body, catch: cause => cause }), refused(filename))
+
+/** What to do about a file that is not used. */
+const advice = (filename: string): { readonly [Reason in StoreFileRefused["reason"]]: string } => ({
+  damaged: remedy(filename),
+  foreign: `Name the folder of a store. If this is one, the beginning of the file is damaged. ${remedy(filename)}`,
+  newer: "Start the release that wrote it, or a later one",
+  in_use: "Stop what has it open, or name another folder",
+  inaccessible: "Check the disk, its space and the rights on the file and its folder"
+})
+
+const advised = ({ detail, filename, reason }: StoreFileRefused): StoreFileRefused =>
+  new StoreFileRefused({ filename, reason, detail: `${detail}. ${advice(filename)[reason]}` })
 
 /** Where the store in a file stands. Refuses a file that is none. */
 const appliedIndexIn = (filename: string): number => {
@@ -174,7 +187,7 @@ export const make = ({
       ({ close }) => Effect.sync(close)
     )
     return service
-  })
+  }).pipe(Effect.mapError(advised))
 
 /**
  * @since 0.1.0

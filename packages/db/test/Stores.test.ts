@@ -224,6 +224,7 @@ describe("the stores of a node", () => {
       fs.writeFileSync(path.join(dataDir, "events.sqlite"), "this is no database, however long it may be")
       const refused = yield* Effect.flip(stores.start({ id: "parts" }))
       assert.strictEqual(refused._tag === "StoreFileRefused" && refused.reason, "foreign")
+      assert.include(refused.message, `move the folder ${dataDir} away and start the node again`)
       fs.rmSync(path.join(dataDir, "events.sqlite"))
       fs.writeFileSync(path.join(dataDir, "raft.sqlite"), "")
       assert.strictEqual((yield* Effect.flip(stores.start({ id: "parts" })))._tag, "RaftLogError")
