@@ -118,27 +118,47 @@ describe("an embedded store", () => {
     })
   )
 
-  it.scoped("refuses a folder that cannot be had, and leaves the host's log to the host", () =>
-    Effect.gen(function* () {
-      const file = path.join(yield* folder, "file")
-      fs.writeFileSync(file, "")
-      const logged: Array<unknown> = []
-      const logger = Logger.replace(
-        Logger.defaultLogger,
-        Logger.make(({ message }) => void logged.push(message))
-      )
-      for (const dataDir of [file, path.join(file, "below")]) {
-        const refused = yield* Effect.flip(
-          Effect.provide(
-            using({ dataDir }, () => Effect.void),
-            logger
-          )
+  it.scoped(
+    "refuses a folder that cannot be had, and files that cannot be used, and leaves the host's log to the host",
+    () =>
+      Effect.gen(function* () {
+        const file = path.join(yield* folder, "file")
+        fs.writeFileSync(file, "")
+        const logged: Array<unknown> = []
+        const logger = Logger.replace(
+          Logger.defaultLogger,
+          Logger.make(({ message }) => void logged.push(message))
         )
-        assert.strictEqual(refused._tag === "StoreFileRefused" && refused.reason, "inaccessible")
-        assert.include(refused.message, path.join(dataDir, "stores", "default"))
-      }
-      assert.deepStrictEqual(logged, [])
-    })
+        for (const dataDir of [file, path.join(file, "below")]) {
+          const refused = yield* Effect.flip(
+            Effect.provide(
+              using({ dataDir }, () => Effect.void),
+              logger
+            )
+          )
+          assert.strictEqual(refused._tag === "StoreFileRefused" && refused.reason, "inaccessible")
+          assert.include(refused.message, path.join(dataDir, "stores", "default"))
+        }
+        assert.deepStrictEqual(logged, [])
+        const place = path.join(path.dirname(file), "data", "stores", "default")
+        fs.mkdirSync(place, { recursive: true })
+        for (const [name, tag] of [
+          ["raft.sqlite", "RaftLogError"],
+          ["events.sqlite", "StoreFileRefused"]
+        ] as const) {
+          fs.writeFileSync(path.join(place, name), "this is no database, however long it may be")
+          const dataDir = path.join(path.dirname(file), "data")
+          const refused = yield* Effect.flip(
+            Effect.provide(
+              using({ dataDir }, () => Effect.void),
+              logger
+            )
+          )
+          assert.strictEqual(refused._tag, tag)
+          assert.include(refused.message, "put back a copy of the folder")
+        }
+        assert.deepStrictEqual(logged, [])
+      })
   )
 
   it.scoped("refuses settings that make no sense, by their names", () =>

@@ -42,7 +42,8 @@ export interface Offender {
 }
 
 /**
- * Something went wrong. Logged as an error, or as a warning if the reason is clean.
+ * Something went wrong. Logged as an error, or as a warning if the reason is clean; at level debug where it kept the supervisor itself from starting, for then whoever starts that
+ * is told.
  *
  * @since 0.1.0
  * @category models

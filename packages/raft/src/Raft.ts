@@ -14,6 +14,7 @@
  *
  * @since 0.1.0
  */
+import * as ExitReason from "@reckon/otp/ExitReason"
 import * as GenServer from "@reckon/otp/GenServer"
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -83,7 +84,7 @@ export interface Options<E, R> {
 export const tickDefault = Duration.millis(100)
 
 /**
- * Starts the member, linked to the calling process. A log that cannot be used fails the start.
+ * Starts the member, linked to the calling process. What cannot be opened fails the start, and is no crash: the starter alone is told.
  *
  * @since 0.1.0
  * @category constructors
@@ -136,7 +137,10 @@ export const startLink = <E, R>(options: Options<E, R>) =>
             Effect.forkScoped
           )
           return driver
-        }),
+        }).pipe(
+          // A file that cannot be used is no crash: whoever starts the member is told, and nobody else.
+          Effect.catchAll(error => Effect.succeed(GenServer.initFail(ExitReason.crash(Cause.fail(error)))))
+        ),
       handlers: {
         Intake: (_, driver) => Effect.succeed(GenServer.reply(driver.intake, driver)),
         ReadIndex: (_, driver, from) => {

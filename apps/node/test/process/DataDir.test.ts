@@ -32,6 +32,23 @@ const places = (folder: string) => {
   return ["/proc/reckon", "/sys/reckon", file, path.join(file, "below", "it")]
 }
 
+describe("a file that is no store", () => {
+  it.scopedLive("ends a node with one line, alone, that says which it is and what to do", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* ProcessCluster.temporaryFolder
+      const place = path.join(dataDir, "stores", "default")
+      const port = yield* ProcessCluster.freeBasePort
+      const addresses = ["--rpc", `127.0.0.1:${port}`, "--http", `127.0.0.1:${port + 1}`]
+      fs.mkdirSync(place, { recursive: true })
+      fs.writeFileSync(path.join(place, "events.sqlite"), "this is no database, however long it may be")
+      const { code, err } = yield* run(["node", "start", "--name", "n1", ...addresses, "--data-dir", dataDir])
+      assert.strictEqual(code, 1, err)
+      assert.match(err, /^StoreFileRefused: [^\n]+\n$/)
+      assert.include(err, `move the folder ${place} away`)
+    })
+  )
+})
+
 describe("a folder that cannot be had", () => {
   it.scopedLive("ends a node with one line that says which it is, and with what it is set", () =>
     Effect.gen(function* () {

@@ -22,10 +22,14 @@ const counters: { readonly [Context in ErrorContext]: Metric.Metric.Counter<numb
 export class Reporter {
   constructor(private readonly supervisor: Process) {}
 
-  error(errorContext: ErrorContext, reason: ExitReason.ExitReason, offender: Offender): Effect.Effect<void> {
+  error(
+    errorContext: ErrorContext,
+    reason: ExitReason.ExitReason,
+    offender: Offender,
+    level = ExitReason.isClean(reason) ? LogLevel.Warning : LogLevel.Error
+  ): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.publish(() => new ErrorReport({ ...this.supervised(), errorContext, reason, offender }))
-      const level = ExitReason.isClean(reason) ? LogLevel.Warning : LogLevel.Error
       const log = this.log(level, "supervisor report", () => ({
         ...this.annotations(offender),
         errorContext,

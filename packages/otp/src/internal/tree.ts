@@ -4,6 +4,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as LogLevel from "effect/LogLevel"
 import type { AutoShutdown, Spec, Strategy } from "../ChildSpec.js"
 import * as ExitReason from "../ExitReason.js"
 import { type Booted, boot, type Child, type ChildPlan, childOf, end, expectedEnd, offenderOf, Retry } from "./child.js"
@@ -80,7 +81,8 @@ export class Tree {
       for (const plan of plans) {
         const started = yield* this.add(plan, "info")
         if (started._tag === "Failed") {
-          yield* this.reporter.error("start_error", started.reason, offenderOf(childOf(plan)))
+          // Whoever starts this supervisor is told the reason, and logs it if nobody else is told.
+          yield* this.reporter.error("start_error", started.reason, offenderOf(childOf(plan)), LogLevel.Debug)
           yield* this.stopAll()
           return new FailedToStartChild(plan.id, started.reason)
         }

@@ -171,6 +171,49 @@ describe("reports", () => {
     }).pipe(recorded(lines))
   })
 
+  it.effect(
+    "1.11: a child that keeps its supervisor from starting is logged at level debug: the starter is told",
+    () => {
+      const lines: Array<Line> = []
+      return Effect.gen(function* () {
+        const inner = Supervisor.supervisor("inner", { children: [Supervisor.scoped("a", Effect.fail("bad"))] })
+        const reports = yield* reportsFromNow
+        yield* Effect.flip(Supervisor.start({ children: [inner] }))
+        const levels = lines.filter(({ message }) => message === "supervisor report").map(({ level }) => level)
+        assert.deepStrictEqual(levels, ["DEBUG", "DEBUG"])
+        assert.deepStrictEqual(
+          errorLines(yield* reports).map(line => line.split(" ").slice(0, 2)),
+          [
+            ["start_error", "a"],
+            ["start_error", "inner"]
+          ]
+        )
+      }).pipe(recorded(lines))
+    }
+  )
+
+  it.effect("1.11: of a supervisor that does not come back its own supervisor says why", () => {
+    const lines: Array<Line> = []
+    return Effect.gen(function* () {
+      const { health, spec } = fragile("a")
+      const inner = Supervisor.supervisor("inner", { intensity: 0, children: [spec] })
+      const sup = yield* Supervisor.start({ children: [inner] })
+      const pid = yield* pidOf(sup, "inner")
+      lines.length = 0
+      health.broken = true
+      yield* endPid(pid, ExitReason.killed)
+      const shown = lines.filter(({ level, message }) => message === "supervisor report" && level !== "DEBUG")
+      assert.deepStrictEqual(
+        shown.slice(0, 2).map(({ annotations: { child, errorContext } }) => [errorContext, child]),
+        [
+          ["child_terminated", "inner"],
+          ["start_error", "inner"]
+        ]
+      )
+      assert.include(String(shown[1]?.annotations.reason), "broken")
+    }).pipe(recorded(lines))
+  })
+
   it.effect("1.11: there is no progress report for a start that fails or is ignored, nor for dynamic children", () =>
     Effect.gen(function* () {
       const reports = yield* reportsFromNow
