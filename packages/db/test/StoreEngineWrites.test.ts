@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { contentTypeJson, type NewEvent } from "@reckon/client/Event"
 import * as Query from "@reckon/client/Query"
 import Database from "better-sqlite3"
@@ -331,6 +331,38 @@ describe("a batch of entries", () => {
     assert.deepStrictEqual(dump(db), committed)
     db.pragma(`max_page_count = ${pagesMax}`)
     writer.apply(log.slice(1))
+    const undisturbed = withWriter(other => {
+      other.writer.apply(log)
+      return dump(other.db)
+    })
+    assert.deepStrictEqual(dump(db), undisturbed)
+  })
+
+  test("whose commit the disk has no room for is taken back in memory as it is in the file, whoever commits", open => {
+    const { db, writer } = open
+    const log = entries(
+      1,
+      [1, 2, 3].map(n => command(1, append("a", "any", event(n))))
+    )
+    writer.apply(log.slice(0, 1))
+    writer.commit()
+    const committed = dump(db)
+    const statements = Object.getPrototypeOf(db.prepare("COMMIT"))
+    for (const commit of [writer.commit, writer.commitEach]) {
+      writer.apply(log.slice(1, 2))
+      // As SQLite does it: a commit that fails ends the transaction.
+      const full = vi.spyOn(statements, "run").mockImplementationOnce(() => {
+        db.exec("ROLLBACK")
+        throw new Error("database or disk is full")
+      })
+      assert.throws(commit, /disk is full/)
+      full.mockRestore()
+      assert.strictEqual(writer.head().appliedIndex, 1)
+      assert.deepStrictEqual(dump(db), committed)
+      assert.throws(() => writer.apply(log.slice(2)), /without a gap/)
+    }
+    writer.apply(log.slice(1))
+    assert.isTrue(db.inTransaction)
     const undisturbed = withWriter(other => {
       other.writer.apply(log)
       return dump(other.db)

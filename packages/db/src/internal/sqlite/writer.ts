@@ -109,18 +109,30 @@ export const make = (
     if (isLost) throw new Error("a page was found damaged within the open transaction, which SQLite then gives up")
   }
 
+  /** When the disk fails SQLite may give up the whole transaction, and with it what was applied before. */
+  const takeBack = (): void => {
+    catalog.forget()
+    if (!db.inTransaction) head = headRows.read()
+  }
+
   const commit = (): void => {
     assertSound()
     bytes = 0
-    if (db.inTransaction) end.run()
+    if (!db.inTransaction) return
+    try {
+      end.run()
+    } catch (cause) {
+      takeBack()
+      throw cause
+    }
   }
 
   return {
     head: () => head,
     commit,
     commitEach: () => {
-      committingEach++
       commit()
+      committingEach++
       return () => {
         committingEach--
       }
@@ -152,9 +164,7 @@ export const make = (
         }
         return replies
       } catch (cause) {
-        catalog.forget()
-        // When the disk fails SQLite may give up the whole transaction, and with it what was applied before.
-        if (!db.inTransaction) head = headRows.read()
+        takeBack()
         throw cause
       }
     }
