@@ -26,6 +26,7 @@ import * as Compaction from "./Compaction.js"
 import * as Incarnation from "./Incarnation.js"
 import * as Admission from "./internal/driver/admission.js"
 import * as Driver from "./internal/driver/driver.js"
+import { type DriverInput, isDriverInput } from "./internal/driver/input.js"
 import { localRequests } from "./internal/localRequests.js"
 import * as Snapshots from "./internal/snapshot/snapshots.js"
 import type * as RaftCore from "./RaftCore.js"
@@ -92,7 +93,7 @@ export const tickDefault = Duration.millis(100)
 export const startLink = <E, R>(options: Options<E, R>) =>
   GenServer.startLink(
     GenServer.make(RaftProtocol, {
-      init: (self: GenServer.Self<Driver.DriverInput>) =>
+      init: (self: GenServer.Self<DriverInput>) =>
         Effect.gen(function* () {
           const transport = yield* RaftTransport
           const { log, machine, trace } = yield* options.open
@@ -164,7 +165,7 @@ export const startLink = <E, R>(options: Options<E, R>) =>
         Status: (_, driver) => Effect.succeed(GenServer.reply(driver.status(), driver))
       },
       info: (message, driver) =>
-        Driver.isDriverInput(message)
+        isDriverInput(message)
           ? Effect.matchCauseEffect(driver.handle(message), {
               onSuccess: () => GenServer.noReply(driver),
               onFailure: cause => {

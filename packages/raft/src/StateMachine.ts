@@ -88,7 +88,9 @@ export interface MachineVersion {
 export class StateMachine extends Context.Tag("@reckon/raft/StateMachine")<
   StateMachine,
   {
-    /** The last entry the machine has taken, kept by the machine atomically with its own data. */
+    /**
+     * The last entry the machine has taken, kept by the machine atomically with its own data. It may fall back, no further than `persist` has told, where a disk failed: the entries behind it come again.
+     */
     readonly appliedIndex: () => number
     /**
      * Takes the entries that follow `appliedIndex`, in their order, and answers one reply for each that it took. It may take only the first of them: a machine

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { LogEntry, Membership } from "@reckon/raft"
 import { Overloaded } from "@reckon/raft/RaftError"
+import { StateMachine } from "@reckon/raft/StateMachine"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as TestClock from "effect/TestClock"
@@ -91,6 +92,35 @@ describe("the only voter", () => {
         seen.push(`${input._tag} ${isCurrent() === true ? "current" : "behind"}`)
       }
       assert.deepStrictEqual(seen.slice(-2), ["Flush behind", "Apply current"])
+    })
+  )
+
+  it.scoped("applies again what its machine takes back, though nobody proposes anything", () =>
+    Effect.gen(function* () {
+      const applied: Array<number> = []
+      let index = 0
+      const machine = StateMachine.of({
+        appliedIndex: () => index,
+        apply: entries =>
+          entries.map(entry => {
+            index = entry.index
+            applied.push(index)
+            return entry.payload
+          })
+      })
+      const { driver, lead, propose, tick, work } = yield* makeMember({ machine })
+      yield* lead
+      propose(encode("x"), () => {})
+      yield* work
+      index = 1
+      assert.isFalse(driver.intake.current()?.isCurrent())
+      yield* tick
+      yield* work
+      assert.deepStrictEqual(applied, [1, 2, 2])
+      assert.isTrue(driver.intake.current()?.isCurrent())
+      yield* tick
+      yield* work
+      assert.lengthOf(applied, 3)
     })
   )
 })

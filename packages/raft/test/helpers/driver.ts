@@ -10,6 +10,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Admission from "../../src/internal/driver/admission.js"
 import * as Driver from "../../src/internal/driver/driver.js"
+import type { DriverInput } from "../../src/internal/driver/input.js"
 import type { Courier } from "../../src/internal/snapshot/courier.js"
 import { makeMachine } from "./group.js"
 
@@ -26,7 +27,7 @@ export interface DriverSurroundings {
 /** The driver of the member `a`. */
 export const makeDriver = (surroundings: DriverSurroundings) =>
   Effect.gen(function* () {
-    const queue: Array<Driver.DriverInput> = []
+    const queue: Array<DriverInput> = []
     const room = { isFull: false }
     const driver = Driver.make({
       group: "g",

@@ -36,6 +36,7 @@ import type { Admission } from "./admission.js"
 import * as Aside from "./aside.js"
 import { baseOf } from "./base.js"
 import * as Contradiction from "./contradiction.js"
+import type { DriverInput } from "./input.js"
 import { Intake } from "./intake.js"
 import * as Proposals from "./proposals.js"
 import * as Reads from "./reads.js"
@@ -43,32 +44,6 @@ import type { Reply } from "./reply.js"
 import { statusOf } from "./status.js"
 import * as Tail from "./tail.js"
 import * as Ticks from "./ticks.js"
-
-/** What the process sends itself. Everything else it learns comes in through {@link Driver.receive} and the like, which send these. */
-export type DriverInput =
-  | { readonly _tag: "Tick" }
-  | { readonly _tag: "Received"; readonly messages: ReadonlyArray<Message> }
-  | { readonly _tag: "Gathered" }
-  | { readonly _tag: "Submit" }
-  | { readonly _tag: "Flush" }
-  | { readonly _tag: "Apply" }
-  | InstallSnapshot
-  | RaftCore.SnapshotDelivered
-  | RaftCore.SnapshotFailed
-
-const inputTags: ReadonlySet<string> = new Set([
-  "Tick",
-  "Received",
-  "Gathered",
-  "Submit",
-  "Flush",
-  "Apply",
-  "InstallSnapshot",
-  "SnapshotDelivered",
-  "SnapshotFailed"
-])
-
-export const isDriverInput = (message: { readonly _tag: string }): message is DriverInput => inputTags.has(message._tag)
 
 export interface DriverOptions {
   readonly group: string
@@ -175,6 +150,8 @@ export const make = (options: DriverOptions): Driver => {
 
   let held: Array<RaftCore.SendAfterPersist> = []
   let staged: { readonly token: number; readonly lastIndex: number } | undefined
+  /** How far the machine was. */
+  let reached = machine.appliedIndex()
   /** Until this is in the machine's place, the machine does not know what the log is about. */
   let installing: Snapshot | undefined
   /** Why this member was set aside. */
@@ -366,6 +343,7 @@ export const make = (options: DriverOptions): Driver => {
   const install = (snapshot: Snapshot) =>
     Effect.map(options.install(snapshot), () => {
       installing = undefined
+      reached = machine.appliedIndex()
       assertInvariant(machine.appliedIndex() === snapshot.index, "the machine stands where its snapshot does", {
         appliedIndex: machine.appliedIndex(),
         snapshotIndex: snapshot.index
@@ -381,6 +359,7 @@ export const make = (options: DriverOptions): Driver => {
     const last = Math.min(core.applyIndex, applied + applyEntriesMax)
     const entries = log.entries(applied + 1, last, applyBytesMax)
     const answers = machine.apply(entries.map(forMachine))
+    reached = machine.appliedIndex()
     assertInvariant(machine.appliedIndex() === applied + answers.length, "the machine answers every entry it takes", {
       applied,
       answers: answers.length,
@@ -435,6 +414,8 @@ export const make = (options: DriverOptions): Driver => {
     // A process that was held up gets one tick for the whole time, or it would count its own silence as its leader's.
     tick: () => {
       proposals.expire()
+      // A machine whose disk has no room for a commit takes back what was in it, and nobody may be about to propose anything.
+      if (machine.appliedIndex() < reached) schedule("Apply")
       for (const tag of refused) if (wake({ _tag: tag })) refused.delete(tag)
       schedule("Tick")
     },
