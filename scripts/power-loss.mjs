@@ -155,7 +155,7 @@ const live = async (life, folder) => {
   }
   const openings = [...paths.values()].filter(path => path.endsWith("/events.sqlite")).length
   say(
-    `life ${life}: ${recorded.length} operations, ${told.length} told, log cut ${cuts}, ${openings} openings of a store's file`
+    `life ${life}: ${recorded.length} operations, ${told.length} told, log cut ${cuts}, ${filesOf(log).length} processes, ${openings} openings of a store's file`
   )
   if (failures === 0) for (const file of filesOf(log)) rmSync(file)
   return start

@@ -47,7 +47,7 @@ class Content {
   }
 }
 
-/** The ways in which unsynced writes fare. The first two are the extremes; of the second one a process that is killed leaves just this. */
+/** The ways in which unsynced writes fare. The first two are the extremes; the second is what a process leaves that is killed. */
 export const fates = ["nothing", "everything", "the first", "blocks", "sectors"]
 
 const blockBytes = { blocks: 4096, sectors: 512 }

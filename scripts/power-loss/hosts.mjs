@@ -1,5 +1,6 @@
 /** Where a store lives whose machine loses its power: in one process, or in the three of a cluster that all lose it at once. Data lie in `data` in a folder. */
 import { join } from "node:path"
+import process from "node:process"
 import { fileURLToPath } from "node:url"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -52,13 +53,14 @@ const clusterIn = (folder, environment) =>
     ProcessCluster.make({ program, basePort, dataDir: join(folder, "data"), environment })
   )
 
-/** Ends a node now and then. While it is away the others cut their logs, so that it may need a snapshot. */
+/** Ends a node now and then, by chance. While it is away the others cut their logs, so that it may need a snapshot. */
 const killSometimes = cluster =>
   Effect.gen(function* () {
     const statuses = yield* cluster.statuses
-    const { pid } = statuses[yield* Random.nextIntBetween(0, statuses.length)]
-    yield* Effect.sync(() => process.kill(pid, "SIGKILL"))
-  }).pipe(Effect.ignore, Effect.repeat(Schedule.spaced("3 seconds")), Effect.delay("2 seconds"))
+    const chosen = statuses[Math.floor((yield* Random.next) * statuses.length)]
+    // None where no node answers at this moment.
+    if (chosen !== undefined) process.kill(chosen.pid, "SIGKILL")
+  }).pipe(Effect.repeat(Schedule.spaced("3 seconds")), Effect.delay("2 seconds"))
 
 /** Three nodes. */
 export const cluster = {
@@ -68,8 +70,9 @@ export const cluster = {
     return Effect.runPromise(
       Effect.gen(function* () {
         const found = yield* clusterIn(folder, { ...env, ...environment[cuts] })
-        yield* Effect.forkScoped(killSometimes(found))
-        yield* Effect.promise(() => run([life, folder, String(appends), cuts, found.endpoints.join(",")], env))
+        const living = Effect.promise(() => run([life, folder, String(appends), cuts, found.endpoints.join(",")], env))
+        // It never ends by itself: where it cannot kill, the life fails.
+        yield* Effect.raceFirst(living, killSometimes(found))
         yield* found.interrupt
       }).pipe(Effect.scoped)
     )

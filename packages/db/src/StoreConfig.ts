@@ -13,9 +13,8 @@ import * as Limits from "@reckon/client/Limits"
 import * as Setting from "@reckon/client/Setting"
 import { StoreId } from "@reckon/client/StoreRpcs"
 import * as Compaction from "@reckon/raft/Compaction"
-import * as Arr from "effect/Array"
 import * as Config from "effect/Config"
-import * as ConfigError from "effect/ConfigError"
+import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -36,21 +35,7 @@ import * as Values from "./internal/config/values.js"
  * @since 0.1.0
  * @category errors
  */
-export class InvalidConfig extends Schema.TaggedError<InvalidConfig>("@reckon/db/InvalidConfig")("InvalidConfig", {
-  problems: Schema.NonEmptyArray(Schema.Struct({ key: Schema.String, value: Schema.String, problem: Schema.String }))
-}) {
-  readonly retryable = false
-  override get message() {
-    return this.problems.map(({ key, problem, value }) => `${key} is ${value}: ${problem}`).join("; ")
-  }
-  /** The same as what reading a `Config` can fail with. */
-  get configError(): ConfigError.ConfigError {
-    const [first, ...others] = Arr.map(this.problems, ({ key, problem, value }) =>
-      ConfigError.InvalidData([key], `is ${value}: ${problem}`)
-    )
-    return others.reduce<ConfigError.ConfigError>((all, one) => ConfigError.And(all, one), first)
-  }
-}
+export { InvalidConfig } from "./internal/config/reading.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Settings
@@ -249,11 +234,6 @@ export const defaults: Omit<ReckonConfig, "stores"> = {
 // Reading
 // ---------------------------------------------------------------------------------------------------------------------
 
-const settled = <A>(reading: Reading.Reading, value: A): Either.Either<A, InvalidConfig> =>
-  Arr.isNonEmptyReadonlyArray(reading.problems)
-    ? Either.left(new InvalidConfig({ problems: reading.problems }))
-    : Either.right(value)
-
 const dotted = (path: Names.Path): string => (path.length === 0 ? "the configuration" : path.join("."))
 
 const readSettings = (
@@ -413,9 +393,9 @@ export interface ReckonOptions extends Given<typeof NodeSettings.Encoded> {
 export const make = (
   options: StoreOptions,
   node: Surroundings = defaults
-): Either.Either<StoreConfig, InvalidConfig> => {
+): Either.Either<StoreConfig, Reading.InvalidConfig> => {
   const reading = Reading.make(dotted)
-  return settled(reading, readStore(reading, [], reading.object([], options), node))
+  return Reading.settled(reading, readStore(reading, [], reading.object([], options), node))
 }
 
 /**
@@ -425,9 +405,9 @@ export const make = (
  * @since 0.1.0
  * @category constructors
  */
-export const fromUnknown = (options: unknown): Either.Either<ReckonConfig, InvalidConfig> => {
+export const fromUnknown = (options: unknown): Either.Either<ReckonConfig, Reading.InvalidConfig> => {
   const reading = Reading.make(dotted)
-  return settled(reading, readNode(reading, options))
+  return Reading.settled(reading, readNode(reading, options))
 }
 
 /**
@@ -436,20 +416,21 @@ export const fromUnknown = (options: unknown): Either.Either<ReckonConfig, Inval
  * @since 0.1.0
  * @category constructors
  */
-export const makeReckon: (options?: ReckonOptions) => Either.Either<ReckonConfig, InvalidConfig> = (options = {}) =>
-  fromUnknown(options)
+export const makeReckon: (options?: ReckonOptions) => Either.Either<ReckonConfig, Reading.InvalidConfig> = (
+  options = {}
+) => fromUnknown(options)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Environment
 // ---------------------------------------------------------------------------------------------------------------------
 
-const fromEnvironment = (found: Environment.Environment): Either.Either<ReckonConfig, InvalidConfig> => {
+const fromEnvironment = (found: Environment.Environment): Either.Either<ReckonConfig, Reading.InvalidConfig> => {
   const reading = Reading.make(found.name)
   const config = readNode(reading, found.settings)
   for (const { other, path, text } of found.ambiguous) {
     reading.report(path, text, `could be meant for ${dotted(other)} as well as ${dotted(path)}, set them in an object`)
   }
-  return settled(reading, config)
+  return Reading.settled(reading, config)
 }
 
 /**
@@ -471,10 +452,12 @@ export const config = (stores: ReadonlyArray<string>): Config.Config<ReckonConfi
  * @since 0.1.0
  * @category config
  */
-export const load: Effect.Effect<ReckonConfig, InvalidConfig | ConfigError.ConfigError> = Effect.gen(function* () {
-  const stores = yield* Environment.stores
-  return yield* fromEnvironment(yield* Environment.read(stores, Names.storesVariable))
-})
+export const load: Effect.Effect<ReckonConfig, Reading.InvalidConfig | ConfigError.ConfigError> = Effect.gen(
+  function* () {
+    const stores = yield* Environment.stores
+    return yield* fromEnvironment(yield* Environment.read(stores, Names.storesVariable))
+  }
+)
 
 /**
  * A variable that nothing reads, and the one it was probably meant to be.

@@ -25,6 +25,7 @@ import type * as Scope from "effect/Scope"
 import * as Compaction from "./Compaction.js"
 import * as Incarnation from "./Incarnation.js"
 import * as Admission from "./internal/driver/admission.js"
+import * as Aside from "./internal/driver/aside.js"
 import * as Driver from "./internal/driver/driver.js"
 import { type DriverInput, isDriverInput } from "./internal/driver/input.js"
 import { localRequests } from "./internal/localRequests.js"
@@ -171,7 +172,7 @@ export const startLink = <E, R>(options: Options<E, R>) =>
               onFailure: cause => {
                 const damage = Cause.squash(cause)
                 return damage instanceof MachineDamaged
-                  ? Effect.map(driver.setAside(damage), aside => GenServer.noReply(aside))
+                  ? Effect.as(driver.setAside(damage), GenServer.noReply(Aside.make(driver)))
                   : Effect.failCause(cause)
               }
             })

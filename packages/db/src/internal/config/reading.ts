@@ -1,5 +1,7 @@
 /** Reads settings from an object that may hold anything, and gathers all that is wrong with them. */
 import * as Setting from "@reckon/client/Setting"
+import * as Arr from "effect/Array"
+import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
@@ -41,6 +43,23 @@ export interface Reading {
     otherwise: A,
     besides?: ReadonlyArray<string>
   ) => A
+}
+
+/** All that is wrong, for whoever set it. */
+export class InvalidConfig extends Schema.TaggedError<InvalidConfig>("@reckon/db/InvalidConfig")("InvalidConfig", {
+  problems: Schema.NonEmptyArray(Schema.Struct({ key: Schema.String, value: Schema.String, problem: Schema.String }))
+}) {
+  readonly retryable = false
+  override get message() {
+    return this.problems.map(({ key, problem, value }) => `${key} is ${value}: ${problem}`).join("; ")
+  }
+  /** The same as what reading a `Config` can fail with. */
+  get configError(): ConfigError.ConfigError {
+    const [first, ...others] = Arr.map(this.problems, ({ key, problem, value }) =>
+      ConfigError.InvalidData([key], `is ${value}: ${problem}`)
+    )
+    return others.reduce<ConfigError.ConfigError>((all, one) => ConfigError.And(all, one), first)
+  }
 }
 
 /** A value as it is shown. Not what is in an object: a secret could be in the wrong place. */
@@ -98,3 +117,9 @@ export const make = (name: (path: Path) => string): Reading => {
 
   return { problems, name, report, less, object, group }
 }
+
+/** What was read, if nothing is wrong. */
+export const settled = <A>(reading: Reading, value: A): Either.Either<A, InvalidConfig> =>
+  Arr.isNonEmptyReadonlyArray(reading.problems)
+    ? Either.left(new InvalidConfig({ problems: reading.problems }))
+    : Either.right(value)

@@ -33,7 +33,6 @@ import { assertInvariant } from "../core/invariant.js"
 import type { Courier } from "../snapshot/courier.js"
 import * as Administration from "./administration.js"
 import type { Admission } from "./admission.js"
-import * as Aside from "./aside.js"
 import { baseOf } from "./base.js"
 import * as Contradiction from "./contradiction.js"
 import type { DriverInput } from "./input.js"
@@ -80,8 +79,8 @@ export interface Driver {
   readonly transferLeadership: (target: Membership.MemberId, reply: Reply<void, TransferError>) => Effect.Effect<void>
   readonly status: () => Status
   readonly handle: (input: DriverInput) => Effect.Effect<void>
-  /** The member takes no part any more, for this reason: says so, and answers what takes the driver's place. */
-  readonly setAside: (damage: MachineDamaged) => Effect.Effect<Driver>
+  /** The member takes no part any more, for this reason: says so, and is closed. See `aside.ts` for what takes its place. */
+  readonly setAside: (damage: MachineDamaged) => Effect.Effect<void>
   /** Whoever has proposed is told that there will be no answer, and why. */
   readonly close: (detail: string) => void
 }
@@ -397,16 +396,21 @@ export const make = (options: DriverOptions): Driver => {
     })
   })
 
-  const setAside = ({ message }: MachineDamaged): Effect.Effect<Driver> =>
+  const close = (detail: string) => {
+    isClosed = true
+    proposals.close(detail)
+  }
+
+  const setAside = ({ message }: MachineDamaged): Effect.Effect<void> =>
     Effect.suspend(() => {
-      driver.close(message)
+      close(message)
       reads.refuse()
       problem = `${message}. Until it is started anew ${core.id} takes no part in the group "${group}"`
       const told = roleChanged({ _tag: "RoleChanged", role: "follower", term: core.term, leader: undefined })
-      return Effect.zipRight(Effect.logError(problem), Effect.as(told, Aside.make(driver)))
+      return Effect.zipRight(Effect.logError(problem), told)
     })
 
-  const driver: Driver = {
+  return {
     receive: messages => {
       if (receivedWaiting + messages.length > receivedMax) return
       if (wake({ _tag: "Received", messages })) receivedWaiting += messages.length
@@ -436,10 +440,7 @@ export const make = (options: DriverOptions): Driver => {
         openProposals: proposals.open(),
         problem: problem ?? (core.leader === undefined ? admission.reported() : undefined)
       }),
-    close: detail => {
-      isClosed = true
-      proposals.close(detail)
-    },
+    close,
     setAside,
     handle: input => {
       switch (input._tag) {
@@ -474,5 +475,4 @@ export const make = (options: DriverOptions): Driver => {
       }
     }
   }
-  return driver
 }
