@@ -219,7 +219,7 @@ describe("a query that meets damage of the file", () => {
 
 describe("an append that needs a page of the file that makes no sense", () => {
   for (const [name, leaf] of [
-    ["sqlite_autoindex_events_1", 0],
+    ["event_ids_1", 0],
     ["sqlite_autoindex_kinds_1", 0]
   ] as const) {
     it.scoped(`ends nothing, and is said once to the log and to all who ask: ${name}`, () =>

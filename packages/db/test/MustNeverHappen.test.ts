@@ -232,6 +232,7 @@ describe("it must never happen that", () => {
         const last = boundary - 3
         const db = new SqliteDatabase(filename)
         db.exec(`UPDATE events SET version = ${last}, position = ${last};
+          UPDATE versions_1 SET version = ${last}, position = ${last};
           UPDATE streams SET version = ${last}, position = ${last}, first_version = ${last};
           UPDATE meta SET last_position = ${last}`)
         db.close()

@@ -92,6 +92,7 @@ describe("what a page costs", () => {
       db.exec("INSERT INTO kinds VALUES (1, 'T', 'application/json', 'application/json')")
       const insert = db.prepare("INSERT INTO events VALUES (?, 1, ?, 1, 1, ?, NULL, NULL, zeroblob(?))")
       for (let n = 0; n < 100; n++) insert.run(n, n, Buffer.alloc(16, n), n < 50 ? 300 : 20_000)
+      db.exec("INSERT INTO versions_0 SELECT stream, version, position FROM events")
       const catalog = Catalog.make(db)
       const reader = Reader.make(db, catalog, Queries.make(db, catalog).search)
       return use(reader, () => {

@@ -14,6 +14,7 @@ import * as Temporal from "../src/internal/sqlite/temporal.js"
 import { termOf } from "../src/internal/sqlite/term.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
 import type { ReadAll, Service } from "../src/StoreEngine.js"
+import { isSearch } from "./helpers/plan.js"
 import { append, applyAt, event, limit, pages, positions, remove, wholly } from "./helpers/reading.js"
 
 /** Uses an engine on the file and closes it again. */
@@ -205,7 +206,7 @@ describe("what the indexes say", () => {
         applyAt(engine, 1, append("a", ...events(3, n => ({ json: { k: n }, eventType: "A", tags: ["x"] }))))
       }, filename)
       direct(filename, db => {
-        db.prepare("INSERT INTO fields (term, position) VALUES (?, 2)").run(termOf("k", 0))
+        db.prepare("INSERT INTO fields_0 (term, position) VALUES (?, 2)").run(termOf("k", 0))
         db.exec("DELETE FROM events WHERE position = 1")
       })
       yield* using(engine => {
@@ -254,7 +255,8 @@ describe("what a query costs", () => {
             .map(step => step[3])
           assert.isNotEmpty(plan)
           // The positions that are asked for are a list that is read as a whole.
-          for (const step of plan) assert.match(step, /^(SEARCH |LIST SUBQUERY|SCAN json_each )/, name)
+          const isSound = (step: string) => isSearch(step) || /^(LIST SUBQUERY|SCAN json_each )/.test(step)
+          for (const step of plan) assert.isTrue(isSound(step), `${name}: ${step}`)
         }
       })
     }).pipe(Effect.scoped)

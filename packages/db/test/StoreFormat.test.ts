@@ -105,7 +105,7 @@ const positions = (engine: Service, query: Query.Query) =>
     .events.map(({ position }) => position)
 
 describe("a file of the first format", () => {
-  it.scoped("becomes one of the second with the rows that its commands would have written today", () =>
+  it.scoped("becomes one of today's with the rows that its commands would have written today", () =>
     Effect.gen(function* () {
       const [old, fresh] = [yield* tempFile, yield* tempFile]
       writeFormat1(old)
@@ -151,7 +151,7 @@ describe("a file of the first format", () => {
       assert.deepStrictEqual(direct(old, dump), direct(fresh, dump))
       assert.strictEqual(
         direct(old, db => db.pragma("user_version", { simple: true })),
-        2
+        3
       )
     })
   )

@@ -7,7 +7,18 @@ import * as Writer from "../../src/internal/sqlite/writer.js"
 import { entries } from "./events.js"
 
 /** The tables of a store, in an order in which two dumps can be compared. */
-export const tables = ["meta", "streams", "kinds", "events", "tags", "tagged", "fields", "snapshots"] as const
+export const tables = [
+  "meta",
+  "streams",
+  "kinds",
+  "events",
+  "versions",
+  "event_ids",
+  "tags",
+  "tagged",
+  "fields",
+  "snapshots"
+] as const
 
 /** Every row of every table. */
 export const dump = (db: Database.Connection): ReadonlyArray<ReadonlyArray<unknown>> =>

@@ -15,7 +15,7 @@ import type { Catalog, Stream } from "./catalog.js"
 import { isSame } from "./content.js"
 import { type EventRows, type Fresh, idBytesOf, type Place } from "./eventRows.js"
 import type { MovingHead } from "./head.js"
-import { assertInvariant, assertNamedOnce } from "./invariant.js"
+import { assertNamedOnce } from "./invariant.js"
 import type { Budget } from "./postings.js"
 import type { Retention } from "./retention.js"
 import { exists, unborn, versionOf } from "./streamState.js"
@@ -59,7 +59,7 @@ const eventsIn = ({ append }: Part): number => append.events.length
 const freshIn = ({ fresh }: Part): number => fresh.length
 
 /**
- * Appends. Everything is judged before anything is written, so that an append that fails leaves nothing to undo; of a single event it is left to the writing whether it is there already.
+ * Appends. Everything is judged before anything is written, so that an append that fails leaves nothing to undo.
  *
  * An append with new events is judged as a whole, whatever else of it is present already: the rest of a write that grew since it was first sent can still
  * be written. (KurrentDB refuses a write of which some events are present and some are new.)
@@ -106,20 +106,6 @@ export const make = (
     return Either.right({ append, stream, fresh, last })
   }
 
-  /** A part of one event, as it is if that is new; `null` for a part of several. */
-  const presumed = (append: Append, lastPosition: number): Part | null => {
-    const [event] = append.events
-    if (event === undefined || append.events.length > 1) return null
-    const stream = catalog.stream(append.streamId)
-    const place = {
-      event,
-      idBytes: idBytesOf(event),
-      version: (stream === null ? ExpectedVersion.noEvents : stream.version) + 1,
-      position: lastPosition + 1
-    }
-    return { append, stream, fresh: [place], last: place }
-  }
-
   const compareAll = (
     appends: ReadonlyArray<Append>,
     lastPosition: number
@@ -158,14 +144,13 @@ export const make = (
   // writing
   // ---------------------------------------------------------------------------
 
-  /** False where the stream turns out to have the event: then nothing of it is written. */
-  const write = ({ append, fresh, stream }: Part, head: MovingHead, nowUs: number): boolean => {
+  const write = ({ append, fresh, stream }: Part, head: MovingHead, nowUs: number): void => {
     const last = fresh.at(-1)
-    if (last === undefined) return true
+    if (last === undefined) return
     const before = stream ?? unborn(++head.lastStream, append.streamId)
     let bytes = before.bytes
     for (const one of fresh) {
-      if (!rows.insert(one, before.id, nowUs)) return false
+      rows.insert(one, before.id, nowUs)
       bytes += byteLength(one.event)
     }
     head.lastEpochUs = nowUs
@@ -183,7 +168,6 @@ export const make = (
       updatedUs: nowUs
     }
     streams.save(stream, retention.limit(after), head)
-    return true
   }
 
   const appendedOf = ({ append, fresh, last }: Part): Appended => ({
@@ -195,14 +179,6 @@ export const make = (
 
   return {
     append: ({ appends, condition }, head, nowUs) => {
-      const [first] = appends
-      if (first !== undefined && appends.length === 1 && condition === null) {
-        // The most frequent append by far. Where nothing else speaks against it, writing it tells whether its event is new, by the same index that would have to be asked before.
-        const part = presumed(first, head.lastPosition)
-        if (part !== null && objectionOf([part]) === null && write(part, head, nowUs)) {
-          return Either.right([appendedOf(part)])
-        }
-      }
       assertNamedOnce(appends.map(({ streamId }) => streamId))
       const compared = compareAll(appends, head.lastPosition)
       if (Either.isLeft(compared)) return Either.left(compared.left)
@@ -211,10 +187,7 @@ export const make = (
       if (!isRepetition) {
         const objection = objectionOf(parts) ?? (condition === null ? null : breachOf(condition, nowUs))
         if (objection !== null) return Either.left(objection)
-        for (const part of parts) {
-          const isWritten = write(part, head, nowUs)
-          assertInvariant(isWritten, "an event that was looked for in vain is new", { stream: part.append.streamId })
-        }
+        for (const part of parts) write(part, head, nowUs)
       }
       return Either.right(parts.map(appendedOf))
     }

@@ -4,6 +4,7 @@ import { byteLengthOf, isSame, tagsFromColumn, tagsToColumn } from "./content.js
 import type { Connection } from "./database.js"
 import * as EventIdBytes from "./eventId.js"
 import { assertInvariant } from "./invariant.js"
+import * as LsmIndex from "./lsmIndex.js"
 import { termsOf } from "./term.js"
 
 export interface Place {
@@ -24,21 +25,50 @@ export interface Twin extends Place {
 
 /** The rows of events, as those who write need them. `stream` is the number of a stream. */
 export interface EventRows {
-  /** Writes an event, with what it is found by. False where the stream has one with its id already: then nothing is written. */
-  readonly insert: (fresh: Fresh, stream: number, epochUs: number) => boolean
+  /** Writes an event that the stream does not have yet, with what it is found by. */
+  readonly insert: (fresh: Fresh, stream: number, epochUs: number) => void
   /** The event of the stream with this one's id. */
   readonly twin: (event: NewEvent, idBytes: Uint8Array, stream: number) => Twin | null
   /** The bytes (`Event.byteLength`) of the stream's events from one version on and before another. */
   readonly bytes: (stream: number, from: number, before: number) => number
+  /** See `LsmIndex`. */
+  readonly merge: (events: number) => void
+  readonly forget: () => void
 }
 
 /** The queries of a write that could scan, by name, so that a test can ask SQLite how it would go about each. */
 export const queries = {
-  twin: "SELECT position, version, kind, tags, metadata, data FROM events WHERE stream = ? AND event_id = ?",
+  twin: `SELECT events.position, version, kind, tags, metadata, data
+    FROM event_ids CROSS JOIN events USING (position) WHERE event_ids.stream = ? AND event_ids.event_id = ?`,
   // The length of a payload stands in the head of its row: `length` of a column does not read it.
-  sizes: `SELECT kind, tags, length(data) + ifnull(length(metadata), 0) FROM events
-    WHERE stream = ? AND version >= ? AND version < ?`
+  sizes: `SELECT kind, tags, length(data) + ifnull(length(metadata), 0) FROM versions
+    CROSS JOIN events USING (position) WHERE versions.stream = ? AND versions.version >= ? AND versions.version < ?`
 } as const
+
+/** Of the ids of a stream, which come in no order. Those of a longer one lie on too many pages for two of them to be near each other. */
+const nearIdsMost = 16_384
+
+/** The numbers that were seen lately, of which so many are remembered, or half as many. */
+class Recent {
+  #current = new Set<number>()
+  #former = new Set<number>()
+
+  constructor(private readonly most: number) {}
+
+  /** Whether it was seen lately. */
+  see(id: number): boolean {
+    if (this.#current.has(id)) return true
+    const isKnown = this.#former.has(id)
+    if (this.#current.size >= this.most / 2) {
+      this.#former = this.#current
+      this.#current = new Set()
+    }
+    this.#current.add(id)
+    return isKnown
+  }
+}
+
+const recentMost = 256
 
 export const idBytesOf = ({ eventId }: NewEvent): Uint8Array => {
   const bytes = EventIdBytes.toBytes(eventId)
@@ -49,9 +79,15 @@ export const idBytesOf = ({ eventId }: NewEvent): Uint8Array => {
 export const make = (db: Connection, catalog: Catalog): EventRows => {
   const insertEvent = db.prepare<
     [number, number, number, number, number, Uint8Array, string | null, Uint8Array | null, Uint8Array]
-  >("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stream, event_id) DO NOTHING")
-  const insertTagged = db.prepare<[number, number]>("INSERT INTO tagged (tag, position) VALUES (?, ?)")
-  const insertField = db.prepare<[number, number]>("INSERT INTO fields (term, position) VALUES (?, ?)")
+  >("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+  const versions = LsmIndex.make<[number, number, number]>(db, "versions", ["stream", "version", "position"])
+  const eventIds = LsmIndex.make<[number, Uint8Array, number]>(db, "event_ids", ["stream", "event_id", "position"])
+  const tagged = LsmIndex.make<[number, number]>(db, "tagged", ["tag", "position"])
+  const fields = LsmIndex.make<[number, number]>(db, "fields", ["term", "position"])
+  const recentStreams = new Recent(recentMost)
+  const recentTags = new Recent(recentMost)
+  const recentTerms = new Recent(recentMost)
+  const indexes = [versions, eventIds, tagged, fields]
   const selectTwin = db
     .prepare<[number, Uint8Array], [number, number, number, string | null, Buffer | null, Buffer]>(queries.twin)
     .raw()
@@ -62,11 +98,19 @@ export const make = (db: Connection, catalog: Catalog): EventRows => {
       const { data, metadata, tags } = event
       const kind = catalog.kindId(event)
       const columns = tagsToColumn(tags)
-      const { changes } = insertEvent.run(position, stream, version, kind, epochUs, idBytes, columns, metadata, data)
-      if (changes === 0) return false
-      if (tags.length > 0) for (const tag of new Set(tags)) insertTagged.run(catalog.makeTagId(tag), position)
-      if (metadata !== null) for (const term of termsOf(event)) insertField.run(term, position)
-      return true
+      insertEvent.run(position, stream, version, kind, epochUs, idBytes, columns, metadata, data)
+      const isRecent = recentStreams.see(stream)
+      versions.insert(isRecent, stream, version, position)
+      eventIds.insert(isRecent && version < nearIdsMost, stream, idBytes, position)
+      if (tags.length > 0) {
+        for (const name of new Set(tags)) {
+          const tag = catalog.makeTagId(name)
+          tagged.insert(recentTags.see(tag), tag, position)
+        }
+      }
+      if (metadata !== null) {
+        for (const term of termsOf(event)) fields.insert(recentTerms.see(term), term, position)
+      }
     },
 
     twin: (event, idBytes, stream) => {
@@ -83,6 +127,13 @@ export const make = (db: Connection, catalog: Catalog): EventRows => {
         bytes += byteLengthOf({ eventType: catalog.kind(kind).eventType, tags: tagsFromColumn(tags) }, payloadBytes)
       }
       return bytes
+    },
+
+    merge: events => {
+      for (const index of indexes) index.merge(events)
+    },
+    forget: () => {
+      for (const index of indexes) index.forget()
     }
   }
 }

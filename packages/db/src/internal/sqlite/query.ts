@@ -25,10 +25,11 @@ export const queries = {
   tagBackward: "SELECT position FROM tagged WHERE tag = ? AND position <= ? ORDER BY position DESC LIMIT ?",
   termForward: "SELECT position FROM fields WHERE term = ? AND position >= ? ORDER BY position LIMIT ?",
   termBackward: "SELECT position FROM fields WHERE term = ? AND position <= ? ORDER BY position DESC LIMIT ?",
-  placeInStream: "SELECT version, position FROM events WHERE stream = ? AND version >= ? ORDER BY version LIMIT 1",
-  streamForward: `SELECT position FROM events WHERE stream = ? AND version BETWEEN ? AND ?
+  placeInStream: "SELECT version, position FROM versions WHERE stream = ? AND version >= ? ORDER BY version LIMIT 1",
+  // Positions rise with versions; the order has to be that of a column that is answered, or the parts of the index are sorted and not merged.
+  streamForward: `SELECT position, version FROM versions WHERE stream = ? AND version BETWEEN ? AND ?
     ORDER BY version LIMIT ?`,
-  streamBackward: `SELECT position FROM events WHERE stream = ? AND version BETWEEN ? AND ?
+  streamBackward: `SELECT position, version FROM versions WHERE stream = ? AND version BETWEEN ? AND ?
     ORDER BY version DESC LIMIT ?`,
   allForward: "SELECT position, stream FROM events WHERE position >= ? ORDER BY position LIMIT ?",
   allBackward: "SELECT position, stream FROM events WHERE position <= ? ORDER BY position DESC LIMIT ?",

@@ -26,7 +26,8 @@ type SnapshotRow = [
   data: Buffer
 ]
 
-const ofStream = `SELECT ${Gathered.columns} FROM events WHERE stream = ? AND version BETWEEN ? AND ?`
+const ofStream = `SELECT ${Gathered.columns} FROM versions CROSS JOIN events USING (position, stream, version)
+  WHERE stream = ? AND version BETWEEN ? AND ?`
 
 /** The look-ups, by name, so that a test can ask SQLite how it would go about each. */
 export const queries = {

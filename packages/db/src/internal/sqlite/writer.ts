@@ -88,6 +88,7 @@ export const make = (
       return command === null ? null : applyCommand(command)
     })
     catalog.flush()
+    eventRows.merge(moving.eventCount)
     headRows.write(moving)
     return { replies, next: moving }
   }
@@ -112,6 +113,7 @@ export const make = (
   /** When the disk fails SQLite may give up the whole transaction, and with it what was applied before. */
   const takeBack = (): void => {
     catalog.forget()
+    eventRows.forget()
     if (!db.inTransaction) head = headRows.read()
   }
 
