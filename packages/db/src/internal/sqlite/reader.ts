@@ -26,13 +26,16 @@ type SnapshotRow = [
   data: Buffer
 ]
 
-const ofStream = `SELECT ${Gathered.columns} FROM versions CROSS JOIN events USING (position, stream, version)
-  WHERE stream = ? AND version BETWEEN ? AND ?`
+/** The positions first, which the parts of the index are merged for, and then their rows, in this order: of rows that are merged each is copied. */
+const ofStream = (direction: "ASC" | "DESC"): string => `SELECT ${Gathered.columns} FROM (
+    SELECT position AS place, version AS number FROM versions WHERE stream = ? AND version BETWEEN ? AND ?
+    ORDER BY version ${direction} LIMIT ?
+  ) CROSS JOIN events ON position = place LIMIT -1`
 
 /** The look-ups, by name, so that a test can ask SQLite how it would go about each. */
 export const queries = {
-  streamForward: `${ofStream} ORDER BY version LIMIT ?`,
-  streamBackward: `${ofStream} ORDER BY version DESC LIMIT ?`,
+  streamForward: ofStream("ASC"),
+  streamBackward: ofStream("DESC"),
   allForward: `SELECT ${Gathered.columns} FROM events WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?`,
   allBackward: `SELECT ${Gathered.columns} FROM events WHERE position BETWEEN ? AND ? ORDER BY position DESC LIMIT ?`,
   youngEnough: `SELECT id FROM streams WHERE updated_us + max_age_us >= ? AND max_age_us IS NOT NULL AND state = 0
