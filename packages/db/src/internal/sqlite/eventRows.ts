@@ -4,6 +4,7 @@ import { byteLengthOf, isSame, tagsFromColumn, tagsToColumn } from "./content.js
 import type { Connection } from "./database.js"
 import * as EventIdBytes from "./eventId.js"
 import { assertInvariant } from "./invariant.js"
+import { Lru } from "./lru.js"
 import * as LsmIndex from "./lsmIndex.js"
 import { termsOf } from "./term.js"
 
@@ -48,27 +49,15 @@ export const queries = {
 /** Of the ids of a stream, which come in no order. Those of a longer one lie on too many pages for two of them to be near each other. */
 const nearIdsMost = 16_384
 
-/** The numbers that were seen lately, of which so many are remembered, or half as many. */
-class Recent {
-  #current = new Set<number>()
-  #former = new Set<number>()
+/** Streams, tags and terms of each kind that count as seen lately. */
+const recentMax = 128
 
-  constructor(private readonly most: number) {}
-
-  /** Whether it was seen lately. */
-  see(id: number): boolean {
-    if (this.#current.has(id)) return true
-    const isKnown = this.#former.has(id)
-    if (this.#current.size >= this.most / 2) {
-      this.#former = this.#current
-      this.#current = new Set()
-    }
-    this.#current.add(id)
-    return isKnown
-  }
+/** Whether the number was seen lately. From now on it was. */
+const see = (recent: Lru<number, true>, id: number): boolean => {
+  const isRecent = recent.get(id) === true
+  if (!isRecent) recent.set(id, true)
+  return isRecent
 }
-
-const recentMost = 256
 
 export const idBytesOf = ({ eventId }: NewEvent): Uint8Array => {
   const bytes = EventIdBytes.toBytes(eventId)
@@ -84,9 +73,9 @@ export const make = (db: Connection, catalog: Catalog): EventRows => {
   const eventIds = LsmIndex.make<[number, Uint8Array, number]>(db, "event_ids", ["stream", "event_id", "position"])
   const tagged = LsmIndex.make<[number, number]>(db, "tagged", ["tag", "position"])
   const fields = LsmIndex.make<[number, number]>(db, "fields", ["term", "position"])
-  const recentStreams = new Recent(recentMost)
-  const recentTags = new Recent(recentMost)
-  const recentTerms = new Recent(recentMost)
+  const recentStreams = new Lru<number, true>(recentMax)
+  const recentTags = new Lru<number, true>(recentMax)
+  const recentTerms = new Lru<number, true>(recentMax)
   const indexes = [versions, eventIds, tagged, fields]
   const selectTwin = db
     .prepare<[number, Uint8Array], [number, number, number, string | null, Buffer | null, Buffer]>(queries.twin)
@@ -99,17 +88,17 @@ export const make = (db: Connection, catalog: Catalog): EventRows => {
       const kind = catalog.kindId(event)
       const columns = tagsToColumn(tags)
       insertEvent.run(position, stream, version, kind, epochUs, idBytes, columns, metadata, data)
-      const isRecent = recentStreams.see(stream)
+      const isRecent = see(recentStreams, stream)
       versions.insert(isRecent, stream, version, position)
       eventIds.insert(isRecent && version < nearIdsMost, stream, idBytes, position)
       if (tags.length > 0) {
         for (const name of new Set(tags)) {
           const tag = catalog.makeTagId(name)
-          tagged.insert(recentTags.see(tag), tag, position)
+          tagged.insert(see(recentTags, tag), tag, position)
         }
       }
       if (metadata !== null) {
-        for (const term of termsOf(event)) fields.insert(recentTerms.see(term), term, position)
+        for (const term of termsOf(event)) fields.insert(see(recentTerms, term), term, position)
       }
     },
 
