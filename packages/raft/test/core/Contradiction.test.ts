@@ -94,6 +94,15 @@ describe("a member whose leader has something else where it has committed", () =
   })
 
   it.each<[string, Message.Message]>([
+    ["follows it", appendEntries("b", 2, [9, 2], [2])],
+    ["it is within", appendEntries("b", 2, [8, 1], [2, 2])]
+  ])("is set aside where that is the last entry of its snapshot, and a batch %s", (_, message) => {
+    const member = new Member({ term: 2, base: snapshotAt(9, 1) })
+    assert.deepStrictEqual(member.receive(message), ["Contradicted forked by b at 9, last 9"])
+    assertSetAside(member)
+  })
+
+  it.each<[string, Message.Message]>([
     ["older ones that it has", appendEntries("b", 3, [0, 0], [1, 1])],
     ["those that are gone from its log", sendEntries("b", 3, [0, 0], [LogEntry.noop(1, 3)])],
     ["others behind what is committed", appendEntries("b", 3, [3, 2], [3])]

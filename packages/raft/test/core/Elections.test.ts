@@ -194,6 +194,24 @@ describe("bugs of others: terms and votes (§4.1)", () => {
     assert.strictEqual(member.state.role, "leader")
   })
 
+  it("the own vote is no vote where it is durable only after the election was lost, or in the next one", () => {
+    const member = candidate()
+    member.receive(voteReply("b", 1, 1))
+    member.receive(heartbeat("c", 1))
+    assert.deepStrictEqual(member.sync(), [])
+    assert.deepStrictEqual([member.state.role, member.state.leader], ["follower", "c"])
+
+    const again = candidate()
+    const late = again.state.issuedToken
+    again.feed({ _tag: "Campaign" })
+    again.receive(preVoteReply("b", 1, 2))
+    again.receive(voteReply("b", 2, 2))
+    assert.deepStrictEqual(again.persisted(late, 0), [])
+    assert.deepStrictEqual([again.state.role, again.state.term], ["candidate", 2])
+    again.sync()
+    assert.strictEqual(again.state.role, "leader")
+  })
+
   it("a group of one elects itself only when its vote is durable", () => {
     const member = new Member({ voters: ["a"] })
     assert.deepStrictEqual(member.timeOut(), ["Persist#1 term=1 vote=a", "Role candidate term=1 leader=-"])

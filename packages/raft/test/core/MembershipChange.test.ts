@@ -240,6 +240,26 @@ describe("Raft §4.2.1, catching up", () => {
     assert.strictEqual(member.configuration, "a b c d")
   })
 
+  it("a leader of one that has made a voter of a learner leads on by its answers, and no longer without", () => {
+    const member = new Member({ voters: ["a"] }).lead()
+    member.change(1, "Add", "b")
+    member.sync()
+    // as long as it learns nobody has to be heard
+    member.ticks(50)
+    assert.strictEqual(member.state.role, "leader")
+    // its round took too long, and so it takes another
+    for (let round = 0; round < 2; round++) member.receive(matched("b", 1, 2))
+    assert.strictEqual(member.configuration, "a b")
+    member.sync()
+    for (let at = 0; at < 50; at++) {
+      member.ticks(1)
+      member.receive(heartbeatReply("b", 1, 0))
+    }
+    assert.strictEqual(member.state.role, "leader")
+    member.ticks(20)
+    assert.strictEqual(member.state.role, "follower")
+  })
+
   it("a new leader promotes the learners it finds", () => {
     const log = [placed(1, 1, configuration("abc", "d"))]
     const member = new Member({ log, applied: 1 }).lead()

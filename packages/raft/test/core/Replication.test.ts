@@ -137,6 +137,40 @@ describe("Raft §5.3, log replication: the follower", () => {
     assert.strictEqual(member.state.lastIndex, 3)
   })
 
+  it.each([
+    ["the same", [1, 3, 3, 3, 5, 5, 5], [1, 3, 3, 3, 5, 5, 5], 1],
+    ["nothing", [1, 3, 3, 3, 5, 5, 5], [], 2],
+    ["less", [1, 3, 3, 3, 5, 5, 5], [1, 3, 3], 2],
+    ["more of an older term", [1, 3, 3, 3, 5, 5, 5], [1, 3, 3, 3, 3, 3, 3, 3, 3], 2],
+    ["another term in the middle, and as much", [1, 1, 1, 3, 3, 3, 5], [1, 1, 1, 2, 2, 2, 2], 2],
+    ["many terms that the leader never saw", [1, 1, 1, 7, 7, 7, 7], [1, 1, 1, 2, 3, 4, 5, 6], 2],
+    ["few entries of each of many terms that both have", [1, 2, 3, 4, 5, 6, 7], [1, 2, 3, 3, 3, 3, 3], 2],
+    ["other terms by turns", [1, 2, 2, 4, 4, 6, 6], [1, 1, 3, 3, 5, 5, 5], 4],
+    ["another term at each index", [1, 3, 5, 7, 9, 11], [1, 2, 4, 6, 8, 10], 6]
+  ] as const)("a follower that has %s: log %j beside %j in %i questions", (_, mine, theirs, expected) => {
+    const leader = new Member({ terms: [...mine], term: 11 }).lead(false)
+    const follower = new Member({ terms: [...theirs], term: 11 })
+    let questions = 0
+    let waiting = leader.raw({ _tag: "Receive", message: heartbeatReply("b", 12, 0) })
+    for (; questions < 12 && follower.state.lastTerm !== 12; questions++) {
+      const [question] = waiting.flatMap(output =>
+        output._tag === "Send" && output.message.to === "b" ? [output.message] : []
+      )
+      if (question === undefined) assert.fail("no question")
+      const [answer] = follower
+        .raw({ _tag: "Receive", message: { ...question, from: "b", to: "a" } })
+        .flatMap(output => (output._tag === "Send" || output._tag === "SendAfterPersist" ? [output.message] : []))
+      if (answer === undefined) assert.fail("no answer")
+      follower.sync()
+      waiting = leader.raw({ _tag: "Receive", message: { ...answer, from: "b", to: "a" } })
+    }
+    assert.deepStrictEqual(
+      follower.log.map(({ term }) => term),
+      [...mine, 12]
+    )
+    assert.strictEqual(questions, expected)
+  })
+
   const figure7 = {
     a: [1, 1, 1, 4, 4, 5, 5, 6, 6],
     b: [1, 1, 1, 4],
@@ -220,6 +254,17 @@ describe("bugs of others: replication and commit (§4.3)", () => {
     const answer = member.receive(appendEntries("c", 2, [3, 2], [], 3))
     assert.deepStrictEqual(answer, ["Commit 1", "after#2 AppendReply→c term=2 match=3"])
     assert.deepStrictEqual(member.sync(), ["Commit 3"])
+  })
+
+  it("a leader's write that is durable only when it leads no more commits nothing", () => {
+    const member = new Member().lead()
+    member.propose(1)
+    member.receive(heartbeat("b", 2))
+    assert.deepStrictEqual(member.sync(), [])
+    assert.deepStrictEqual([member.state.commitIndex, member.state.durableIndex], [1, 2])
+    // the other member never had it
+    member.receive(appendEntries("b", 2, [1, 1], [2], 2))
+    assert.deepStrictEqual([member.sync(), member.log.map(({ term }) => term)], [["Commit 2"], [1, 2]])
   })
 
   it("refusals that are old or overtaken move nothing back", () => {

@@ -416,6 +416,14 @@ describe("a snapshot's membership", () => {
     assert.include(voter.timeOut().join("\n"), "PreVote→b")
   })
 
+  it("makes a voter of a learner, which asks for elections from then on", () => {
+    const member = new Member({ log: [LogEntry.configuration(1, 1, placed(1, "bc", "a").configuration)] })
+    assert.deepStrictEqual(member.ticks(60), [])
+    member.receive(installSnapshot("b", 1, snapshotAt(9, 1, placed(5, "abc"))))
+    member.sync()
+    assert.include(member.timeOut().join("\n"), "PreVote→b")
+  })
+
   it("tells one that was removed", () => {
     const member = new Member()
     const outputs = member.receive(installSnapshot("b", 1, snapshotAt(9, 1, placed(5, "bc", "", "a"))))

@@ -67,6 +67,12 @@ describe("Raft §3.10, leadership transfer: the leader", () => {
     assert.deepStrictEqual(member.transfer(7, target), [`TransferRefused 7 ${reason} leader=a`])
   })
 
+  it("refuses one that is being removed as the target", () => {
+    const member = new Member().lead()
+    member.change(1, "Remove", "b")
+    assert.deepStrictEqual(member.transfer(7, "b"), ["TransferRefused 7 not_a_member leader=a"])
+  })
+
   it("refuses a second transfer, to the same or to another, and goes on with the first", () => {
     const member = new Member().lead()
     member.transfer(7, "b")
