@@ -144,6 +144,24 @@ describe("the log of a member with 31 entries applied, of which 5 are to stay", 
       assert.deepInclude(driver.status(), { appliedIndex: 31, firstIndex })
     })
   )
+
+  it.scoped("is cut on with what is applied next, once nobody is being sent a snapshot any more", () =>
+    Effect.gen(function* () {
+      let floor = 10
+      const { driver, lead, propose, work } = yield* makeMember({
+        compaction: { entriesMax: 20, tailEntries: 5 },
+        courier: { send: () => {}, stop: Effect.void, floor: () => floor, compacted: () => {} }
+      })
+      yield* lead
+      for (let count = 0; count < 30; count++) propose(encode("x"), () => {})
+      yield* work
+      assert.deepInclude(driver.status(), { appliedIndex: 31, firstIndex: 11 })
+      floor = all
+      propose(encode("x"), () => {})
+      yield* work
+      assert.deepInclude(driver.status(), { appliedIndex: 32, firstIndex: 28 })
+    })
+  )
 })
 
 describe("a leader that is one no more", () => {

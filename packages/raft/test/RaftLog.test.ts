@@ -154,7 +154,7 @@ describe("RaftLog", () => {
     })
   )
 
-  it.scoped("an entry of a later term than the member's is a defect, and so is a gap or a falling term", () =>
+  it.scoped("an entry of a later term than the member's is a defect, so is a gap, a repetition, a falling term", () =>
     Effect.gen(function* () {
       const staging = (...writes: ReadonlyArray<RaftLog.Write>) =>
         use(":memory:", log => {
@@ -165,6 +165,7 @@ describe("RaftLog", () => {
       yield* staging({ hardState: hardState(1), entries: [entry(2, 1)] })
       yield* staging({ hardState: hardState(3), entries: [entry(1, 3)] }, { entries: [entry(2, 2)] })
       yield* staging({ hardState: hardState(1), entries: [entry(1, 1)] }, { truncateFrom: 2, entries: [] })
+      yield* staging({ hardState: hardState(2), entries: row(1, 3, 1) }, { entries: [entry(2, 2)] })
     })
   )
 

@@ -309,6 +309,18 @@ describe("the file of a Raft log in its folder", () => {
     })
   )
 
+  it.scoped("a creation that fails when all but its name is there is refused, and not in the way of the next", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      // A link that leads nowhere has the name, and no file.
+      fs.symlinkSync("nowhere", filename)
+      assert.match(yield* refusal(filename), /cannot be opened.*EEXIST: file already exists/)
+      fs.rmSync(filename)
+      yield* use(filename, log => assert.strictEqual(log.lastIndex(), 0))
+      assert.deepStrictEqual(fs.readdirSync(path.dirname(filename)), ["raft.sqlite"])
+    })
+  )
+
   it.scoped("a folder that cannot be is refused with words", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile

@@ -6,8 +6,11 @@ import type { RaftCore } from "@reckon/raft"
 import * as Membership from "@reckon/raft/Membership"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import { type Receipt, type SnapshotChunk, SnapshotRefused } from "@reckon/raft/SnapshotChunk"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
+import * as TestClock from "effect/TestClock"
 import * as Courier from "../src/internal/snapshot/courier.js"
 
 const folder = Effect.acquireRelease(
@@ -45,7 +48,7 @@ const open = (onPiece: (chunk: SnapshotChunk, file: string) => Effect.Effect<Rec
       courier.send(order)
       return Effect.map(Queue.take(outcomes), ({ _tag }) => _tag)
     })
-    return { copies, send }
+    return { copies, courier, send }
   })
 
 const takeAll = (chunk: SnapshotChunk): Effect.Effect<Receipt, SnapshotRefused> =>
@@ -77,6 +80,24 @@ describe("the copy that members are sent", () => {
       assert.strictEqual(yield* send, "SnapshotFailed")
       assert.strictEqual(yield* send, "SnapshotDelivered")
       assert.lengthOf(copies, 2)
+    })
+  )
+
+  it.scoped("keeps the log behind it as long as it is on its way, and for half a minute after it was broken off", () =>
+    Effect.gen(function* () {
+      const floor = Effect.map(Clock.currentTimeMillis, now => courier.floor(now))
+      const isUnderWay = yield* Deferred.make<void>()
+      const { courier } = yield* open(() => Effect.zipRight(Deferred.succeed(isUnderWay, undefined), Effect.never))
+      assert.strictEqual(yield* floor, Number.POSITIVE_INFINITY)
+      courier.send(order)
+      yield* Deferred.await(isUnderWay)
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(yield* floor, 9)
+      yield* courier.stop
+      yield* TestClock.adjust(29_999)
+      assert.strictEqual(yield* floor, 9)
+      yield* TestClock.adjust(1)
+      assert.strictEqual(yield* floor, Number.POSITIVE_INFINITY)
     })
   )
 
