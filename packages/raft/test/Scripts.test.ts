@@ -34,12 +34,16 @@ describe("histories of a group of pure cores", () => {
 })
 
 describe("the table of histories", () => {
-  const rows = readFileSync(at("scripts/README.md"), "utf8")
-    .split("\n")
-    .filter(line => line.startsWith("| "))
-  const named = new Set(
-    rows
+  const readme = readFileSync(at("scripts/README.md"), "utf8")
+  /** The right-hand cells. */
+  const cellsOf = (text: string) =>
+    text
+      .split("\n")
+      .filter(line => line.startsWith("| "))
       .map(row => row.split("|")[2] ?? "")
+  const cells = cellsOf(readme)
+  const named = new Set(
+    cells
       .flatMap(cell => [...cell.matchAll(/`([\w./]+)`/g)].map(([, name = ""]) => name))
       .filter(name => name.endsWith(".test.ts") || /^[a-z]+(_\w+)+$/.test(name))
   )
@@ -54,5 +58,29 @@ describe("the table of histories", () => {
       names.filter(name => !named.has(name)),
       []
     )
+  })
+
+  it("names tests that are there", () => {
+    const missing = cells.flatMap(cell =>
+      [...cell.matchAll(/`([\w/]+\.test\.ts)`((?:,? "[^"]+")+)/g)].flatMap(([, file = "", list = ""]) => {
+        const source = readFileSync(at(file), "utf8")
+        return [...list.matchAll(/"([^"]+)"/g)]
+          .filter(([, title]) => !source.includes(`"${title}`))
+          .map(([title]) => `${file}: ${title}`)
+      })
+    )
+    assert.deepStrictEqual(missing, [])
+  })
+
+  it("says by name, or with a reason, what stands for each theme of others", () => {
+    const themes = cellsOf(readme.slice(readme.indexOf("(A.2)"))).filter(cell => cell.trim() !== "")
+    const open = themes.filter(
+      cell =>
+        cell.trim() !== "shown by" &&
+        !/not here: \w/.test(cell) &&
+        (!/`[a-z]+(_\w+)+`|"/.test(cell) || /\.test\.ts`(?! ")/.test(cell))
+    )
+    assert.deepStrictEqual(open, [])
+    assert.isAbove(themes.length, 100)
   })
 })
