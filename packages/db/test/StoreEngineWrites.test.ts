@@ -339,6 +339,32 @@ describe("a batch of entries", () => {
     assert.deepStrictEqual(dump(db), undisturbed)
   })
 
+  test("after which SQLite gave up their transaction, beneath a read that the disk refused, is not followed by any", open => {
+    const { db, writer } = open
+    const log = entries(
+      1,
+      [1, 2, 3].map(n => command(1, append("a", "any", event(n))))
+    )
+    writer.apply(log.slice(0, 1))
+    writer.commit()
+    const committed = dump(db)
+    writer.apply(log.slice(1, 2))
+    // As SQLite does it: what SQLITE_IOERR ends is the transaction, whoever met it.
+    db.exec("ROLLBACK")
+    for (const change of [() => writer.apply(log.slice(2)), writer.commit, writer.commitEach]) {
+      assert.throws(change, "transaction")
+      assert.deepStrictEqual(dump(db), committed)
+    }
+    writer.restore()
+    assert.strictEqual(writer.head().appliedIndex, 1)
+    writer.apply(log.slice(1))
+    const undisturbed = withWriter(other => {
+      other.writer.apply(log)
+      return dump(other.db)
+    })
+    assert.deepStrictEqual(dump(db), undisturbed)
+  })
+
   test("whose commit the disk has no room for is taken back in memory as it is in the file, whoever commits", open => {
     const { db, writer } = open
     const log = entries(

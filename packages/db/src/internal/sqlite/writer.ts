@@ -24,9 +24,11 @@ export interface Writer {
   readonly commitEach: () => () => void
   /**
    * To be called when a statement has met damage, be it a read. SQLite commits no transaction within which that happened: from now on each batch is one of its own, and where one is open nothing is applied
-   * any more before the file is opened anew.
+   * any more before {@link restore}, or before the file is opened anew.
    */
   readonly damaged: () => void
+  /** Gives up what is not committed, where that cannot be committed any more. Reads see the store as it was committed last, and what is applied next follows that. */
+  readonly restore: () => void
   /** To be called before the connection is closed. */
   readonly close: () => void
 }
@@ -103,18 +105,33 @@ export const make = (
   /** Who wants each batch committed. */
   let committingEach = 0
 
-  /** Whether the open transaction cannot be committed any more, with all that the batches in it had. Reads see that until the file is opened anew. */
+  /** Whether batches were applied in a transaction that was not committed yet. */
+  let isShared = false
+  /** Whether the open transaction cannot be committed any more, with all that the batches in it had. Reads see that until it is taken back, or the file is opened anew. */
   let isLost = false
 
+  /** Beneath a statement that the disk refuses to serve SQLite gives up the transaction itself, be it a read; one that has met damage it does not commit. */
+  const isGone = () => isLost || (isShared && !db.inTransaction)
+
   const assertSound = () => {
-    if (isLost) throw new Error("a page was found damaged within the open transaction, which SQLite then gives up")
+    if (isGone()) {
+      throw new Error(
+        "a page was found damaged, or could not be read, within the open transaction, which SQLite then gives up"
+      )
+    }
   }
 
   /** When the disk fails SQLite may give up the whole transaction, and with it what was applied before. */
   const takeBack = (): void => {
     catalog.forget()
     eventRows.forget()
-    if (!db.inTransaction) head = headRows.read()
+    if (db.inTransaction) return
+    // Should the disk not even tell how far that goes, nothing follows.
+    isLost = true
+    head = headRows.read()
+    isLost = false
+    isShared = false
+    bytes = 0
   }
 
   const commit = (): void => {
@@ -127,6 +144,7 @@ export const make = (
       takeBack()
       throw cause
     }
+    isShared = false
   }
 
   return {
@@ -143,9 +161,14 @@ export const make = (
       committingEach++
       if (db.inTransaction) isLost = true
     },
+    restore: () => {
+      if (!isGone()) return
+      if (db.inTransaction) db.exec("ROLLBACK")
+      takeBack()
+    },
     close: () => {
-      if (isLost) db.exec("ROLLBACK")
-      else commit()
+      if (!isGone()) commit()
+      else if (db.inTransaction) db.exec("ROLLBACK")
     },
     apply: entries => {
       if (entries.length === 0) return []
@@ -159,6 +182,7 @@ export const make = (
         if (!db.inTransaction) begin.run()
         const { next, replies } = batch(entries)
         head = next
+        isShared = true
         bytes += bytesIn(entries)
         if (committingEach > 0 || bytes >= transactionBytesMax) {
           commit()
