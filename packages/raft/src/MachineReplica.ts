@@ -29,7 +29,7 @@ import { SnapshotError, StateMachine } from "./StateMachine.js"
  * @since 0.1.0
  * @category models
  */
-export interface MachineReplica<out State> extends Required<Context.Tag.Service<StateMachine>> {
+export interface MachineReplica<out State> extends Required<Omit<Context.Tag.Service<StateMachine>, "restore">> {
   /** As the newest version sees it, and as of `appliedIndex`. */
   readonly state: () => State
   /** The replicated time as of `appliedIndex`, in milliseconds since 1970. */

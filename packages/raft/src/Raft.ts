@@ -17,11 +17,14 @@
 import * as ExitReason from "@reckon/otp/ExitReason"
 import * as GenServer from "@reckon/otp/GenServer"
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Compaction from "./Compaction.js"
 import * as Incarnation from "./Incarnation.js"
 import * as Admission from "./internal/driver/admission.js"
@@ -66,6 +69,11 @@ export interface Options<E, R> {
   readonly processName: string
   /** Opens what the member has anew at each start of the process; its scope closes with the process. */
   readonly open: Effect.Effect<Opened, E, R | Scope.Scope>
+  /**
+   * Why the member cannot be opened just now, where that may pass by itself: it is set aside then, says so, and is started anew once it can. Where this is absent, or has no answer, what cannot be opened
+   * fails the start.
+   */
+  readonly passing?: (error: E) => string | undefined
   /** Told of each change of role, term or known leader. */
   readonly onRoleChanged?: (change: RaftCore.RoleChanged) => Effect.Effect<void>
   /** Told of each configuration that comes in force, and may yet be taken back. */
@@ -85,6 +93,47 @@ export interface Options<E, R> {
  */
 export const tickDefault = Duration.millis(100)
 
+/** How often a member that was set aside looks whether that is over. */
+const probeEvery = Duration.seconds(5)
+const over = ExitReason.shutdown("what kept it out is over")
+
+/** Opens what the member has within a scope. */
+type OpenIn<E> = (scope: Scope.Scope) => Effect.Effect<Opened, E>
+
+const openerOf = <E, R>({ open }: Options<E, R>): Effect.Effect<OpenIn<E>, never, R | Scope.Scope> =>
+  Effect.map(
+    Effect.context<R | Scope.Scope>(),
+    context => scope =>
+      Effect.mapInputContext(open, (_: Context.Context<never>) => Context.add(context, Scope.Scope, scope))
+  )
+
+/** What the member has. Where it cannot be opened nothing of it stays open. */
+const whole = <E>(openIn: OpenIn<E>) =>
+  Effect.flatMap(Effect.scope, parent =>
+    Effect.flatMap(Scope.fork(parent, ExecutionStrategy.sequential), scope =>
+      Effect.tapErrorCause(openIn(scope), cause => Scope.close(scope, Exit.failCause(cause)))
+    )
+  )
+
+/** A member with nothing open, until it can be opened. */
+const standBy = <E>(
+  openIn: OpenIn<E>,
+  options: Pick<Options<E, never>, "group" | "onRoleChanged" | "self" | "voters">,
+  why: string
+) =>
+  Effect.gen(function* () {
+    const { group, onRoleChanged, self, voters } = options
+    const problem = `${why}. Until it can be opened, which is tried every few seconds, ${self} takes no part in the group "${group}"`
+    const isOver = Effect.map(Effect.exit(Effect.scoped(Effect.flatMap(Effect.scope, openIn))), Exit.isSuccess)
+    const member = Aside.unopened({ self, voters, problem, isOver })
+    yield* member.intake.lend
+    yield* Effect.logError(problem)
+    if (onRoleChanged !== undefined) {
+      yield* onRoleChanged({ _tag: "RoleChanged", role: "follower", term: 0, leader: undefined })
+    }
+    return member
+  })
+
 /**
  * Starts the member, linked to the calling process. What cannot be opened fails the start, and is no crash: the starter alone is told.
  *
@@ -96,8 +145,19 @@ export const startLink = <E, R>(options: Options<E, R>) =>
     GenServer.make(RaftProtocol, {
       init: (self: GenServer.Self<DriverInput>) =>
         Effect.gen(function* () {
+          yield* Effect.sync(() => self.unsafeSend({ _tag: "Probe" })).pipe(
+            Effect.delay(probeEvery),
+            Effect.forever,
+            Effect.forkScoped
+          )
           const transport = yield* RaftTransport
-          const { log, machine, trace } = yield* options.open
+          const openIn = yield* openerOf(options)
+          const opened = yield* Effect.either(whole(openIn))
+          if (Either.isLeft(opened)) {
+            const why = options.passing?.(opened.left)
+            return why === undefined ? yield* Effect.fail(opened.left) : yield* standBy(openIn, options, why)
+          }
+          const { log, machine, trace } = opened.right
           const wake = self.unsafeSend
           const admission = Admission.make(options)
           const snapshots = yield* Snapshots.make({ ...options, transport, log, machine, admission, wake })
@@ -169,8 +229,9 @@ export const startLink = <E, R>(options: Options<E, R>) =>
         isDriverInput(message)
           ? Effect.matchCauseEffect(driver.handle(message), {
               onSuccess: () => GenServer.noReply(driver),
-              onFailure: cause => {
+              onFailure: (cause): Effect.Effect<GenServer.Outcome<Driver.Driver, never, never>> => {
                 const damage = Cause.squash(cause)
+                if (damage instanceof Aside.Over) return Effect.succeed(GenServer.stop(over, driver))
                 return damage instanceof MachineDamaged
                   ? Effect.as(driver.setAside(damage), GenServer.noReply(Aside.make(driver)))
                   : Effect.failCause(cause)

@@ -32,7 +32,7 @@ export class SnapshotError extends Schema.TaggedError<SnapshotError>("@reckon/ra
 
 /**
  * What the machine keeps is damaged where the next entry needs it, and the same entry would find it so again. Thrown by `apply` and `persist`: the member then takes no part in
- * its group any more, until it is started anew. Everything else that they throw ends the member's process.
+ * its group any more, until it is started anew; or until the entry can be applied after all, of a machine that has a `restore`. Everything else that they throw ends the member's process.
  *
  * @since 0.1.0
  * @category errors
@@ -95,7 +95,7 @@ export class StateMachine extends Context.Tag("@reckon/raft/StateMachine")<
     /**
      * Takes the entries that follow `appliedIndex`, in their order, and answers one reply for each that it took. It may take only the first of them: a machine
      * with versions stops before an entry of a version that it does not know. Replies to no-ops are not looked at, and a configuration comes as a no-op. Throws {@link MachineDamaged}
-     * where no repetition can help.
+     * where no repetition can help, or none at once.
      */
     readonly apply: (entries: ReadonlyArray<LogEntry>) => ReadonlyArray<Uint8Array>
     /**
@@ -103,6 +103,11 @@ export class StateMachine extends Context.Tag("@reckon/raft/StateMachine")<
      * returned; it is asked again while the log is too long. Throws where that failed.
      */
     readonly persist?: () => number
+    /**
+     * Of a machine whose damage may pass, as a disk does that was away: makes it ready to be given again what follows `appliedIndex`, which may have fallen back. Asked every few seconds from
+     * {@link MachineDamaged} on, and may throw that. Once the entry that met the damage can be applied, the member is started anew.
+     */
+    readonly restore?: () => void
     /** Writes a consistent copy to a new file and tells the index it stands at. Does not hold up `apply` for longer than it takes to make the copy in memory. */
     readonly snapshot?: (filename: string) => Effect.Effect<{ readonly index: number }, SnapshotError>
     /** Replaces everything by the copy in the file, all or nothing; durable when it returns. */

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as ExitReason from "@reckon/otp/ExitReason"
 import * as Process from "@reckon/otp/Process"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import { MachineDamaged, StateMachine } from "@reckon/raft/StateMachine"
@@ -21,26 +22,27 @@ import {
 
 const damage = "page 7 is damaged"
 
-/** Its disk goes bad as soon as it is told so: a command finds a page that makes no sense, anything else none. */
-const fragile = () => {
+/** Its disk goes bad as soon as it is told so: a command finds a page that makes no sense, anything else none. `passing`: that may be over some time. */
+const fragile = (passing = false) => {
   const state = makeMachine()
-  const disk = { isBad: false }
+  const disk = { isBad: false, probes: 0 }
   const machine = StateMachine.of({
     ...state.machine,
     apply: entries => {
       if (disk.isBad && entries.some(({ kind }) => kind === "command")) throw new MachineDamaged({ detail: damage })
       return state.machine.apply(entries)
-    }
+    },
+    ...(passing ? { restore: () => void disk.probes++ } : {})
   })
   return { disk, state: { ...state, machine } }
 }
 
-const makeMembers = (names: ReadonlyArray<string>) =>
+const makeMembers = (names: ReadonlyArray<string>, passing = false) =>
   Effect.gen(function* () {
     const network = yield* RaftTransport.makeNetwork
     return yield* Effect.forEach(names, self =>
       Effect.gen(function* () {
-        const { disk, state } = fragile()
+        const { disk, state } = fragile(passing)
         const member = yield* makeMember(network, self, names, { state })
         return { member, disk, ref: yield* member.start }
       })
@@ -153,6 +155,71 @@ describe("a member whose machine is damaged", () => {
         assert.strictEqual(yield* whileTimePasses(propose(alone.member, "3")), "3")
         assert.deepStrictEqual(alone.member.applied, ["1", "2", "3"])
         assert.isUndefined(alone.member.client.problem())
+      })
+    ).pipe(Effect.provide(Process.layer))
+  )
+})
+
+describe("a member whose machine may be sound again", () => {
+  it.scoped("takes no part and is silent until what it could not apply can be applied, and begins anew then", () =>
+    listening(errors =>
+      Effect.gen(function* () {
+        const all = yield* makeMembers(["a", "b", "c"], true)
+        const leader = yield* leaderOf(all.map(({ member }) => member))
+        const bad = only(all.filter(({ member }) => member !== leader))
+        yield* proposeMany(leader, 1, 3)
+        yield* eventually(Effect.sync(() => bad.member.applied.length === 3))
+        bad.disk.isBad = true
+        yield* proposeMany(leader, 4, 6)
+        yield* eventually(hasProblem(bad.member))
+        yield* eventually(Effect.sync(() => bad.disk.probes >= 3))
+        const before = yield* bad.member.status
+        assert.deepInclude(before, { role: "follower", leader: null })
+        assert.include(before.problem ?? "", `${damage}. Until that can be read`)
+        assert.strictEqual(bad.member.applied.length, 3)
+        assert.deepStrictEqual(errors, [before.problem])
+        assert.isTrue(yield* Process.isAlive(bad.ref.pid))
+
+        bad.disk.isBad = false
+        const reason = yield* whileTimePasses(Process.awaitExit(bad.ref.pid))
+        assert.strictEqual(ExitReason.format(reason), "shutdown (what kept it out is over)")
+        // Its supervisor would.
+        yield* bad.member.start
+        yield* eventually(Effect.sync(() => bad.member.applied.length === 6))
+        assert.strictEqual((yield* bad.member.status).problem, null)
+        assert.deepStrictEqual(bad.member.applied, leader.applied)
+      })
+    ).pipe(Effect.provide(Process.layer))
+  )
+})
+
+describe("a member that cannot be opened just now", () => {
+  it.scoped("takes no part, says why, and begins anew once it can be", () =>
+    listening(errors =>
+      Effect.gen(function* () {
+        const network = yield* RaftTransport.makeNetwork
+        let why: string | undefined
+        const member = yield* makeMember(network, "a", ["a"], { inTheWay: () => why })
+        const first = yield* member.start
+        yield* whileTimePasses(propose(member, "1"))
+        yield* kill(first)
+        yield* Process.awaitExit(first.pid)
+        why = "its disk is away"
+        const second = yield* member.start
+        yield* whileTimePasses(Effect.sleep("1 minute"))
+        const status = yield* member.status
+        assert.deepInclude(status, { role: "follower", leader: null })
+        assert.include(status.problem ?? "", why)
+        assert.strictEqual((yield* whileTimePasses(Effect.flip(propose(member, "2"))))._tag, "NotLeader")
+        assert.strictEqual(member.client.problem(), status.problem)
+        assert.strictEqual((yield* whileTimePasses(Effect.flip(member.client.readBarrier)))._tag, "NotLeader")
+        assert.deepStrictEqual(errors, [status.problem])
+        assert.isTrue(yield* Process.isAlive(second.pid))
+
+        why = undefined
+        yield* whileTimePasses(Process.awaitExit(second.pid))
+        yield* member.start
+        assert.strictEqual(yield* whileTimePasses(propose(member, "3")), "2")
       })
     ).pipe(Effect.provide(Process.layer))
   )

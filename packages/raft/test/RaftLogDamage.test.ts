@@ -1,8 +1,9 @@
 import * as fs from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { configuration } from "@reckon/raft/LogEntry"
-import type Database from "better-sqlite3"
+import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
+import { makeRefusals } from "../src/internal/log/refusal.js"
 import {
   all,
   entry,
@@ -249,4 +250,22 @@ describe("damage to an old entry of a long Raft log", () => {
       yield* use(filename, log => assert.throws(() => log.entries(1, 1_000, 1e9), /the file .* is damaged/))
     })
   )
+})
+
+describe("a Raft log that the disk refuses to read", () => {
+  it("is told from one that cannot be written, for it may be read again", () => {
+    const { fromCause } = makeRefusals("raft.sqlite")
+    const told = (code: string) => fromCause(new Database.SqliteError("disk I/O error", code))
+    for (const code of ["SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS", "SQLITE_CORRUPT"]) {
+      assert.deepInclude(told(code), { unread: true, retryable: false })
+      assert.match(told(code).message, /check/)
+    }
+    assert.match(told("SQLITE_CORRUPT").message, advice)
+    for (const code of ["SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_BUSY", "SQLITE_NOTADB"]) {
+      assert.isFalse(told(code).unread)
+    }
+    const unread = fromCause(Object.assign(new Error("EIO: i/o error, read"), { syscall: "read" }))
+    assert.deepInclude(unread, { unread: true })
+    assert.match(unread.message, /cannot be read; check the disk/)
+  })
 })

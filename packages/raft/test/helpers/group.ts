@@ -57,6 +57,8 @@ export interface MemberOptions {
   readonly filename?: string
   readonly state?: ReturnType<typeof makeMachine>
   readonly trace?: (line: string) => void
+  /** What is in the way of its files just now; by default nothing ever is. */
+  readonly inTheWay?: () => string | undefined
 }
 
 export const makeMember = (
@@ -75,7 +77,13 @@ export const makeMember = (
       self,
       voters,
       processName,
-      open: Effect.succeed({ log, machine: state.machine, trace: options.trace }),
+      open: Effect.suspend(() => {
+        const why = options.inTheWay?.()
+        return why === undefined
+          ? Effect.succeed({ log, machine: state.machine, trace: options.trace })
+          : Effect.fail(why)
+      }),
+      ...(options.inTheWay === undefined ? {} : { passing: (why: string) => why }),
       ...(options.compaction === undefined ? {} : { compaction: options.compaction })
     }).pipe(Effect.provideService(RaftTransport.RaftTransport, transport))
     const client = yield* RaftClient.make({ group, self, processName }).pipe(

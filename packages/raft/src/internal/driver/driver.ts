@@ -26,7 +26,7 @@ import type { RaftLog } from "../../RaftLog.js"
 import type { Status } from "../../RaftProtocol.js"
 import type { RaftTransport } from "../../RaftTransport.js"
 import type { Snapshot } from "../../Snapshot.js"
-import type { MachineDamaged, StateMachine } from "../../StateMachine.js"
+import { MachineDamaged, type StateMachine } from "../../StateMachine.js"
 import * as Trace from "../../Trace.js"
 import { committedIndexOf } from "../core/incarnation.js"
 import { assertInvariant } from "../core/invariant.js"
@@ -81,6 +81,8 @@ export interface Driver {
   readonly handle: (input: DriverInput) => Effect.Effect<void>
   /** The member takes no part any more, for this reason: says so, and is closed. See `aside.ts` for what takes its place. */
   readonly setAside: (damage: MachineDamaged) => Effect.Effect<void>
+  /** Of a member that was set aside for its machine: whether that can take what it could not. */
+  readonly isOver: () => boolean
   /** Whoever has proposed is told that there will be no answer, and why. */
   readonly close: (detail: string) => void
 }
@@ -405,10 +407,32 @@ export const make = (options: DriverOptions): Driver => {
     Effect.suspend(() => {
       close(message)
       reads.refuse()
-      problem = `${message}. Until it is started anew ${core.id} takes no part in the group "${group}"`
+      const until =
+        machine.restore === undefined ? "it is started anew" : "that can be read, which is tried every few seconds,"
+      problem = `${message}. Until ${until} ${core.id} takes no part in the group "${group}"`
       const told = roleChanged({ _tag: "RoleChanged", role: "follower", term: core.term, leader: undefined })
       return Effect.zipRight(Effect.logError(problem), told)
     })
+
+  const isOver = (): boolean => {
+    if (machine.restore === undefined) return false
+    const goal = Math.min(core.applyIndex, reached + 1)
+    try {
+      machine.restore()
+      while (machine.appliedIndex() < goal) {
+        const applied = machine.appliedIndex()
+        const last = Math.min(core.applyIndex, applied + applyEntriesMax)
+        machine.apply(log.entries(applied + 1, last, applyBytesMax).map(forMachine))
+        // It stops where it does not know what follows; a new life says so.
+        if (machine.appliedIndex() === applied) return true
+      }
+      machine.persist?.()
+      return true
+    } catch (cause) {
+      if (cause instanceof MachineDamaged) return false
+      throw cause
+    }
+  }
 
   return {
     receive: messages => {
@@ -442,6 +466,7 @@ export const make = (options: DriverOptions): Driver => {
       }),
     close,
     setAside,
+    isOver,
     handle: input => {
       switch (input._tag) {
         case "Tick":
@@ -467,6 +492,8 @@ export const make = (options: DriverOptions): Driver => {
         case "Apply":
           scheduled.Apply = false
           return apply
+        case "Probe":
+          return Effect.void
         case "InstallSnapshot":
           return take(input)
         case "SnapshotDelivered":

@@ -9,6 +9,7 @@ export type DriverInput =
   | { readonly _tag: "Submit" }
   | { readonly _tag: "Flush" }
   | { readonly _tag: "Apply" }
+  | { readonly _tag: "Probe" }
   | InstallSnapshot
   | RaftCore.SnapshotDelivered
   | RaftCore.SnapshotFailed
@@ -20,6 +21,7 @@ const inputTags: ReadonlySet<string> = new Set([
   "Submit",
   "Flush",
   "Apply",
+  "Probe",
   "InstallSnapshot",
   "SnapshotDelivered",
   "SnapshotFailed"

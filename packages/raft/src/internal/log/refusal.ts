@@ -2,8 +2,11 @@
 import Database from "better-sqlite3"
 import { RaftLogError } from "../../RaftError.js"
 
+/** What may pass with a disk that was away. Within a statement SQLite says `SQLITE_CORRUPT` where it cannot read, as it does of damage. */
+const unread = /^SQLITE_(CORRUPT|IOERR$|IOERR_(CORRUPTFS|FSTAT|READ|SEEK|SHORT_READ)$)/
+
 export interface Refusals {
-  readonly refuse: (detail: string) => RaftLogError
+  readonly refuse: (detail: string, unread?: boolean) => RaftLogError
   /** Of something that was durable once. Nothing is guessed and nothing is mended: the peers have it. */
   readonly damaged: (what: string) => RaftLogError
   /** By another process, or by somebody else in this one. */
@@ -13,10 +16,11 @@ export interface Refusals {
 }
 
 export const makeRefusals = (filename: string): Refusals => {
-  const refuse = (detail: string) => new RaftLogError({ filename, detail })
-  const damaged = (what: string) =>
+  const refuse = (detail: string, unread = false) => new RaftLogError({ filename, detail, unread })
+  const damaged = (what: string, unread = false) =>
     refuse(
-      `${what} is damaged. Stop this member, move its whole folder away and start it with an empty one, which its peers fill. A group's only member has no peers: put back a copy of the folder`
+      `${what} is damaged. ${unread ? "SQLite says the same of a disk that cannot be read, so check that first. " : ""}Stop this member, move its whole folder away and start it with an empty one, which its peers fill. A group's only member has no peers: put back a copy of the folder`,
+      unread
     )
   const inUse = () => refuse("is in use by another process; stop that one or choose another data folder")
   return {
@@ -26,16 +30,19 @@ export const makeRefusals = (filename: string): Refusals => {
     fromCause: cause => {
       if (cause instanceof RaftLogError) return cause
       if (cause instanceof Error && "syscall" in cause) {
+        // A read from a file that is open says nothing of its folder.
+        if (cause.syscall === "read") return refuse(`cannot be read; check the disk (${cause.message})`, true)
         return refuse(`cannot be opened; check that its folder exists and is writable (${cause.message})`)
       }
       if (!(cause instanceof Database.SqliteError) || cause.code.startsWith("SQLITE_CONSTRAINT")) throw cause
       if (cause.code.startsWith("SQLITE_BUSY")) return inUse()
-      if (cause.code.startsWith("SQLITE_CORRUPT")) return damaged(`the file (${cause.message})`)
+      if (cause.code.startsWith("SQLITE_CORRUPT")) return damaged(`the file (${cause.message})`, true)
       if (cause.code === "SQLITE_NOTADB") {
         return damaged("this is not a log of this program, and if it was one, the beginning of the file")
       }
       return refuse(
-        `cannot be used; check the disk, its space and the rights on the file (${cause.code}: ${cause.message})`
+        `cannot be used; check the disk, its space and the rights on the file (${cause.code}: ${cause.message})`,
+        unread.test(cause.code)
       )
     }
   }
