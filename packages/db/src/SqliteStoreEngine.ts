@@ -9,10 +9,10 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { remedy } from "./internal/helpers/remedy.js"
+import { checkDisk, remedy } from "./internal/helpers/remedy.js"
 import * as Catalog from "./internal/sqlite/catalog.js"
 import * as Checkpoints from "./internal/sqlite/checkpoints.js"
-import { damaged } from "./internal/sqlite/damage.js"
+import { unusable } from "./internal/sqlite/damage.js"
 import * as Database from "./internal/sqlite/database.js"
 import { assertInvariant } from "./internal/sqlite/invariant.js"
 import * as Queries from "./internal/sqlite/query.js"
@@ -44,7 +44,7 @@ export interface Options {
  * @category models
  */
 export interface Condition {
-  /** Whether a page of it was found damaged. A read that finds one again then costs no batch its transaction, for none stays open. */
+  /** Whether a page of it was found damaged, or could not be read. A read that finds one again then costs no batch its transaction, for none stays open. */
   isDamaged: boolean
 }
 
@@ -78,7 +78,8 @@ const attempt = <A>(filename: string, body: () => A): Effect.Effect<A, StoreFile
 
 /** What to do about a file that is not used. */
 const advice = (filename: string): { readonly [Reason in StoreFileRefused["reason"]]: string } => ({
-  damaged: remedy(filename),
+  damaged: `${checkDisk}. ${remedy(filename)}`,
+  unreadable: `Check the disk. Where it has lost the file: ${remedy(filename)}`,
   foreign: `Name the folder of a store. If this is one, the beginning of the file is damaged. ${remedy(filename)}`,
   newer: "Start the release that wrote it, or a later one",
   in_use: "Stop what has it open, or name another folder",
@@ -115,16 +116,16 @@ const serve = (filename: string, first: Opened, condition: Condition) => {
 
   const lastPosition = () => opened.value.writer.head().lastPosition
 
-  /** What looks at events or at their tables, with damage told as such. */
+  /** What looks at events or at their tables, with what cannot be used told as such. */
   const looking = <A>(look: (value: Opened["value"]) => A): A => {
     try {
       return look(opened.value)
     } catch (cause) {
-      const what = damaged(cause)
-      if (what === undefined) throw cause
+      const finding = unusable(cause)
+      if (finding === undefined) throw cause
       condition.isDamaged = true
       opened.value.writer.damaged()
-      throw new StoreFileDamaged({ filename, what })
+      throw new StoreFileDamaged({ filename, ...finding })
     }
   }
 
@@ -133,6 +134,12 @@ const serve = (filename: string, first: Opened, condition: Condition) => {
     appliedTerm: () => opened.value.writer.head().appliedTerm,
     apply: entries => looking(({ writer }) => writer.apply(entries)),
     checkpoint: () => looking(({ checkpoint }) => checkpoint()),
+    restore: () =>
+      looking(({ writer }) => {
+        writer.restore()
+        // SQLite keeps what it has read, also where that makes no sense: it is read from the disk again.
+        opened.db.pragma("shrink_memory")
+      }),
     snapshot: file =>
       // SQLite copies nothing while a transaction is open on the connection.
       Effect.acquireUseRelease(

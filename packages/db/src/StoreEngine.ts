@@ -18,7 +18,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Command, Reply } from "./Command.js"
-import { remedy } from "./internal/helpers/remedy.js"
+import { checkDisk, remedy } from "./internal/helpers/remedy.js"
 
 /**
  * A committed log entry. `command` is `null` in entries that carry nothing for the store: a new leader's no-op, a change of members.
@@ -103,6 +103,7 @@ export type Absent = "not_found" | "deleted" | "tombstoned"
  * The file cannot be used as a store. Nothing in it was changed.
  *
  * - `damaged`: it is a store, and what it says cannot be true, or SQLite finds its pages broken;
+ * - `unreadable`: the disk refuses to read it;
  * - `foreign`: it is something else;
  * - `newer`: a later release wrote it;
  * - `in_use`: another engine or process has it open;
@@ -115,7 +116,7 @@ export class StoreFileRefused extends Schema.TaggedError<StoreFileRefused>("@rec
   "StoreFileRefused",
   {
     filename: Schema.String,
-    reason: Schema.Literal("damaged", "foreign", "newer", "in_use", "inaccessible"),
+    reason: Schema.Literal("damaged", "unreadable", "foreign", "newer", "in_use", "inaccessible"),
     /** What is wrong, and, of a file that was to be opened, what to do about it. */
     detail: Schema.String
   }
@@ -130,10 +131,10 @@ export class StoreFileRefused extends Schema.TaggedError<StoreFileRefused>("@rec
 }
 
 /**
- * SQLite finds a page of the file broken. What it holds besides is served as before.
+ * SQLite finds a page of the file broken, or the disk refuses to read it, which SQLite does not always tell apart. What it holds besides is served as before.
  *
- * It is thrown by what would have had to look at it, and so is a defect there: to ask the same again cannot help, and nothing is guessed and nothing mended. Where an entry of the log
- * needs the page, none that follows can be applied either.
+ * It is thrown by what would have had to look at it, and so is a defect there: to ask the same again at once cannot help, and nothing is guessed and nothing mended. Where an entry of the log
+ * needs the page, none that follows can be applied either, until the page can be read.
  *
  * @since 0.1.0
  * @category errors
@@ -143,11 +144,15 @@ export class StoreFileDamaged extends Schema.TaggedError<StoreFileDamaged>("@rec
   {
     filename: Schema.String,
     /** What of it. */
-    what: Schema.String
+    what: Schema.String,
+    /** `damaged`: SQLite finds it broken, or cannot read it; `unreadable`: the disk refuses to read it, and SQLite says so. */
+    how: Schema.optionalWith(Schema.Literal("damaged", "unreadable"), { default: () => "damaged" })
   }
 ) {
   override get message() {
-    return `${this.filename} is damaged: ${this.what}. ${remedy(this.filename)}`
+    return this.how === "damaged"
+      ? `${this.filename} is damaged: ${this.what}. ${checkDisk}. ${remedy(this.filename)}`
+      : `${this.filename} cannot be read: ${this.what}. Check the disk. Where it has lost the page: ${remedy(this.filename)}`
   }
 }
 
@@ -188,6 +193,9 @@ export interface Service {
    * Until then a crash of the process may take the engine back to an earlier applied index (never to a half applied batch), from which the log has to be replayed.
    */
   readonly checkpoint: () => number
+
+  /** To be called after damage was met, before anything is applied again: gives up what cannot be committed any more, and stands at an earlier applied index then, no earlier than was durable. */
+  readonly restore: () => void
 
   /**
    * Writes a consistent copy of the store to a new file, which may stand at a later index than the store did when it was asked: the answer says

@@ -15,6 +15,7 @@ const noReply = new Uint8Array(0)
 
 const reasons = {
   damaged: "damaged",
+  unreadable: "io",
   foreign: "damaged",
   newer: "unsupported",
   in_use: "io",
@@ -24,7 +25,7 @@ const reasons = {
 const snapshotError = ({ detail, filename, reason }: StoreFileRefused) =>
   new SnapshotError({ filename, reason: reasons[reason], detail })
 
-/** A start of the store's process would meet the same page again. */
+/** A start of the store's process would meet the same page again, unless it can be read by then. */
 const unlessDamaged = <A>(use: () => A): A => {
   try {
     return use()
@@ -45,6 +46,7 @@ export const make = (engine: Engine, signal: CommitSignal): Context.Tag.Service<
   return StateMachine.of({
     appliedIndex: engine.appliedIndex,
     persist: () => unlessDamaged(engine.checkpoint),
+    restore: () => unlessDamaged(engine.restore),
     snapshot: file => Effect.mapError(engine.snapshot(file), snapshotError),
     install: file =>
       Effect.map(Effect.mapError(engine.install(file), snapshotError), () => signal.notify(engine.appliedIndex())),

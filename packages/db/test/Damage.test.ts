@@ -1,11 +1,12 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as EventStore from "../src/EventStore.js"
+import { unusable } from "../src/internal/sqlite/damage.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
 import { type Service, StoreFileDamaged } from "../src/StoreEngine.js"
 import * as Stores from "../src/Stores.js"
@@ -281,4 +282,96 @@ describe("an append that needs a page of the file that makes no sense", () => {
       })
     )
   }
+})
+
+/** As SQLite throws it. */
+const thrown = (code: string) => new Database.SqliteError("disk I/O error", code)
+
+describe("a page that the disk refuses to read", () => {
+  it("is told by its code from damage where SQLite does so, and from a disk that cannot be written", () => {
+    const how = (code: string) => unusable(thrown(code))?.how
+    assert.strictEqual(how("SQLITE_CORRUPT"), "damaged")
+    assert.strictEqual(how("SQLITE_CORRUPT_INDEX"), "damaged")
+    for (const code of ["READ", "SHORT_READ", "CORRUPTFS", "FSTAT", "SEEK"]) {
+      assert.strictEqual(how(`SQLITE_IOERR_${code}`), "unreadable")
+    }
+    for (const code of [
+      "SQLITE_FULL",
+      "SQLITE_IOERR_WRITE",
+      "SQLITE_IOERR_FSYNC",
+      "SQLITE_IOERR_TRUNCATE",
+      "SQLITE_BUSY"
+    ]) {
+      assert.isUndefined(how(code), code)
+    }
+    assert.isUndefined(unusable(new Error("disk I/O error")))
+  })
+
+  it.scoped("takes no batch that was applied with it: what SQLite gave up beneath a read is applied again", () =>
+    Effect.gen(function* () {
+      const filename = path.join(yield* folder, "store.db")
+      const engine = yield* SqliteStoreEngine.make({ filename })
+      applyNext(engine, append("a", "any", event(1)))
+      engine.checkpoint()
+      const durable = engine.appliedIndex()
+      applyNext(engine, append("a", "any", event(2)))
+      const statements = Object.getPrototypeOf(new Database(":memory:").prepare("SELECT 1"))
+      const unread = vi.spyOn(statements, "all").mockImplementationOnce(function (this: Database.Statement) {
+        this.database.exec("ROLLBACK")
+        throw thrown("SQLITE_IOERR_READ")
+      })
+      assert.throws(
+        () => engine.listSnapshots({ streamId: "a", from: 0, count: 1 }),
+        `${filename} cannot be read: a page of it, says SQLite (SQLITE_IOERR_READ`
+      )
+      unread.mockRestore()
+      assert.throws(() => applyNext(engine, append("a", "any", event(3))), "within the open transaction")
+      engine.restore()
+      assert.strictEqual(engine.appliedIndex(), durable)
+      for (const n of [2, 3]) {
+        assert.deepStrictEqual(plain(applyNext(engine, append("a", "any", event(n)))), [success("a", n - 1, n - 1)])
+      }
+    })
+  )
+
+  it.scoped("keeps the node out of the store for as long as it is so, and not for longer", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* folder
+      const filename = path.join(dataDir, "stores", "default", "events.sqlite")
+      const logged: Array<string> = []
+      const log = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ logLevel, message }) => void logged.push(`${logLevel.label} ${String(message)}`))
+      )
+      const served = <A, E>(use: Effect.Effect<A, E, EventStore.Provided>) =>
+        Effect.provide(use, EventStore.layer({ dataDir, timeout: "1 second" })).pipe(Effect.provide(log))
+      yield* served(Effect.flatMap(EventStore.EventStore, store => store.append("a", "any", [large(1), large(2)])))
+      const [page] = leafOf(filename, "event_ids_1", 0)
+      const sound = fs.readFileSync(filename).subarray((page - 1) * 4096, page * 4096)
+      yield* served(
+        Effect.gen(function* () {
+          const store = yield* EventStore.EventStore
+          // To SQLite that is what a disk is that does not read.
+          harm(filename, page)
+          const error = yield* whileTimePasses(Effect.flip(store.append("a", "any", [large(3)])))
+          assert.include(error.message, "SQLite says the same of a disk that cannot be read")
+          yield* whileTimePasses(Effect.sleep("1 minute"))
+          assert.strictEqual(
+            (yield* whileTimePasses(Effect.flip(store.append("a", "any", [large(4)]))))._tag,
+            "NoQuorum"
+          )
+          assert.lengthOf(logged, 1, logged.join("\n"))
+
+          const file = fs.openSync(filename, "r+")
+          fs.writeSync(file, sound, 0, sound.length, (page - 1) * 4096)
+          fs.closeSync(file)
+          yield* whileTimePasses(Effect.sleep("10 seconds"))
+          // The one whose outcome was not known is there.
+          assert.strictEqual((yield* whileTimePasses(store.append("a", 2, [large(5)]))).version, 3)
+          assert.strictEqual((yield* whileTimePasses(store.read("a"))).events.length, 4)
+        })
+      )
+      assert.deepStrictEqual(logged.slice(1), ["WARN supervisor report"])
+    })
+  )
 })

@@ -3,12 +3,14 @@ import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as LogEntry from "@reckon/raft/LogEntry"
 import * as Membership from "@reckon/raft/Membership"
+import { RaftLogError } from "@reckon/raft/RaftError"
 import * as Repair from "@reckon/raft/Repair"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { inFolder } from "../src/internal/processes/storage.js"
+import { StoreFileRefused } from "../src/StoreEngine.js"
 import { folder } from "./helpers/processes.js"
 
 /** Opens the folder as the member, and gives its log a configuration with these voters. */
@@ -111,6 +113,24 @@ describe("the folder of a store", () => {
       yield* Effect.yieldNow()
       yield* Scope.close(killed, Exit.void)
       assert.strictEqual((yield* Fiber.join(successor)).engine.appliedIndex(), 0)
+    })
+  )
+})
+
+describe("a store whose files cannot be opened", () => {
+  it.scoped("waits for them where they were open before, and where that may pass", () =>
+    Effect.gen(function* () {
+      const storage = inFolder({ place: yield* folder, member: "n1", voters: ["n1"], traceBytesMax: 0 })
+      const refused = (reason: StoreFileRefused["reason"]) =>
+        new StoreFileRefused({ filename: "f", reason, detail: "" })
+      const log = (unread: boolean) => new RaftLogError({ filename: "f", detail: "", unread })
+      assert.isFalse(storage.mayPass(refused("unreadable")))
+      assert.isFalse(storage.mayPass(log(true)))
+      yield* Effect.scoped(storage.open)
+      for (const error of [refused("unreadable"), refused("damaged"), log(true)]) assert.isTrue(storage.mayPass(error))
+      for (const error of [refused("inaccessible"), refused("in_use"), refused("foreign"), log(false)]) {
+        assert.isFalse(storage.mayPass(error))
+      }
     })
   )
 })

@@ -42,6 +42,7 @@ const member = (store: Store) =>
       voters: store.voters,
       processName: StoreNames.store(store.id),
       open,
+      passing: error => (store.storage.mayPass(error) ? error.message : undefined),
       onRoleChanged: store.leadership.onRoleChanged,
       compaction: store.config.log,
       limits: { leaseTicks: leaseTicks(store) }

@@ -26,6 +26,8 @@ export interface Storage {
   readonly prepare: Effect.Effect<void, StoreFileRefused>
   /** Opens both anew for each life of the store's process. */
   readonly open: Effect.Effect<Opened, StoreFileRefused | RaftLogError, Scope.Scope>
+  /** Whether what was open before cannot be just now for want of a disk that reads: a store that was in service waits for that. One that never was is not put into service. */
+  readonly mayPass: (error: StoreFileRefused | RaftLogError) => boolean
 }
 
 const memberFile = (folder: string): string => path.join(folder, "member")
@@ -69,6 +71,7 @@ export const inFolder = (options: {
     })
   const turn = Effect.unsafeMakeSemaphore(1)
   const condition = { isDamaged: false }
+  let wasOpen = false
   const prepare = Effect.try({ try: () => Folder.make(folder), catch: inaccessible })
   return {
     place: folder,
@@ -99,8 +102,13 @@ export const inFolder = (options: {
         traceBytesMax === 0
           ? undefined
           : yield* TraceFile.make({ filename: path.join(folder, "raft.trace"), bytesMax: traceBytesMax })
+      wasOpen = true
       return { log, engine, trace }
-    })
+    }),
+    // Of damage and of a disk that cannot be read SQLite says the same.
+    mayPass: error =>
+      wasOpen &&
+      (error._tag === "RaftLogError" ? error.unread : error.reason === "unreadable" || error.reason === "damaged")
   }
 }
 
@@ -111,5 +119,10 @@ export const inFolder = (options: {
 export const inMemory: Effect.Effect<Storage, never, Scope.Scope> = Effect.gen(function* () {
   const engine = yield* SqliteStoreEngine.make({ filename: ":memory:" })
   const log = yield* RaftLog.make({ filename: ":memory:" })
-  return { place: "memory", prepare: Effect.void, open: Effect.succeed({ log, engine, trace: undefined }) }
+  return {
+    place: "memory",
+    prepare: Effect.void,
+    open: Effect.succeed({ log, engine, trace: undefined }),
+    mayPass: () => false
+  }
 }).pipe(Effect.orDie)

@@ -3,13 +3,14 @@ import * as path from "node:path"
 import * as Folder from "@reckon/raft/Folder"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
+import { isUnread } from "./damage.js"
 import { BrokenInvariant } from "./invariant.js"
 import { applicationId, migrations } from "./schema.js"
 
 export type Connection = Database.Database
 
 /** Why a file is not used as a store. */
-export type Reason = "damaged" | "foreign" | "newer" | "in_use" | "inaccessible"
+export type Reason = "damaged" | "unreadable" | "foreign" | "newer" | "in_use" | "inaccessible"
 
 /** Thrown here only; the public module turns it into its error. */
 export class Refused extends Error {
@@ -28,7 +29,7 @@ const reasonOf = (code: string): Reason => {
   if (code === "SQLITE_NOTADB") return "foreign"
   if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) return "in_use"
   if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_ERROR") return "damaged"
-  return "inaccessible"
+  return isUnread(code) ? "unreadable" : "inaccessible"
 }
 
 const refusalOf = (cause: unknown): Refused => {
