@@ -28,6 +28,7 @@ import * as Scope from "effect/Scope"
 import * as Compaction from "./Compaction.js"
 import * as Incarnation from "./Incarnation.js"
 import * as Admission from "./internal/driver/admission.js"
+import { isDamage } from "./internal/driver/applying.js"
 import * as Aside from "./internal/driver/aside.js"
 import * as Driver from "./internal/driver/driver.js"
 import { type DriverInput, isDriverInput } from "./internal/driver/input.js"
@@ -37,7 +38,7 @@ import type * as RaftCore from "./RaftCore.js"
 import type { RaftLog } from "./RaftLog.js"
 import { RaftProtocol } from "./RaftProtocol.js"
 import { RaftTransport } from "./RaftTransport.js"
-import { MachineDamaged, type StateMachine } from "./StateMachine.js"
+import type { StateMachine } from "./StateMachine.js"
 
 /**
  * What a member has for one life of its process.
@@ -232,7 +233,7 @@ export const startLink = <E, R>(options: Options<E, R>) =>
               onFailure: (cause): Effect.Effect<GenServer.Outcome<Driver.Driver, never, never>> => {
                 const damage = Cause.squash(cause)
                 if (damage instanceof Aside.Over) return Effect.succeed(GenServer.stop(over, driver))
-                return damage instanceof MachineDamaged
+                return isDamage(damage)
                   ? Effect.as(driver.setAside(damage), GenServer.noReply(Aside.make(driver)))
                   : Effect.failCause(cause)
               }

@@ -1,6 +1,7 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as ExitReason from "@reckon/otp/ExitReason"
 import * as Process from "@reckon/otp/Process"
+import { RaftLogError } from "@reckon/raft/RaftError"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import { MachineDamaged, StateMachine } from "@reckon/raft/StateMachine"
 import * as Effect from "effect/Effect"
@@ -188,6 +189,35 @@ describe("a member whose machine may be sound again", () => {
         yield* eventually(Effect.sync(() => bad.member.applied.length === 6))
         assert.strictEqual((yield* bad.member.status).problem, null)
         assert.deepStrictEqual(bad.member.applied, leader.applied)
+      })
+    ).pipe(Effect.provide(Process.layer))
+  )
+})
+
+describe("a member whose log cannot be read just now", () => {
+  it.scoped("takes no part and is silent until it can, and begins anew then", () =>
+    listening(errors =>
+      Effect.gen(function* () {
+        const network = yield* RaftTransport.makeNetwork
+        const member = yield* makeMember(network, "a", ["a"])
+        const first = yield* member.start
+        yield* whileTimePasses(propose(member, "1"))
+        const unread = vi.spyOn(member.log, "entries").mockImplementation(() => {
+          throw new RaftLogError({ filename: "log", detail: "its disk is away", unread: true })
+        })
+        const error = yield* whileTimePasses(Effect.flip(propose(member, "2")))
+        assert.deepInclude(error, { _tag: "ProposalUnknown", detail: "log: its disk is away" })
+        yield* whileTimePasses(Effect.sleep("1 minute"))
+        const status = yield* member.status
+        assert.deepInclude(status, { role: "follower", leader: null })
+        assert.deepStrictEqual(errors, [status.problem])
+        assert.isTrue(yield* Process.isAlive(first.pid))
+
+        unread.mockRestore()
+        yield* whileTimePasses(Process.awaitExit(first.pid))
+        yield* member.start
+        assert.strictEqual(yield* whileTimePasses(propose(member, "3")), "3")
+        assert.deepStrictEqual(member.applied, ["1", "2", "3"])
       })
     ).pipe(Effect.provide(Process.layer))
   )

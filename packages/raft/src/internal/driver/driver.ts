@@ -26,13 +26,14 @@ import type { RaftLog } from "../../RaftLog.js"
 import type { Status } from "../../RaftProtocol.js"
 import type { RaftTransport } from "../../RaftTransport.js"
 import type { Snapshot } from "../../Snapshot.js"
-import { MachineDamaged, type StateMachine } from "../../StateMachine.js"
+import type { StateMachine } from "../../StateMachine.js"
 import * as Trace from "../../Trace.js"
 import { committedIndexOf } from "../core/incarnation.js"
 import { assertInvariant } from "../core/invariant.js"
 import type { Courier } from "../snapshot/courier.js"
 import * as Administration from "./administration.js"
 import type { Admission } from "./admission.js"
+import * as Applying from "./applying.js"
 import { baseOf } from "./base.js"
 import * as Contradiction from "./contradiction.js"
 import type { DriverInput } from "./input.js"
@@ -80,8 +81,8 @@ export interface Driver {
   readonly status: () => Status
   readonly handle: (input: DriverInput) => Effect.Effect<void>
   /** The member takes no part any more, for this reason: says so, and is closed. See `aside.ts` for what takes its place. */
-  readonly setAside: (damage: MachineDamaged) => Effect.Effect<void>
-  /** Of a member that was set aside for its machine: whether that can take what it could not. */
+  readonly setAside: (damage: Applying.Damage) => Effect.Effect<void>
+  /** Of a member that was set aside: whether what comes next can be read and applied. */
   readonly isOver: () => boolean
   /** Whoever has proposed is told that there will be no answer, and why. */
   readonly close: (detail: string) => void
@@ -89,13 +90,6 @@ export interface Driver {
 
 /** Messages from peers that may wait in the queue; more are dropped, and Raft sends them again. */
 const receivedMax = 4096
-/** What one transaction of the state machine takes, so that no apply keeps heartbeats waiting for long. */
-const applyBytesMax = 4 * 1024 * 1024
-const applyEntriesMax = 1024
-
-/** To the state machine an entry that concerns only the group is a no-op, which moves its applied index. */
-const forMachine = (entry: LogEntry.LogEntry): LogEntry.LogEntry =>
-  entry.kind === "configuration" ? LogEntry.noop(entry.index, entry.term) : entry
 
 const totalBytes = (entries: ReadonlyArray<LogEntry.LogEntry>): number => {
   let bytes = 0
@@ -157,6 +151,8 @@ export const make = (options: DriverOptions): Driver => {
   let installing: Snapshot | undefined
   /** Why this member was set aside. */
   let problem: string | undefined
+  /** Whether that may be over some time. */
+  let mayPass = false
   /** The newest term in which two led, as far as was said. */
   let secondLeaderTerm = 0
   /** Whether something was sent since the last flush. */
@@ -355,11 +351,8 @@ export const make = (options: DriverOptions): Driver => {
     })
 
   const apply = Effect.suspend(() => {
-    const applied = machine.appliedIndex()
-    if (installing !== undefined || applied >= core.applyIndex) return Effect.void
-    const last = Math.min(core.applyIndex, applied + applyEntriesMax)
-    const entries = log.entries(applied + 1, last, applyBytesMax)
-    const answers = machine.apply(entries.map(forMachine))
+    if (installing !== undefined || machine.appliedIndex() >= core.applyIndex) return Effect.void
+    const { answers, applied, entries } = Applying.applyNext(log, machine, core.applyIndex)
     reached = machine.appliedIndex()
     assertInvariant(machine.appliedIndex() === applied + answers.length, "the machine answers every entry it takes", {
       applied,
@@ -403,36 +396,17 @@ export const make = (options: DriverOptions): Driver => {
     proposals.close(detail)
   }
 
-  const setAside = ({ message }: MachineDamaged): Effect.Effect<void> =>
+  const setAside = (damage: Applying.Damage): Effect.Effect<void> =>
     Effect.suspend(() => {
+      const { message } = damage
+      mayPass = Applying.mayPass(damage, machine)
       close(message)
       reads.refuse()
-      const until =
-        machine.restore === undefined ? "it is started anew" : "that can be read, which is tried every few seconds,"
+      const until = mayPass ? "that can be read, which is tried every few seconds," : "it is started anew"
       problem = `${message}. Until ${until} ${core.id} takes no part in the group "${group}"`
       const told = roleChanged({ _tag: "RoleChanged", role: "follower", term: core.term, leader: undefined })
       return Effect.zipRight(Effect.logError(problem), told)
     })
-
-  const isOver = (): boolean => {
-    if (machine.restore === undefined) return false
-    const goal = Math.min(core.applyIndex, reached + 1)
-    try {
-      machine.restore()
-      while (machine.appliedIndex() < goal) {
-        const applied = machine.appliedIndex()
-        const last = Math.min(core.applyIndex, applied + applyEntriesMax)
-        machine.apply(log.entries(applied + 1, last, applyBytesMax).map(forMachine))
-        // It stops where it does not know what follows; a new life says so.
-        if (machine.appliedIndex() === applied) return true
-      }
-      machine.persist?.()
-      return true
-    } catch (cause) {
-      if (cause instanceof MachineDamaged) return false
-      throw cause
-    }
-  }
 
   return {
     receive: messages => {
@@ -466,7 +440,7 @@ export const make = (options: DriverOptions): Driver => {
       }),
     close,
     setAside,
-    isOver,
+    isOver: () => mayPass && Applying.isOver(log, machine, Math.min(core.applyIndex, reached + 1)),
     handle: input => {
       switch (input._tag) {
         case "Tick":

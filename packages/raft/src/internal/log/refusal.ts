@@ -3,12 +3,12 @@ import Database from "better-sqlite3"
 import { RaftLogError } from "../../RaftError.js"
 
 /** What may pass with a disk that was away. Within a statement SQLite says `SQLITE_CORRUPT` where it cannot read, as it does of damage. */
-const unread = /^SQLITE_(CORRUPT|IOERR$|IOERR_(CORRUPTFS|FSTAT|READ|SEEK|SHORT_READ)$)/
+const unread = /^SQLITE_(CORRUPT|IOERR_(CORRUPTFS|FSTAT|READ|SEEK|SHORT_READ)$)/
 
 export interface Refusals {
   readonly refuse: (detail: string, unread?: boolean) => RaftLogError
   /** Of something that was durable once. Nothing is guessed and nothing is mended: the peers have it. */
-  readonly damaged: (what: string) => RaftLogError
+  readonly damaged: (what: string, unread?: boolean) => RaftLogError
   /** By another process, or by somebody else in this one. */
   readonly inUse: () => RaftLogError
   /** For what SQLite or the file system has thrown; anything else is a defect, and thrown again. */
