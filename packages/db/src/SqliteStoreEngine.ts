@@ -132,6 +132,7 @@ const serve = (filename: string, first: Opened, condition: Condition) => {
   const service: Service = {
     appliedIndex: () => opened.value.writer.head().appliedIndex,
     appliedTerm: () => opened.value.writer.head().appliedTerm,
+    setbacks: () => opened.value.writer.setbacks(),
     apply: entries => looking(({ writer }) => writer.apply(entries)),
     checkpoint: () => looking(({ checkpoint }) => checkpoint()),
     restore: () =>

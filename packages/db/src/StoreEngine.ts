@@ -170,6 +170,11 @@ export interface Service {
   readonly appliedTerm: () => number
 
   /**
+   * How often this engine fell back to an earlier applied index, because the disk did not take or give what it had to. Whoever finds it unchanged, and asks the same engine, is shown no earlier state than before.
+   */
+  readonly setbacks: () => number
+
+  /**
    * Applies `entries` as one, together with the new applied index and term: after a crash either all of them are applied or none is, nor what came after them.
    * Answers each entry in order, `null` for one without a command.
    *

@@ -272,6 +272,9 @@ export interface StoreReader
     | "subscribe"
   > {}
 
+/** How often a read is tried that a setback has overtaken. */
+const triesMax = 5
+
 const inTime = { timeout: Duration.seconds(10) } as const
 
 /** How a reader can fail to answer at all. */
@@ -296,7 +299,7 @@ export const make = (options: {
   readonly engine: ServiceHandle.ServiceHandle<Engine>
   readonly signal: CommitSignal
 }): StoreReader => {
-  const { raft, readers, signal, store } = options
+  const { engine, raft, readers, signal, store } = options
 
   // ── freshness ──
 
@@ -306,8 +309,27 @@ export const make = (options: {
     Overloaded: () => Effect.fail(new Overloaded({ detail: "too many reads wait at the leader" }))
   })
 
+  /** Tells, asked later, whether all that was seen since was at least as new as what is seen now. */
+  const watch = (): (() => boolean) => {
+    const current = engine.current()
+    const setbacks = current?.setbacks()
+    return () => engine.current() === current && current?.setbacks() === setbacks
+  }
+
+  /** What the barrier has waited for may be taken back before it is read: by a commit that fails, or with the store's process, whose next life begins where its file stands. */
+  const fresh = <A, E>(read: Effect.Effect<A, E>, tries = triesMax): Effect.Effect<A, E | NoQuorum | Overloaded> =>
+    Effect.suspend(() => {
+      const isUnbroken = watch()
+      return Effect.flatMap(Effect.zipRight(barrier, Effect.exit(read)), exit => {
+        if (isUnbroken()) return exit
+        return tries > 1
+          ? fresh(read, tries - 1)
+          : new NoQuorum({ store, detail: "this node takes back again and again what it has applied" })
+      })
+    })
+
   const asFresh = <A, E>(consistency: Consistency, read: Effect.Effect<A, E>) =>
-    consistency === "linearizable" ? Effect.zipRight(barrier, read) : read
+    consistency === "linearizable" ? fresh(read) : read
 
   // ── asking a reader ──
 
@@ -340,7 +362,7 @@ export const make = (options: {
 
   const ofEngine = (look: (engine: Engine) => number) =>
     Effect.suspend(() => {
-      const current = options.engine.current()
+      const current = engine.current()
       return current === undefined ? Effect.fail(notInService(store)) : Effect.succeed(look(current))
     })
   const lastPosition = ofEngine(engine => engine.lastPosition())

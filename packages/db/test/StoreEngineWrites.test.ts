@@ -375,8 +375,9 @@ describe("a batch of entries", () => {
     writer.commit()
     const committed = dump(db)
     const statements = Object.getPrototypeOf(db.prepare("COMMIT"))
-    for (const commit of [writer.commit, writer.commitEach]) {
+    for (const [before, commit] of [writer.commit, writer.commitEach].entries()) {
       writer.apply(log.slice(1, 2))
+      assert.strictEqual(writer.setbacks(), before)
       // As SQLite does it: a commit that fails ends the transaction.
       const full = vi.spyOn(statements, "run").mockImplementationOnce(() => {
         db.exec("ROLLBACK")
@@ -384,7 +385,7 @@ describe("a batch of entries", () => {
       })
       assert.throws(commit, /disk is full/)
       full.mockRestore()
-      assert.strictEqual(writer.head().appliedIndex, 1)
+      assert.deepStrictEqual([writer.head().appliedIndex, writer.setbacks()], [1, before + 1])
       assert.deepStrictEqual(dump(db), committed)
       assert.throws(() => writer.apply(log.slice(2)), /without a gap/)
     }

@@ -17,6 +17,8 @@ export const queries = { ...EventRows.queries, ...SnapshotRows.queries } as cons
 
 export interface Writer {
   readonly head: () => Head.Head
+  /** How often the head has fallen back. */
+  readonly setbacks: () => number
   readonly apply: (entries: ReadonlyArray<Entry>) => ReadonlyArray<Reply | null>
   /** Ends the transaction that batches share, if one is open. */
   readonly commit: () => void
@@ -62,6 +64,7 @@ export const make = (
   const appending = Appending.make(catalog, eventRows, retention, streams, conditions)
 
   let head = headRows.read()
+  let setbacks = 0
 
   const applyOperation = (operation: Operation, moving: Head.MovingHead, at: number): Reply[number] => {
     const nowUs = Math.max(at, moving.lastEpochUs)
@@ -128,7 +131,9 @@ export const make = (
     if (db.inTransaction) return
     // Should the disk not even tell how far that goes, nothing follows.
     isLost = true
-    head = headRows.read()
+    const taken = headRows.read()
+    if (taken.appliedIndex < head.appliedIndex) setbacks++
+    head = taken
     isLost = false
     isShared = false
     bytes = 0
@@ -149,6 +154,7 @@ export const make = (
 
   return {
     head: () => head,
+    setbacks: () => setbacks,
     commit,
     commitEach: () => {
       commit()
@@ -160,6 +166,14 @@ export const make = (
     damaged: () => {
       committingEach++
       if (db.inTransaction) isLost = true
+      else if (isShared) {
+        // What reads see has fallen back already. Whoever waits for what is applied has to know.
+        try {
+          takeBack()
+        } catch {
+          // Nothing is applied any more as long as the disk does not even tell how far that goes, and the damage itself is told.
+        }
+      }
     },
     restore: () => {
       if (!isGone()) return
