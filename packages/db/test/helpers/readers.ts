@@ -1,3 +1,4 @@
+import type { RecordedEvent } from "@reckon/client/Event"
 import * as Pool from "@reckon/otp/Pool"
 import * as ServiceHandle from "@reckon/otp/ServiceHandle"
 import * as Effect from "effect/Effect"
@@ -46,3 +47,6 @@ export const makeReaders = (
 
 /** A page of what is here. */
 export const first = { from: 0, count: 100, direction: "forward", asOf: null, consistency: "local" } as const
+
+export const ids = (events: ReadonlyArray<RecordedEvent>) => events.map(({ eventId }) => eventId)
+export const idsOf = (...ns: ReadonlyArray<number>) => ns.map(n => event(n).eventId)
