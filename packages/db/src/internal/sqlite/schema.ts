@@ -1,6 +1,5 @@
 import type Database from "better-sqlite3"
 import { backfill } from "./backfill.js"
-import type * as Lsm from "./lsmIndex.js"
 
 /** Marks a file as a Reckon store (`PRAGMA application_id`): "RCKN". */
 export const applicationId = 0x52434b4e
@@ -100,7 +99,7 @@ CREATE TABLE snapshots (
 const parts = [0, 1, 2]
 
 /** The parts of an index, see `lsmIndex.ts`, as far as they are not there, and the view that is all of them. */
-const lsmIndex = (name: Lsm.Name, columns: string, key: string): string => `
+const lsmIndex = (name: string, columns: string, key: string): string => `
 ${parts.map(part => `CREATE TABLE IF NOT EXISTS ${name}_${part} (${columns}, PRIMARY KEY (${key})) STRICT, WITHOUT ROWID;`).join("\n")}
 CREATE VIEW ${name} AS ${parts.map(part => `SELECT * FROM ${name}_${part}`).join(" UNION ALL ")};
 `
