@@ -23,7 +23,10 @@ import { RaftTransport } from "./RaftTransport.js"
 export interface RaftClient {
   /** The state machine's reply, once the command is committed and applied. */
   readonly propose: (payload: Uint8Array) => Effect.Effect<Uint8Array, ProposeError>
-  /** Returns once this member has applied everything that was acknowledged anywhere before the call: what is read then is linearizable. */
+  /**
+   * Returns once this member has applied everything that was acknowledged anywhere before the call: what is read then is linearizable. Of a machine that can fall back to an earlier index, when its disk
+   * fails or with the member's process, only where it did not since the call.
+   */
   readonly readBarrier: Effect.Effect<void, ReadError>
   /**
    * Adds a member, as a learner whom its leader makes a voter once it keeps up, or removes one for ever. Answers the index at which the change is
