@@ -99,6 +99,8 @@ const appliedIndexIn = (filename: string): number => {
 
 const serve = (filename: string, first: Opened, condition: Condition) => {
   let opened = first
+  /** Of the files that stood here before. */
+  let setbacksBefore = 0
   if (condition.isDamaged) opened.value.writer.damaged()
 
   const install = (file: string) =>
@@ -107,6 +109,7 @@ const serve = (filename: string, first: Opened, condition: Condition) => {
       index => {
         const appliedIndex = opened.value.writer.head().appliedIndex
         assertInvariant(index >= appliedIndex, "a copy does not take the store back", { index, appliedIndex })
+        setbacksBefore += opened.value.writer.setbacks()
         opened.value.close()
         // Should this fail there is no store to go on with: a defect, after which the owner opens what is there.
         opened = Database.replace(opened.db, filename, file, fromConnection)
@@ -132,7 +135,7 @@ const serve = (filename: string, first: Opened, condition: Condition) => {
   const service: Service = {
     appliedIndex: () => opened.value.writer.head().appliedIndex,
     appliedTerm: () => opened.value.writer.head().appliedTerm,
-    setbacks: () => opened.value.writer.setbacks(),
+    setbacks: () => setbacksBefore + opened.value.writer.setbacks(),
     apply: entries => looking(({ writer }) => writer.apply(entries)),
     checkpoint: () => looking(({ checkpoint }) => checkpoint()),
     restore: () =>

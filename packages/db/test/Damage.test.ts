@@ -330,6 +330,10 @@ describe("a page that the disk refuses to read", () => {
       for (const n of [2, 3]) {
         assert.deepStrictEqual(plain(applyNext(engine, append("a", "any", event(n)))), [success("a", n - 1, n - 1)])
       }
+      const copy = `${filename}.copy`
+      yield* engine.snapshot(copy)
+      yield* engine.install(copy)
+      assert.strictEqual(engine.setbacks(), 1)
     })
   )
 
