@@ -73,12 +73,12 @@ export const aimsOf = (results: Results): ReadonlyArray<Aim> => {
   const isLarge = loaded !== undefined && loaded.full.events >= memoryEvents
 
   return [
-    ...(["bare", "postgres", "emmett"] as const).map(
+    ...(["bare", "postgres", "postgres-light", "emmett"] as const).map(
       (peer): Aim => ({
         title: `embedded / ${peer}: appends/s, ${aimCallers} callers`,
         value: ratio(appends("embedded"), appends(peer)),
         relation: "≥",
-        bound: { bare: 0.5, postgres: 2, emmett: 5 }[peer]
+        bound: { bare: 0.5, postgres: 2, "postgres-light": 2, emmett: 5 }[peer]
       })
     ),
     {

@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util"
 import * as Either from "effect/Either"
 
-export const subjectNames = ["embedded", "cluster", "bare", "postgres", "emmett"] as const
+export const subjectNames = ["embedded", "cluster", "bare", "postgres", "postgres-light", "emmett"] as const
 
 export type SubjectName = (typeof subjectNames)[number]
 

@@ -50,6 +50,7 @@ const titles: Record<SubjectName, string> = {
   cluster: "Reckon, three nodes",
   bare: "bare better-sqlite3",
   postgres: "PostgreSQL",
+  "postgres-light": "PostgreSQL, fewer indexes",
   emmett: "Emmett, SQLite"
 }
 
@@ -69,7 +70,8 @@ const placeOf = (
         const { endpoints, folder } = yield* Effect.mapError(makeCluster, failed)
         return Either.right({ subject: name, endpoints, folder: path.join(folder, "data") })
       }
-      case "postgres": {
+      case "postgres":
+      case "postgres-light": {
         const programs = yield* postgresServer.programs
         if (Option.isNone(programs)) return Either.left(`no server; ${postgresServer.installCommand}`)
         if (!Peers.isInstalled("pg")) return Either.left(`no npm pg; ${Peers.installCommand}`)
@@ -109,8 +111,10 @@ const makeWorker = (options: { readonly place: Place; readonly events: number })
 
 type Worker = Effect.Effect.Success<ReturnType<typeof makeWorker>>
 
+const isPostgres = (name: SubjectName): boolean => name === "postgres" || name === "postgres-light"
+
 /** Whether the process that is killed is the one that holds the store. */
-const isHere = ({ subject }: Place): boolean => subject !== "cluster" && subject !== "postgres"
+const isHere = ({ subject }: Place): boolean => subject !== "cluster" && !isPostgres(subject)
 
 const fill = (worker: Worker, place: Place, plan: Plan): Effect.Effect<Loaded, SubjectFailed> =>
   Effect.gen(function* () {
@@ -131,7 +135,7 @@ const fill = (worker: Worker, place: Place, plan: Plan): Effect.Effect<Loaded, S
   })
 
 /** Those whose failures are our own. */
-export const isOurs = (name: SubjectName): boolean => name !== "postgres" && name !== "emmett"
+export const isOurs = (name: SubjectName): boolean => !isPostgres(name) && name !== "emmett"
 
 /** Starts the store and fills it. Left: why it is not here, and how to get it. */
 export const open = (

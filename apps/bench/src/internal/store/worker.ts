@@ -28,7 +28,8 @@ const open = (place: Place) => {
     case "cluster":
       return reckon.cluster(place)
     case "postgres":
-      return postgres.make(place)
+    case "postgres-light":
+      return postgres.make(place, place.subject === "postgres")
   }
 }
 

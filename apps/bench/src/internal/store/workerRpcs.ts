@@ -15,7 +15,7 @@ const OfCluster = Schema.Struct({
 })
 
 const OfPostgres = Schema.Struct({
-  subject: Schema.Literal("postgres"),
+  subject: Schema.Literal("postgres", "postgres-light"),
   host: Schema.String,
   port: Schema.Int,
   user: Schema.String
