@@ -58,6 +58,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { CommitSignal } from "./CommitSignal.js"
+import * as WallClock from "./internal/processes/wallClock.js"
 import { assertInvariant } from "./internal/sqlite/invariant.js"
 import { type Absent, type Service as Engine, StoreFileDamaged } from "./StoreEngine.js"
 import * as StoreNames from "./StoreNames.js"
@@ -129,7 +130,7 @@ const reader = ({ engine, store }: Options) => {
     const begun = state.clock.unsafeCurrentTimeNanos()
     let outcome: GenServer.Outcome<State, A, E>
     try {
-      outcome = query(current, Number(begun / 1000n))
+      outcome = query(current, WallClock.nowUs(state.clock))
     } catch (defect) {
       if (defect instanceof StoreFileDamaged) {
         const failed = GenServer.fail(new NoQuorum({ store, detail: defect.message }), state)

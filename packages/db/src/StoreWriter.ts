@@ -39,7 +39,6 @@ import * as GenServer from "@reckon/otp/GenServer"
 import * as Pool from "@reckon/otp/Pool"
 import type { RaftClient } from "@reckon/raft/RaftClient"
 import * as Arr from "effect/Array"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -50,6 +49,7 @@ import * as Schema from "effect/Schema"
 import * as Command from "./Command.js"
 import type { ConditionCheck } from "./internal/processes/conditionCheck.js"
 import { bytesOf, Operation, streamsOf } from "./internal/processes/operation.js"
+import * as WallClock from "./internal/processes/wallClock.js"
 import { assertInvariant } from "./internal/sqlite/invariant.js"
 import * as StoreNames from "./StoreNames.js"
 
@@ -146,9 +146,9 @@ const writer = ({ raft, size, store }: Options) => {
   /** Proposes one command and splits its answer among the requests that it was made of. */
   const commit = (requests: ReadonlyArray<Request>): Effect.Effect<void> =>
     Effect.gen(function* () {
-      const nanos = yield* Clock.currentTimeNanos
+      const at = yield* Effect.map(Effect.clock, WallClock.nowUs)
       const operations = requests.flatMap(request => request.operations)
-      const bytes = yield* raft.propose(Command.encode({ at: Number(nanos / 1000n), operations }))
+      const bytes = yield* raft.propose(Command.encode({ at, operations }))
       return yield* Command.decodeReply(bytes)
     }).pipe(
       Effect.catchTags({

@@ -155,7 +155,11 @@ describe("StoreReader", () => {
         const order: Array<string> = []
         const clock = yield* Effect.clock
         let nanos = 0n
-        const timed: Clock.Clock = { ...clock, unsafeCurrentTimeNanos: () => nanos }
+        const timed: Clock.Clock = {
+          ...clock,
+          unsafeCurrentTimeMillis: () => Number(nanos / 1_000_000n),
+          unsafeCurrentTimeNanos: () => nanos
+        }
         const { engine, handle, reader } = yield* Effect.withClock(makeReaders({ size: 1 }), timed)
         yield* handle.provide({
           ...engine,
