@@ -5,7 +5,6 @@
  * which keeps a stream's appends in order, repetitions included. Everything is bounded: requests under way, appends and bytes in a
  * request, appends and bytes that wait or are under way.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -20,11 +19,12 @@ import type { Attempts, History } from "./attempts.js"
 import { history } from "./attempts.js"
 import { conclude } from "./conclude.js"
 import type { Appends } from "./service.js"
+import * as Steady from "./steady.js"
 
 type Result = Either.Either<Appended, AppendFailure>
 
 interface Waiting extends Admitted {
-  /** Milliseconds on `Clock`. */
+  /** By `Steady.millis`. */
   readonly deadline: number
   /** Told once; does nothing when told again. */
   readonly settle: (result: Result) => void
@@ -130,7 +130,7 @@ export const make = Effect.fnUntraced(function* (options: {
               members.forEach((member, index) => member.settle(conclude([member.append], results[index], history)))
             }),
           onFailure: error =>
-            Effect.flatMap(Clock.currentTimeMillis, now => {
+            Effect.flatMap(Steady.millis, now => {
               const expired = error.retryable ? members.filter(member => member.deadline <= now) : members
               settleAll(expired.length === 0 ? members : expired, error)
               const left = expired.length === 0 ? [] : members.filter(member => member.deadline > now)
@@ -225,7 +225,7 @@ export const make = Effect.fnUntraced(function* (options: {
     })
 
   const append = (one: Append): Effect.Effect<Appended, AppendFailure> =>
-    Effect.flatMap(Clock.currentTimeMillis, now =>
+    Effect.flatMap(Steady.millis, now =>
       Effect.async<Appended, AppendFailure>(resume => {
         const admitted = admit(one, limits)
         if (Either.isLeft(admitted)) return resume(Effect.fail(admitted.left))
@@ -237,7 +237,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
   /** A slice of an `appendAll`: as many as one request takes. */
   const appendSlice = (slice: ReadonlyArray<Append>): Effect.Effect<ReadonlyArray<Result>> =>
-    Effect.flatMap(Clock.currentTimeMillis, now =>
+    Effect.flatMap(Steady.millis, now =>
       Effect.async<ReadonlyArray<Result>>(resume => {
         const admitted = slice.map(one => admit(one, limits))
         const taken = admitted.filter(Either.isRight)

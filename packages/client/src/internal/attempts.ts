@@ -5,12 +5,13 @@
  * what its answers mean). Any other *write* is repeated only while every attempt surely had no effect. Deleting a stream once more, or saving a snapshot once more, would undo
  * what somebody else did in between, and its answer would speak of their work: so where an attempt may have taken effect, the caller is told so, and decides.
  */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import { NoQuorum, OutcomeUnknown, Overloaded, type RequestTooLarge, Unreachable } from "../StoreError.js"
 import { Lost } from "./lost.js"
 import type { Call, Failure, Peers } from "./peers.js"
+import * as Steady from "./steady.js"
 
 /** What the attempts of one request have met so far. */
 export interface History {
@@ -46,7 +47,7 @@ export interface Attempts {
   readonly peers: Peers
   readonly timeoutMillis: number
   readonly attemptTimeoutMillis: number
-  /** Attempts until one ends the matter or the deadline (milliseconds on `Clock`) has come, keeping book in `history`. */
+  /** Attempts until one ends the matter or the deadline (`Steady.millis`) has come, keeping book in `history`. */
   readonly until: <A, E extends Failure>(
     call: Call<A, E>,
     options: { readonly deadline: number; readonly history: History; readonly kind: Kind }
@@ -117,7 +118,7 @@ export const make = (options: {
   }
 
   const until: Attempts["until"] = (call, options) =>
-    Effect.clockWith(clock => attempt(call, options, clock, clock.unsafeCurrentTimeMillis()))
+    Effect.clockWith(clock => attempt(call, options, clock, Steady.millisOn(clock)))
 
   const attempt = <A, E extends Failure>(
     call: Call<A, E>,
@@ -138,7 +139,7 @@ export const make = (options: {
       },
       onFailure: error =>
         Effect.zipRight(
-          failed(error, { ...options, index, tookMillis: clock.unsafeCurrentTimeMillis() - began }),
+          failed(error, { ...options, index, tookMillis: Steady.millisOn(clock) - began }),
           until(call, options)
         )
     })
@@ -167,7 +168,7 @@ export const make = (options: {
       lately = book
       if (kind === "write" && book.uncertain !== undefined) return yield* Effect.fail(verdict(book))
       const pause = yield* pauseMillis(book.tries)
-      yield* Effect.sleep(Math.max(0, Math.min(pause, deadline - (yield* Clock.currentTimeMillis))))
+      yield* Effect.sleep(Math.max(0, Math.min(pause, deadline - (yield* Steady.millis))))
     })
 
   return {
@@ -176,7 +177,7 @@ export const make = (options: {
     verdict,
     now: (call, kind, book = history()) =>
       Effect.clockWith(clock => {
-        const began = clock.unsafeCurrentTimeMillis()
+        const began = Steady.millisOn(clock)
         return attempt(call, { deadline: began + timeoutMillis, history: book, kind }, clock, began)
       })
   }

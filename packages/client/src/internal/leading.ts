@@ -8,6 +8,7 @@
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { NodeStatus } from "../StoreRpcs.js"
+import * as Steady from "./steady.js"
 
 /** How long a look is good for. */
 const goodForMillis = 3_000
@@ -23,7 +24,7 @@ export const make = (options: {
   readonly prefer: (index: number) => void
   /** How a node sees itself; null where it does not say. */
   readonly status: (index: number) => Effect.Effect<Pick<NodeStatus, "role" | "term"> | null>
-  readonly clock: Pick<Clock.Clock, "unsafeCurrentTimeMillis">
+  readonly clock: Pick<Clock.Clock, "unsafeCurrentTimeNanos">
   readonly run: (look: Effect.Effect<void>) => void
 }): Leading => {
   const { clock, count, prefer, preferred, run, status } = options
@@ -46,14 +47,14 @@ export const make = (options: {
     Effect.ensuring(
       Effect.sync(() => {
         isLooking = false
-        nextMillis = clock.unsafeCurrentTimeMillis() + goodForMillis
+        nextMillis = Steady.millisOn(clock) + goodForMillis
       })
     )
   )
 
   return {
     served: () => {
-      if (isLooking || count < 2 || clock.unsafeCurrentTimeMillis() < nextMillis) return
+      if (isLooking || count < 2 || Steady.millisOn(clock) < nextMillis) return
       isLooking = true
       run(look)
     }

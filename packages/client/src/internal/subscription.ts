@@ -2,7 +2,6 @@
  * A subscription that outlives the node that serves it.
  */
 import * as Chunk from "effect/Chunk"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { RecordedEvent } from "../Event.js"
@@ -14,6 +13,7 @@ import { defectsMax, history, note, pauseMillis } from "./attempts.js"
 import type { Calls } from "./calls.js"
 import { checked } from "./checked.js"
 import { Lost } from "./lost.js"
+import * as Steady from "./steady.js"
 
 /** A connection that held this long, in milliseconds, has served, even if there was nothing to deliver. */
 const heldMillis = 1000
@@ -44,7 +44,7 @@ export const make =
             ? calls.PositionAt({ store, epochUs: Number.MAX_SAFE_INTEGER, consistency: "linearizable" })
             : calls.GetVersion({ store, streamId, consistency: "linearizable" })
         let next = from === "origin" ? 0 : from === "current" ? (yield* last) + 1 : from
-        let deadline = (yield* Clock.currentTimeMillis) + timeoutMillis
+        let deadline = (yield* Steady.millis) + timeoutMillis
         let book: History = history()
         let since: number | undefined
         let delivered = false
@@ -66,7 +66,7 @@ export const make =
           Stream.unwrapScoped(
             Effect.gen(function* () {
               const batches = yield* peers.follow(index, { streamId, from: next }, attemptTimeoutMillis)
-              since = yield* Clock.currentTimeMillis
+              since = yield* Steady.millis
               return Stream.mapChunks(batches, fresh)
             })
           )
@@ -79,7 +79,7 @@ export const make =
         })
 
         const recover = Effect.fnUntraced(function* (index: number, error: ReadFailure | StreamTombstoned | Lost) {
-          const now = yield* Clock.currentTimeMillis
+          const now = yield* Steady.millis
           if (delivered || (since !== undefined && now - since >= heldMillis)) {
             book = history()
             deadline = now + timeoutMillis
