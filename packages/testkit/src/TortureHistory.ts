@@ -115,6 +115,9 @@ export type Stored = typeof Stored.Type
  * A `Call` has one end at most: a `Return`; a `Fail`, which says that it surely had no effect and never will; or an `Unknown`, which says nothing. `Holds` is a
  * page of all that one node holds once everything is healed, in order.
  *
+ * A `Fault` is what was meant. What it did is a `Node`, which is `full` and `free` by its disk, and a `Link`, which goes one way and may be cut several times over; a node
+ * that ends by itself has an `Exit`. The histories of earlier runs do not have these two.
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -127,6 +130,17 @@ export const Entry = Schema.Union(
   Schema.TaggedStruct("Fault", { atMillis, kind: Schema.String, detail: Schema.String }),
   Schema.TaggedStruct("Leader", { atMillis, node: Schema.String, term: Schema.Number }),
   Schema.TaggedStruct("Exit", { atMillis, node: Schema.String, how: Schema.String }),
+  Schema.TaggedStruct("Node", {
+    atMillis,
+    node: Schema.String,
+    became: Schema.Literal("started", "ended", "held", "released", "full", "free")
+  }),
+  Schema.TaggedStruct("Link", {
+    atMillis,
+    from: Schema.String,
+    to: Schema.String,
+    became: Schema.Literal("cut", "healed")
+  }),
   Schema.TaggedStruct("Settled", { atMillis, afterMillis: Schema.Number }),
   Schema.TaggedStruct("NotSettled", { atMillis, detail: Schema.String }),
   Schema.TaggedStruct("Holds", { node: Schema.String, events: Schema.Array(Stored) })

@@ -29,11 +29,14 @@ const makeRun = (held: ReadonlyArray<string>) =>
         const journal = yield* TortureHistory.make(path.join(folder, "history.jsonl"))
         yield* TestClock.adjust("1500 millis")
         yield* journal.write({ _tag: "Begin", seed: 12, nodes: 2, means: "by magic" })
+        yield* journal.write({ _tag: "Node", node: "n0", became: "started" })
+        yield* journal.write({ _tag: "Node", node: "n1", became: "started" })
         yield* journal.write({ _tag: "Leader", node: "n0", term: 1 })
         yield* journal.write({ _tag: "Call", id: 1, client: "c0", operation: append(1) })
         yield* journal.write({ _tag: "Return", id: 1, answer: { _tag: "Appended", version: 0, position: 0 } })
         yield* journal.write({ _tag: "Fault", kind: "full disk", detail: "" })
         yield* journal.write({ _tag: "Exit", node: "n1", how: "code 1" })
+        yield* journal.write({ _tag: "Node", node: "n1", became: "started" })
         yield* journal.write({ _tag: "Fault", kind: "full disk", detail: "" })
         yield* journal.write({ _tag: "Call", id: 2, client: "c0", operation: append(2) })
         yield* TestClock.adjust("3 seconds")
@@ -62,6 +65,7 @@ describe("the report of a torture run", () => {
           "faults       full disk (2)",
           "leaders      1 seen",
           "unavailable  3000 ms at the longest, from 1.5 s on",
+          "recovery     3000 ms at the longest, from 1.5 s on, while one majority was up",
           "settled      70 ms after all was healed",
           "exits        n1 with code 1 (1)",
           "full disk    by magic",
@@ -75,13 +79,25 @@ describe("the report of a torture run", () => {
   it.scoped("says what is wrong, the shortest description first", () =>
     Effect.gen(function* () {
       const report = yield* Effect.flatMap(makeRun(["e1"]), Torture.judge)
-      const [seed, first, second] = Torture.render(report).split("\n").slice(9)
+      const [seed, first, second] = Torture.render(report).split("\n").slice(10)
       assert.strictEqual(seed, "seed 12: 2 VIOLATIONS")
       assert.strictEqual(
         first,
         "  Lost: the append of e2 to s by c0 was acknowledged at version 1, and e2 is not there"
       )
       assert.match(second ?? "", /^ {2}NotLinearizable: stream s/)
+    })
+  )
+
+  it.scoped("judges a run of which nobody wrote down what its nodes became", () =>
+    Effect.gen(function* () {
+      const folder = yield* makeRun(["e1", "e2"])
+      const file = path.join(folder, "history.jsonl")
+      const lines = fs.readFileSync(file, "utf8").split("\n")
+      fs.writeFileSync(file, lines.filter(line => !line.includes('"_tag":"Node"')).join("\n"))
+      const report = yield* Torture.judge(folder)
+      assert.deepStrictEqual(report.violations, [])
+      assert.include(report.summary, "recovery     unknown")
     })
   )
 

@@ -33,6 +33,11 @@ export const make = (options: {
   const each = <E>(targets: ReadonlyArray<number>, act: (at: number) => Effect.Effect<void, E>) =>
     Effect.forEach(targets, act, { concurrency: targets.length, discard: true })
 
+  const name = (at: number) => nodes.names[at] ?? ""
+  const link = (from: number, to: number, became: "cut" | "healed") =>
+    journal.write({ _tag: "Link", from: name(from), to: name(to), became })
+  const diskBecame = (became: "full" | "free") => journal.write({ _tag: "Node", node: name(diskNode), became })
+
   /** Does the fault, waits, and takes it back. */
   const inflict = (fault: Schedule.Fault): Effect.Effect<void> => {
     switch (fault._tag) {
@@ -64,17 +69,25 @@ export const make = (options: {
             ...(fault.way === "from" ? [] : [{ from: peer, to: node }])
           ]
         })
-        return Effect.forEach(ways, ({ from, to }) => links.cut(from, to)).pipe(
+        return Effect.forEach(ways, ({ from, to }) => Effect.zipRight(links.cut(from, to), link(from, to, "cut"))).pipe(
           Effect.zipRight(Effect.sleep(fault.millis)),
-          Effect.zipRight(Effect.forEach(ways, ({ from, to }) => links.heal(from, to, fault.heal), { discard: true }))
+          Effect.zipRight(
+            Effect.forEach(
+              ways,
+              ({ from, to }) => Effect.zipRight(links.heal(from, to, fault.heal), link(from, to, "healed")),
+              { discard: true }
+            )
+          )
         )
       }
       case "FullDisk":
         return disk
           .fill(nodes.pid(diskNode), fault.slackBytes)
           .pipe(
+            Effect.zipRight(diskBecame("full")),
             Effect.zipRight(Effect.sleep(fault.millis)),
-            Effect.zipRight(Effect.suspend(() => disk.free(nodes.pid(diskNode))))
+            Effect.zipRight(Effect.suspend(() => disk.free(nodes.pid(diskNode)))),
+            Effect.zipRight(diskBecame("free"))
           )
     }
   }

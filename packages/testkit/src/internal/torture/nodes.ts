@@ -89,6 +89,9 @@ export const make = (options: {
       return found
     }
 
+    const became = (at: number, became: "started" | "ended" | "held" | "released") =>
+      journal.write({ _tag: "Node", node: names[at] ?? "", became })
+
     const run = (at: number): Effect.Effect<void> =>
       Effect.gen(function* () {
         const address = addresses[at]
@@ -96,6 +99,7 @@ export const make = (options: {
         if (address === undefined || !it.isWanted || it.child !== undefined) return
         const child = spawnNode(address, at)
         it.child = child
+        yield* became(at, "started")
         yield* awaitExit(child).pipe(
           Effect.flatMap(how => {
             it.child = undefined
@@ -108,10 +112,12 @@ export const make = (options: {
         )
       })
 
-    const signal = (at: number, name: NodeJS.Signals) =>
-      Effect.sync(() => {
+    const signal = (at: number, name: NodeJS.Signals, as: "held" | "released") =>
+      Effect.suspend(() => {
         const { child } = state(at)
-        if (child !== undefined && isAlive(child)) child.kill(name)
+        if (child === undefined || !isAlive(child)) return Effect.void
+        child.kill(name)
+        return became(at, as)
       })
 
     const end: Nodes["end"] = (at, name) =>
@@ -123,7 +129,8 @@ export const make = (options: {
         endedByUs.add(child)
         child.kill(name)
         // One that is held cannot hear SIGTERM.
-        return awaitExit(child).pipe(
+        return became(at, "ended").pipe(
+          Effect.zipRight(awaitExit(child)),
           Effect.timeoutOption("10 seconds"),
           Effect.flatMap(ended => {
             if (ended._tag === "None") child.kill("SIGKILL")
@@ -144,8 +151,8 @@ export const make = (options: {
           state(at).isWanted = true
           return run(at)
         }),
-      hold: at => signal(at, "SIGSTOP"),
-      release: at => signal(at, "SIGCONT"),
+      hold: at => signal(at, "SIGSTOP", "held"),
+      release: at => signal(at, "SIGCONT", "released"),
       pid: at => state(at).child?.pid
     }
   })

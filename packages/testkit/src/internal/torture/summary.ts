@@ -2,13 +2,16 @@
  * A run in numbers.
  */
 import type { Entry } from "../../TortureHistory.js"
+import * as Recovery from "./recovery.js"
 
 export interface Summary {
   /** For each kind of operation how often it ended in which way. */
   readonly operations: ReadonlyMap<string, ReadonlyMap<string, number>>
   readonly faults: ReadonlyMap<string, number>
   /** The longest time between two acknowledged appends of any clients. */
-  readonly unavailable: { readonly fromMillis: number; readonly millis: number }
+  readonly unavailable: Recovery.Span
+  /** The same while one majority was up all along, where that is known. */
+  readonly recovery: Recovery.Span | undefined
   readonly leaders: number
   /** Nodes that ended by themselves, and how. */
   readonly exits: ReadonlyMap<string, number>
@@ -69,7 +72,7 @@ export const make = (entries: ReadonlyArray<Entry>): Summary => {
     }
   }
   for (const id of [...open.keys()]) end(id, "no end")
-  return { operations, faults, unavailable, leaders, exits, settledAfterMillis }
+  return { operations, faults, unavailable, recovery: Recovery.longest(entries), leaders, exits, settledAfterMillis }
 }
 
 const showCounts = (counts: ReadonlyMap<string, number>): string =>
@@ -78,11 +81,15 @@ const showCounts = (counts: ReadonlyMap<string, number>): string =>
     .map(([name, times]) => `${name} (${times})`)
     .join(", ")
 
+const showSpan = ({ fromMillis, millis }: Recovery.Span): string =>
+  `${millis} ms at the longest, from ${(fromMillis / 1000).toFixed(1)} s on`
+
 export const show = (summary: Summary): ReadonlyArray<string> => [
   ...[...summary.operations].map(([kind, outcomes]) => `${kind.padEnd(12)} ${showCounts(outcomes)}`),
   `faults       ${showCounts(summary.faults)}`,
   `leaders      ${summary.leaders} seen`,
-  `unavailable  ${summary.unavailable.millis} ms at the longest, from ${(summary.unavailable.fromMillis / 1000).toFixed(1)} s on`,
+  `unavailable  ${showSpan(summary.unavailable)}`,
+  `recovery     ${summary.recovery === undefined ? "unknown" : `${showSpan(summary.recovery)}, while one majority was up`}`,
   `settled      ${summary.settledAfterMillis === undefined ? "never" : `${summary.settledAfterMillis} ms after all was healed`}`,
   `exits        ${summary.exits.size === 0 ? "no node ended by itself" : showCounts(summary.exits)}`
 ]
