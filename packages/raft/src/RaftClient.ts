@@ -12,7 +12,14 @@ import { coalesce } from "./internal/coalesce.js"
 import { localRequests } from "./internal/localRequests.js"
 import { replaceMember } from "./internal/replaceMember.js"
 import type * as Membership from "./Membership.js"
-import { type ChangeError, NotLeader, type ProposeError, type ReadError, type TransferError } from "./RaftError.js"
+import {
+  type ChangeError,
+  NotLeader,
+  ProposalUnknown,
+  type ProposeError,
+  type ReadError,
+  type TransferError
+} from "./RaftError.js"
 import type { Status } from "./RaftProtocol.js"
 import { RaftTransport } from "./RaftTransport.js"
 
@@ -52,6 +59,11 @@ export interface RaftClient {
 /** How long a request waits for a leader to be known: a little more than an election takes, and less than a client's patience with one node. */
 const leaderMillis = 3_000
 const leaderPollMillis = 50
+/**
+ * How long the answer to a proposal is waited for once its leader was replaced. One that lives hears of its successor with the next heartbeat, and knows soon after what became of its entries; one
+ * that is stopped or cut off would hold the proposer up, and with it what has to stay behind that, for as long as a request may take.
+ */
+const farewellMillis = 500
 
 /**
  * @since 0.1.0
@@ -106,10 +118,20 @@ export const make = (options: {
       )
     }
 
+    /** The answer of a leader, or what `otherwise` makes of its silence once this member knows of another one. */
+    const whileItLeads = <A, E>(leader: string, request: Effect.Effect<A, E>, otherwise: Effect.Effect<A, E>) => {
+      const replaced = Effect.async<void>(resume => {
+        const callOff = local.intake()?.whenReplaced(leader, () => resume(Effect.void))
+        return Effect.sync(() => callOff?.())
+      })
+      // To take a request back can take as long as to have it answered.
+      return Effect.raceFirst(Effect.disconnect(request), Effect.zipRight(replaced, otherwise))
+    }
+
     const confirmation = yield* coalesce(
-      atLeader<number, ReadError>(local.readIndex, leader => transport.readIndex(options.group, leader)).pipe(
-        Effect.flatMap(local.awaitApplied)
-      )
+      atLeader<number, ReadError>(local.readIndex, leader =>
+        whileItLeads(leader, transport.readIndex(options.group, leader), new NotLeader({ leader: null }))
+      ).pipe(Effect.flatMap(local.awaitApplied))
     )
 
     /** Where this member can say by itself that it is where it has to be, a read waits for nothing, and does not even give way. */
@@ -123,7 +145,15 @@ export const make = (options: {
     const proposeAtLeader = (payload: Uint8Array, first?: Effect.Effect<Uint8Array, ProposeError>) =>
       atLeader<Uint8Array, ProposeError>(
         local.propose(payload),
-        leader => transport.propose(options.group, leader, payload),
+        leader =>
+          whileItLeads(
+            leader,
+            transport.propose(options.group, leader, payload),
+            Effect.delay(
+              new ProposalUnknown({ detail: `${leader} leads no more, and has not said what became of it` }),
+              farewellMillis
+            )
+          ),
         first
       )
 

@@ -59,6 +59,7 @@ export const unopened = (options: {
     intake: new Intake({
       propose: (_, reply) => reply(refused),
       isCurrent: () => false,
+      whenReplaced: () => () => {},
       problem: () => options.problem
     }),
     status: () => ({

@@ -42,6 +42,7 @@ import * as Proposals from "./proposals.js"
 import * as Reads from "./reads.js"
 import type { Reply } from "./reply.js"
 import { statusOf } from "./status.js"
+import * as Successions from "./successions.js"
 import * as Tail from "./tail.js"
 import * as Ticks from "./ticks.js"
 
@@ -140,6 +141,7 @@ export const make = (options: DriverOptions): Driver => {
   const proposals = Proposals.make(nextId, options.clock)
   const reads = Reads.make(nextId, machine.appliedIndex)
   const administration = Administration.make(nextId)
+  const successions = Successions.make(core.leader)
   const tail = Tail.make(options.compaction)
   const ticks = Ticks.make(options.clock, options.tickMillis)
 
@@ -187,6 +189,7 @@ export const make = (options: DriverOptions): Driver => {
       const index = RaftCore.readIndexAlone(core)
       return index !== undefined && index <= machine.appliedIndex()
     },
+    whenReplaced: successions.whenReplaced,
     problem: () => problem
   })
 
@@ -298,6 +301,7 @@ export const make = (options: DriverOptions): Driver => {
 
   const roleChanged = (change: RaftCore.RoleChanged): Effect.Effect<void> => {
     const leads = change.role === "leader"
+    successions.follow(change.leader)
     machine.leading?.(leads ? { term: change.term, propose } : undefined)
     const stopped = leads || courier === undefined ? Effect.void : courier.stop
     return Effect.zipRight(stopped, options.onRoleChanged(change))

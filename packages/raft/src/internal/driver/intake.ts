@@ -1,6 +1,7 @@
 import * as ServiceHandle from "@reckon/otp/ServiceHandle"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type { MemberId } from "../../Membership.js"
 import type { ProposeError } from "../../RaftError.js"
 import type { Reply } from "./reply.js"
 
@@ -10,6 +11,8 @@ export interface Requests {
   readonly propose: (payload: Uint8Array, reply: Reply<Uint8Array, ProposeError>) => void
   /** Whether the machine stands at this moment where a linearizable read has to find it. Where it cannot be known without asking others, it is false. */
   readonly isCurrent: () => boolean
+  /** Calls back, once, when the member follows another than this leader, or leads itself: at once where that is so by now. What it answers calls that off. */
+  readonly whenReplaced: (leader: MemberId, replaced: () => void) => () => void
   /** Why the member was set aside, and will not hear of a leader before it is started anew. */
   readonly problem: () => string | undefined
 }
