@@ -248,6 +248,9 @@ export interface MultiReply<out C, out A, out E> {
   readonly failed: ReadonlyArray<readonly [client: C, error: E | CallError]>
 }
 
+/** Not the time of day, which can be set. */
+const steadyMillis = Effect.map(Clock.currentTimeNanos, nanos => Number(nanos / 1_000_000n))
+
 /**
  * Asks many servers the same and waits for all of them, 5 seconds by default and never longer: who is dead or silent is told apart and
  * does not hold up the others, and late answers are never seen.
@@ -271,11 +274,11 @@ export const multiCall = <Rpcs extends Rpc.Any, Info, R, const Tag extends Rpcs[
     const limitMillis = Duration.toMillis(options.timeout ?? "5 seconds")
     const requests: Array<readonly [Client<Rpcs, Info, R>, Request<A, E>]> = []
     for (const client of clients) requests.push([client, yield* client.request(tag, payload)])
-    const deadlineMillis = (yield* Clock.currentTimeMillis) + limitMillis
+    const deadlineMillis = (yield* steadyMillis) + limitMillis
     const replies: Array<readonly [Client<Rpcs, Info, R>, A]> = []
     const failed: Array<readonly [Client<Rpcs, Info, R>, E | CallError]> = []
     for (const [client, request] of requests) {
-      const leftMillis = Math.max(0, deadlineMillis - (yield* Clock.currentTimeMillis))
+      const leftMillis = Math.max(0, deadlineMillis - (yield* steadyMillis))
       const answer = yield* Effect.either(receive(request, { timeout: leftMillis }))
       if (answer._tag === "Right") replies.push([client, answer.right])
       else failed.push([client, answer.left])

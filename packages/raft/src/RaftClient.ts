@@ -4,13 +4,13 @@
  * @since 0.1.0
  */
 import type { ProcessTable } from "@reckon/otp/Process"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import { coalesce } from "./internal/coalesce.js"
 import { localRequests } from "./internal/localRequests.js"
 import { replaceMember } from "./internal/replaceMember.js"
+import * as Steady from "./internal/steady.js"
 import type * as Membership from "./Membership.js"
 import {
   type ChangeError,
@@ -89,7 +89,7 @@ export const make = (options: {
     ): Effect.Effect<A, E | NotLeader> =>
       Effect.catchAll(first, error =>
         error instanceof NotLeader
-          ? Effect.flatMap(Clock.currentTimeMillis, now => elsewhere(here, there, error, now + leaderMillis))
+          ? Effect.flatMap(Steady.millis, now => elsewhere(here, there, error, now + leaderMillis))
           : Effect.fail(error)
       )
 
@@ -107,7 +107,7 @@ export const make = (options: {
       const named = leader === null || leader === options.self ? Effect.fail(new NotLeader({ leader })) : there(leader)
       return Effect.catchAll(named, error =>
         error instanceof NotLeader
-          ? Effect.flatMap(Effect.all([Clock.currentTimeMillis, takesPart]), ([now, isInGroup]) =>
+          ? Effect.flatMap(Effect.all([Steady.millis, takesPart]), ([now, isInGroup]) =>
               now >= deadline || !isInGroup
                 ? Effect.fail(error)
                 : Effect.catchAll(Effect.delay(here, leaderPollMillis), again =>

@@ -7,6 +7,8 @@ import { StateMachine } from "@reckon/raft/StateMachine"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/TestClock"
+import { settable } from "./helpers/clock.js"
 import { kill, leaderOf, makeGroup, makeMachine, makeMember, propose, whileTimePasses } from "./helpers/group.js"
 
 const names = ["a", "b", "c"]
@@ -172,6 +174,19 @@ describe("Raft", () => {
       const failure = yield* whileTimePasses(Effect.flip(propose(lonely, "x")))
       assert.instanceOf(failure, NotLeader)
       assert.strictEqual(lonely.log.lastIndex(), 0)
+    }).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped("it does so in its time, though the clock is set back meanwhile", () =>
+    Effect.gen(function* () {
+      const { clock, set } = yield* settable
+      const network = yield* RaftTransport.makeNetwork
+      const lonely = yield* makeMember(network, "a", names)
+      yield* lonely.start
+      const proposing = yield* Effect.fork(Effect.withClock(Effect.flip(propose(lonely, "x")), clock))
+      yield* TestClock.adjust("1 second")
+      yield* set(-3_600_000)
+      assert.instanceOf(yield* whileTimePasses(Fiber.join(proposing)), NotLeader)
     }).pipe(Effect.provide(Process.layer))
   )
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Option, TestClock } from "effect"
+import { Clock, Deferred, Duration, Effect, Exit, Fiber, Option, TestClock } from "effect"
 import { ServerExited } from "../../src/CallError.js"
 import * as ExitReason from "../../src/ExitReason.js"
 import * as GenServer from "../../src/GenServer.js"
@@ -321,6 +321,31 @@ describe("multi_call", () => {
       yield* TestClock.adjust("1 millis")
       const { failed, replies } = yield* asking
       assert.deepStrictEqual([replies, failed.map(([, error]) => tagOf(error))], [[], Array(5).fill("CallTimeout")])
+    }).pipe(provided)
+  )
+
+  it.effect("multicall: a clock that is set back meanwhile does not lengthen it", () =>
+    Effect.gen(function* () {
+      const steady = yield* Effect.clock
+      let aheadMillis = 0
+      const currentMillis = () => steady.unsafeCurrentTimeMillis() + aheadMillis
+      const clock: Clock.Clock = {
+        [Clock.ClockTypeId]: Clock.ClockTypeId,
+        unsafeCurrentTimeMillis: currentMillis,
+        currentTimeMillis: Effect.sync(currentMillis),
+        unsafeCurrentTimeNanos: () => steady.unsafeCurrentTimeNanos(),
+        currentTimeNanos: steady.currentTimeNanos,
+        sleep: duration => steady.sleep(duration)
+      }
+      const refs = yield* Effect.replicateEffect(GenServer.start(scripted()), 2)
+      const asking = yield* Effect.fork(
+        Effect.withClock(Request.multiCall(refs, "Run", silence, { timeout: "2 seconds" }), clock)
+      )
+      yield* TestClock.adjust("1 second")
+      aheadMillis = -3_600_000
+      yield* TestClock.adjust("1 second")
+      const { failed } = yield* Effect.flatMap(Fiber.poll(asking), Effect.flatten)
+      assert.strictEqual(failed.length, 2)
     }).pipe(provided)
   )
 

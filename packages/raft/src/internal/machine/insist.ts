@@ -1,8 +1,8 @@
 /**
  * Asking again what failed for a passing reason.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Steady from "../steady.js"
 
 /** The first pause between two attempts, and the longest: each is twice the one before. */
 const pauseMillisMin = 50
@@ -16,12 +16,12 @@ export const insist = <A, E extends { readonly _tag: string; readonly retryable:
   patienceMillis: number,
   attempt: () => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
-  Effect.flatMap(Clock.currentTimeMillis, began => {
+  Effect.flatMap(Steady.millis, began => {
     const from = (pauseMillis: number, unknown: E | undefined): Effect.Effect<A, E, R> =>
       Effect.catchAll(Effect.suspend(attempt), error => {
         if (!error.retryable) return Effect.fail(error)
         const open = error._tag === "ProposalUnknown" ? error : unknown
-        return Effect.flatMap(Clock.currentTimeMillis, now =>
+        return Effect.flatMap(Steady.millis, now =>
           now + pauseMillis - began > patienceMillis
             ? Effect.fail(open ?? error)
             : Effect.delay(from(Math.min(2 * pauseMillis, pauseMillisMax), open), pauseMillis)
