@@ -27,6 +27,7 @@ import {
   versions
 } from "./helpers/events.js"
 import { isSearch } from "./helpers/plan.js"
+import { whereReadOnly } from "./helpers/rights.js"
 import { dump } from "./helpers/writer.js"
 
 const tempFile = Effect.acquireRelease(
@@ -311,6 +312,17 @@ describe("a file that is refused", () => {
         })
       )
       assert.strictEqual(yield* using(filename, engine => engine.appliedIndex()), 0)
+    })
+  )
+
+  it.scoped("inaccessible: it, or what is locked for it, may be read and not written", () =>
+    Effect.gen(function* () {
+      const filename = yield* tempFile
+      yield* using(filename, engine => applyNext(engine, append("a", "any", event(1))))
+      for (const readOnly of [filename, `${filename}-lock`]) {
+        assert.strictEqual((yield* whereReadOnly(readOnly, refusal(filename))).reason, "inaccessible")
+        assert.strictEqual(fs.statSync(`${filename}-lock`).size, 0)
+      }
     })
   )
 

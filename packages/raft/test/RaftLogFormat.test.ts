@@ -18,6 +18,7 @@ import {
   temporaryFile,
   use
 } from "./helpers/raftLog.js"
+import { whereReadOnly } from "./helpers/rights.js"
 
 /** A file as the programs before wrote it. */
 const oldLog = (filename: string, version: 1 | 2, terms: ReadonlyArray<number>) =>
@@ -347,6 +348,18 @@ describe("the file of a Raft log in its folder", () => {
         assert.throws(() => meddle("DELETE FROM entries"), /locked/)
       })
       meddle("SELECT * FROM member")
+    })
+  )
+
+  it.scoped("a file that may be read and not written is refused with words, and not at the first write", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      yield* use(filename, all)
+      assert.match(
+        yield* whereReadOnly(filename, refusal(filename)),
+        /check the disk, its space and the rights on the file/
+      )
+      assert.deepStrictEqual(yield* use(filename, all), [])
     })
   )
 

@@ -123,6 +123,8 @@ const onConnection = <A>(source: string | Buffer, build: (db: Connection) => A):
     configureFile(db, version === 0)
     configureConnection(db)
     migrate(db, version)
+    // SQLite opens a file that it must not write for reading alone, and says so only when something is written.
+    db.exec("UPDATE meta SET id = id WHERE FALSE")
     checkCounters(db)
     return { db, value: build(db) }
   } catch (cause) {
@@ -144,7 +146,8 @@ export const lock = (filename: string): (() => void) => {
     db = new Database(`${filename}-lock`, { timeout: lockWaitMillis })
     // A transaction that writes nothing has no use for the journal that would lie beside it.
     db.pragma("journal_mode = MEMORY")
-    db.exec("BEGIN EXCLUSIVE")
+    // Of a file that must not be written it locks nothing. The value is never written: nobody commits it.
+    db.exec("BEGIN EXCLUSIVE; PRAGMA user_version = 1")
     const held = db
     return () => held.close()
   } catch (cause) {

@@ -107,6 +107,8 @@ export const openLogDatabase = (options: OpenOptions): Effect.Effect<LogDatabase
       const version = readFormat(database, refusals)
       configure(database)
       if (version !== formatVersion) takeOver(database, version, hasher, options.incarnation, refusals)
+      // SQLite opens a file that it must not write for reading alone, and says so only when something is written.
+      database.exec("UPDATE member SET term = term WHERE FALSE")
       const row = database.prepare<[], MemberRow>(`SELECT ${memberColumns} FROM member`).get()
       if (row === undefined || memberChecksum(hasher, row) !== row.checksum) {
         throw damaged("the record of term, vote and configuration")
