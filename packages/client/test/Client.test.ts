@@ -5,7 +5,9 @@ import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Gateway from "./helpers/gateway.js"
 
@@ -450,6 +452,32 @@ describe("repeating", () => {
         })
       )
       assert.strictEqual((yield* Deferred.await(outcome))._tag, "OutcomeUnknown")
+    })
+  )
+
+  it.scopedLive("a subscription ends with the client, and what is asked of a closed one says so", () =>
+    Effect.gen(function* () {
+      const gateway = yield* Gateway.make(new Gateway.MemoryStore())
+      const scope = yield* Scope.make()
+      const client = yield* Scope.extend(Client.make({ endpoints: [gateway.endpoint] }), scope)
+      yield* client.append("s", "any", [yield* event("A")])
+      const heard = yield* Deferred.make<void>()
+      const feed = client.subscribe({ streamId: "s", from: "origin" })
+      const following = yield* Effect.fork(
+        Effect.flip(Stream.runForEach(feed, () => Deferred.succeed(heard, undefined)))
+      )
+      yield* Deferred.await(heard)
+      yield* Scope.close(scope, Exit.void)
+
+      const failures = [
+        yield* Fiber.join(following),
+        yield* Effect.flip(client.read("s")),
+        yield* Effect.flip(client.append("s", "any", [yield* event("B")])),
+        yield* Effect.flip(Stream.runDrain(feed))
+      ]
+      for (const failure of failures) {
+        assert.deepInclude(failure, { _tag: "Unreachable", detail: "the client is closed" })
+      }
     })
   )
 })

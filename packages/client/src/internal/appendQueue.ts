@@ -12,12 +12,13 @@ import * as FiberSet from "effect/FiberSet"
 import type { Batching } from "../Client.js"
 import type { AppendFailure } from "../EventStore.js"
 import * as Limits from "../Limits.js"
-import { OutcomeUnknown, Overloaded } from "../StoreError.js"
+import { OutcomeUnknown, Overloaded, Unreachable } from "../StoreError.js"
 import type { Append, Appended } from "../StoreRpcs.js"
 import { type Admitted, admit } from "./admit.js"
 import type { Attempts, History } from "./attempts.js"
 import { history } from "./attempts.js"
 import { conclude } from "./conclude.js"
+import { closedDetail } from "./connections.js"
 import type { Appends } from "./service.js"
 import * as Steady from "./steady.js"
 
@@ -58,12 +59,13 @@ export const make = Effect.fnUntraced(function* (options: {
   let pumping = false
   let closed = false
 
+  const isOver = () => new Unreachable({ endpoints: attempts.peers.names, detail: closedDetail })
+
   // ── Closing: no new appends, then the fibers (whose members learn that the outcome is unknown), then what never left. ──
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       for (const lane of lanes.values()) {
-        for (const waiting of lane.waiting)
-          waiting.settle(Either.left(new Overloaded({ detail: "the client is closed" })))
+        for (const waiting of lane.waiting) waiting.settle(Either.left(isOver()))
       }
     })
   )
@@ -209,7 +211,7 @@ export const make = Effect.fnUntraced(function* (options: {
   }
 
   const refusal = (count: number, bytes: number): AppendFailure | undefined => {
-    if (closed) return new Overloaded({ detail: "the client is closed" })
+    if (closed) return isOver()
     return held + count > batching.queueAppendsMax || heldBytes + bytes > batching.queueBytesMax
       ? new Overloaded({ detail: `the client has ${held} appends of ${heldBytes} bytes waiting` })
       : undefined

@@ -18,6 +18,7 @@ import * as Scope from "effect/Scope"
 import * as Endpoint from "../Endpoint.js"
 import * as Wire from "../Wire.js"
 import * as Deadlines from "./deadlines.js"
+import { Lost } from "./lost.js"
 import { WireRpcs } from "./wireRpcs.js"
 
 export type StoreClient = RpcClient.FromGroup<typeof WireRpcs, RpcClientError>
@@ -37,18 +38,21 @@ export interface Connections {
   /** Says that an endpoint failed, so that requests that begin now try the one behind it first. */
   readonly avoid: (index: number) => void
   /** The connection to an endpoint, which may still be opening, for as long as the scope lasts. */
-  readonly acquire: (endpoint: Endpoint.Endpoint) => Effect.Effect<Connection, never, Scope.Scope>
+  readonly acquire: (endpoint: Endpoint.Endpoint) => Effect.Effect<Connection, Lost, Scope.Scope>
   /** The same for as long as it is used. */
   readonly use: <A, E>(
     endpoint: Endpoint.Endpoint,
     use: (connection: Connection) => Effect.Effect<A, E>
-  ) => Effect.Effect<A, E>
+  ) => Effect.Effect<A, E | Lost>
   /** For what is asked of the endpoints. */
   readonly deadlines: Deadlines.Deadlines
   readonly at: (index: number) => Endpoint.Endpoint
   /** Takes no further requests to the connection; it closes when those it has have ended. */
   readonly retire: (connection: Connection) => Effect.Effect<void>
 }
+
+/** Why nothing can be asked any more. */
+export const closedDetail = "the client is closed"
 
 interface Entry extends Connection {
   readonly scope: Scope.CloseableScope
@@ -88,7 +92,13 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly endpoints: ReadonlyArray<Endpoint.Endpoint>
   readonly connectTimeout: Duration.DurationInput
 }) {
-  const scope = yield* Effect.scope
+  let isClosed = false
+  const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) =>
+    Effect.suspend(() => {
+      isClosed = true
+      return Scope.close(scope, exit)
+    })
+  )
   const deadlines = yield* Deadlines.make
   const entries = new Map<string, Entry>()
   let preferred = 0
@@ -136,10 +146,21 @@ export const make = Effect.fnUntraced(function* (options: {
     return entry
   }
 
+  const closed = (endpoint: Endpoint.Endpoint) =>
+    new Lost({
+      endpoint: Endpoint.format(endpoint),
+      detail: closedDetail,
+      sent: false,
+      // To ask again cannot help, at this endpoint or another.
+      defect: true,
+      silent: false
+    })
+
   /** The connection there is, or a new one in the place of none or of one that broke. */
-  const enter = (endpoint: Endpoint.Endpoint): Effect.Effect<Entry> => {
-    const find = (otherwise: Effect.Effect<Entry>): Effect.Effect<Entry> =>
+  const enter = (endpoint: Endpoint.Endpoint): Effect.Effect<Entry, Lost> => {
+    const find = (otherwise: Effect.Effect<Entry, Lost>): Effect.Effect<Entry, Lost> =>
       Effect.suspend(() => {
+        if (isClosed) return closed(endpoint)
         const entry = entries.get(Endpoint.format(endpoint))
         if (entry === undefined) return otherwise
         return entry.broken() ? Effect.zipRight(retireEntry(entry), otherwise) : Effect.succeed(entered(entry))
