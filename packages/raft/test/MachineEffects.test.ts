@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
 import * as Envelope from "../src/internal/machine/envelope.js"
 import { keyOf } from "../src/internal/machine/obligations.js"
+import { settable } from "./helpers/clock.js"
 import { command, feed, leadership, makeLog, register, request } from "./helpers/machine.js"
 
 const process = Schema.Struct({ node: Schema.String, name: Schema.String })
@@ -268,6 +269,20 @@ describe("a machine's timer", () => {
       assert.deepStrictEqual(replica.state(), [])
       yield* TestClock.adjust(1)
       assert.deepStrictEqual(replica.state(), ["fired t"])
+    }).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped("fires in its time, though the clock is set back meanwhile", () =>
+    Effect.gen(function* () {
+      const { clock, set } = yield* settable
+      const { said, tell } = yield* Effect.withClock(makeAgent(), clock)
+      yield* tell({ set: { name: "lease", after: 2_000 } })
+      yield* TestClock.adjust("1 second")
+      yield* set(-3_600_000)
+      yield* TestClock.adjust("999 millis")
+      assert.deepStrictEqual(said, [])
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(said, ["lease"])
     }).pipe(Effect.provide(Process.layer))
   )
 

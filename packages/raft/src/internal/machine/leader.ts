@@ -15,6 +15,7 @@ import type { DownReason, Subject } from "../../MachineEffect.js"
 import type { RefusalReason } from "../../MachineError.js"
 import type { ProposeError } from "../../RaftError.js"
 import type { Leadership } from "../../StateMachine.js"
+import * as Steady from "../steady.js"
 import * as Envelope from "./envelope.js"
 import type { Monitor, Timer } from "./obligations.js"
 import type { Replicated, Taken } from "./replicated.js"
@@ -115,10 +116,22 @@ export const make = <State, Notification, R>(options: {
           : Effect.zipRight(Effect.sleep(Math.min(millis - now, sleepMillisMax)), sleepUntil(millis))
       )
 
+    const clocks = Effect.all([Clock.currentTimeMillis, Steady.millis])
+
+    /** Until so much has passed by one of the clocks: the steady one stands still while a machine sleeps, on some systems, and the other one can be set back. */
+    const sleepFor = (millis: number): Effect.Effect<void> =>
+      Effect.flatMap(clocks, ([began, steadyBegan]) => {
+        const rest: Effect.Effect<void> = Effect.flatMap(clocks, ([now, steady]) => {
+          const left = millis - Math.max(now - began, steady - steadyBegan)
+          return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(Math.min(left, sleepMillisMax)), rest)
+        })
+        return rest
+      })
+
     /** Where the replicated time is ahead of this clock, the time that is left counts from there: no timer fires early. */
     const fire = ({ armed, deadlineMillis, name }: Timer, replicatedMillis: number): Effect.Effect<void> =>
       Clock.currentTimeMillis.pipe(
-        Effect.flatMap(now => sleepUntil(now + deadlineMillis - Math.max(now, replicatedMillis))),
+        Effect.flatMap(now => sleepFor(deadlineMillis - Math.max(now, replicatedMillis))),
         Effect.zipRight(bringBack(timeMillis => ({ _tag: "TimerFired", timeMillis, name, armed })))
       )
 
