@@ -172,10 +172,16 @@ export const make = <Id, State, Command, Event, E = never, R = never, I = never>
     consistency?: ReadConsistency
   ): Effect.Effect<Fold.Folded<State>, LoadFailure> =>
     Effect.gen(function* () {
+      const nothing = Fold.nothing(rules)
+      const foldFrom = (start: Fold.Folded<State>) =>
+        Fold.fold(rules, start, store.readStream(streamId, { ...consistency, from: start.version + 1 }), startsAnew)
       const snapshot = snapshots === undefined ? Option.none() : yield* snapshots.load(store, streamId, consistency)
-      const start = { ...Fold.nothing(rules), ...Option.getOrUndefined(snapshot) }
-      const tail = store.readStream(streamId, { ...consistency, from: start.version + 1 })
-      return yield* Fold.fold(rules, start, tail, startsAnew)
+      if (Option.isNone(snapshot)) return yield* foldFrom(nothing)
+      const { version } = snapshot.value
+      const folded = yield* foldFrom({ ...nothing, ...snapshot.value })
+      // The stream may have been deleted since, which takes its snapshots, and created anew with the very next version. Whatever else took this one, the events are there.
+      const isPartOfIt = folded.version === version || (yield* store.hasSnapshot(streamId, { ...consistency, version }))
+      return isPartOfIt ? folded : yield* foldFrom(nothing)
     }).pipe(
       Effect.catchTags({
         StreamNotFound: () => Effect.succeed(Fold.nothing(rules)),

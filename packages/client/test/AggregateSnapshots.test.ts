@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
 import * as Aggregate from "../src/Aggregate.js"
 import * as Event from "../src/Event.js"
-import { EventStore } from "../src/EventStore.js"
+import { EventStore, type Service } from "../src/EventStore.js"
 import * as ExpectedVersion from "../src/ExpectedVersion.js"
 import * as Snapshot from "../src/Snapshot.js"
 import * as StoreError from "../src/StoreError.js"
@@ -207,6 +207,30 @@ describe("loading", () => {
         // As a reader finds it that had the snapshot in hand when the stream was deleted.
         memory.snapshots = kept
         assert.deepInclude(yield* account.load("1"), { version: 4, state: { balance: 100, isClosed: false } })
+      })
+    )
+  )
+
+  it.effect(
+    "a stream that is deleted and created anew while it is read does not either, though no version is missing",
+    withStore(memory =>
+      Effect.gen(function* () {
+        yield* deposits(3)
+        const store = yield* EventStore
+        let isFirst = true
+        const createdAnew = Effect.suspend(() => {
+          if (!isFirst) return Effect.void
+          isFirst = false
+          memory.deleteStream("account-1")
+          return accounts.append("1", ExpectedVersion.NoStream, [Deposited.make({ amount: 100 })])
+        }).pipe(Effect.provideService(EventStore, store), Effect.orDie)
+        const overtaken: Service = {
+          ...store,
+          loadSnapshot: (streamId, options) => Effect.zipLeft(store.loadSnapshot(streamId, options), createdAnew)
+        }
+        const { state, version } = yield* Effect.provideService(deposit(1), EventStore, overtaken)
+        assert.deepStrictEqual({ version, state }, { version: 4, state: { balance: 101, isClosed: false } })
+        assert.deepInclude(yield* account.load("1"), { version, state })
       })
     )
   )

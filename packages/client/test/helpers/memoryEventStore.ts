@@ -219,7 +219,8 @@ export class Memory {
             ? new StoreError.SnapshotNotFound({ streamId, version })
             : Effect.succeed({ ...latest, epochUs: 0 })
         }),
-      hasSnapshot: () => other,
+      hasSnapshot: (streamId, options) =>
+        Effect.sync(() => snapshotsOf(streamId).some(({ version }) => version === (options?.version ?? version))),
       listSnapshots: streamId =>
         Stream.suspend(() =>
           Stream.fromIterable(
