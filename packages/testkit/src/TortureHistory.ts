@@ -115,8 +115,8 @@ export type Stored = typeof Stored.Type
  * A `Call` has one end at most: a `Return`; a `Fail`, which says that it surely had no effect and never will; or an `Unknown`, which says nothing. `Holds` is a
  * page of all that one node holds once everything is healed, in order.
  *
- * A `Fault` is what was meant. What it did is a `Node`, which is `full` and `free` by its disk, and a `Link`, which goes one way and may be cut several times over; a node
- * that ends by itself has an `Exit`. The histories of earlier runs do not have these two.
+ * A `Fault` is what was meant. What it did is a `Node`, which has `started` when it says so and is `full` and `free` by its disk, and a `Link`, which goes one way and may be cut several
+ * times over; a node that ends by itself has an `Exit`. The histories of earlier runs do not have these two.
  *
  * @since 0.1.0
  * @category schemas

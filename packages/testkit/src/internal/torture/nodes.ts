@@ -29,6 +29,8 @@ export interface NodeAddress {
 }
 
 const restartMillis = 500
+/** How often a node's log is looked at for its first line. */
+const listenMillis = 50
 
 interface State {
   child: ChildProcess | undefined
@@ -97,9 +99,17 @@ export const make = (options: {
         const address = addresses[at]
         const it = state(at)
         if (address === undefined || !it.isWanted || it.child !== undefined) return
+        const log = logFile(at)
+        const before = fs.existsSync(log) ? fs.statSync(log).size : 0
         const child = spawnNode(address, at)
         it.child = child
-        yield* became(at, "started")
+        const hasSpoken = () => fs.readFileSync(log).subarray(before).includes(`pid ${child.pid}\n`)
+        yield* Effect.sync(() => it.child !== child || hasSpoken()).pipe(
+          Effect.delay(listenMillis),
+          Effect.repeat({ until: isDone => isDone }),
+          Effect.flatMap(() => (it.child === child ? became(at, "started") : Effect.void)),
+          Effect.forkIn(scope)
+        )
         yield* awaitExit(child).pipe(
           Effect.flatMap(how => {
             it.child = undefined

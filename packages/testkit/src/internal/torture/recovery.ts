@@ -16,8 +16,8 @@ interface State {
 
 /** What an entry says of its node. */
 const changes: Record<Extract<Entry, { readonly _tag: "Node" }>["became"], Partial<State>> = {
-  started: { runs: true, held: false },
-  ended: { runs: false },
+  started: { runs: true },
+  ended: { runs: false, held: false },
   held: { held: true },
   released: { held: false },
   full: { full: true },
@@ -31,9 +31,9 @@ const choose = <A>(all: ReadonlyArray<A>, count: number): ReadonlyArray<Readonly
 const isAcknowledgement = (entry: Entry) => entry._tag === "Return" && entry.answer._tag === "Appended"
 
 /**
- * The longest time between two acknowledged appends, or a part of one, in which one majority was up all along: its processes ran, were not held and had room on their disks, and nothing was cut between any two
- * of them. Where another majority takes over the count starts anew, for one of it was away until then. A process counts from its start: what it needs until it is of use is our own
- * slowness. Of a history that does not tell what its nodes became nothing is known.
+ * The longest time between two acknowledged appends, or a part of one, in which one majority was up all along: its processes ran, were not held and had room on their disks, and nothing was
+ * cut between any two of them. Where another majority takes over the count starts anew, for one of it was away until then. A process counts from its first line on, when its program
+ * is loaded: what it needs from there until it is of use is our own slowness. Of a history that does not tell what its nodes became nothing is known.
  */
 export const longest = (entries: ReadonlyArray<Entry>): Span | undefined => {
   const names = new Set(entries.flatMap(entry => (entry._tag === "Node" ? entry.node : [])))
