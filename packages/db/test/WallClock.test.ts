@@ -53,10 +53,9 @@ describe("the time in microseconds", () => {
   const at = (millis: number, nanos: bigint) =>
     WallClock.nowUs({ unsafeCurrentTimeMillis: () => millis, unsafeCurrentTimeNanos: () => nanos })
 
-  it("is as fine as the steady count, which may have begun up to a millisecond too early", () => {
+  it("is as fine as the steady count, which may have begun somewhat more than a millisecond too early", () => {
     assert.strictEqual(at(1000, 1_000_345_678n), 1_000_345)
-    assert.strictEqual(at(1000, 999_000_001n), 1_000_000)
-    assert.strictEqual(at(1000, 999_001_000n), 999_001)
+    assert.strictEqual(at(1000, 998_900_000n), 998_900)
   })
 
   it("is what the clock shows, where that was set", () => {
