@@ -165,7 +165,8 @@ const serve = (filename: string, first: Opened, condition: Condition) => {
     listSnapshots: options => looking(({ reader }) => reader.listSnapshots(options)),
     lastPosition,
     streamCount: () => opened.value.writer.head().streamCount,
-    eventCount: () => opened.value.writer.head().eventCount
+    eventCount: () => opened.value.writer.head().eventCount,
+    lastEpochUs: () => opened.value.writer.head().lastEpochUs
   }
   const close = () => {
     try {

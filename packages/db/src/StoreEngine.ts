@@ -253,6 +253,9 @@ export interface Service {
   /** The position of the last event, -1 where there is none. */
   readonly lastPosition: () => number
 
+  /** The time of the last event, which no later one falls short of, in microseconds since 1970; 0 where there is none. */
+  readonly lastEpochUs: () => number
+
   /** How many streams there are that were not deleted. */
   readonly streamCount: () => number
 

@@ -130,7 +130,8 @@ const reader = ({ engine, store }: Options) => {
     const begun = state.clock.unsafeCurrentTimeNanos()
     let outcome: GenServer.Outcome<State, A, E>
     try {
-      outcome = query(current, WallClock.nowUs(state.clock))
+      // By a clock that was set back, or is behind the other nodes', reads would show what age has hidden before, and appends would be judged by another time.
+      outcome = query(current, Math.max(WallClock.nowUs(state.clock), current.lastEpochUs()))
     } catch (defect) {
       if (defect instanceof StoreFileDamaged) {
         const failed = GenServer.fail(new NoQuorum({ store, detail: defect.message }), state)

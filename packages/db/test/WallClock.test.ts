@@ -49,6 +49,25 @@ describe("an embedded store on a machine whose clock is set", () => {
   )
 })
 
+describe("what is too old", () => {
+  it.effect("stays hidden where the clock is set back behind an event that came later", () =>
+    Effect.gen(function* () {
+      const { clock, set } = yield* settable
+      const program = Effect.gen(function* () {
+        const store = yield* EventStore.EventStore
+        yield* store.append("a", "any", [event(1)])
+        yield* store.setStreamMetadata("a", { maxAgeUs: hourUs })
+        yield* set(hourMillis + 1)
+        yield* store.append("b", "any", [event(2)])
+        yield* set(0)
+        assert.deepStrictEqual((yield* store.read("a")).events, [])
+        assert.strictEqual((yield* store.readAll()).events.length, 1)
+      })
+      yield* program.pipe(Effect.provide(EventStore.layerMemory), Effect.withClock(clock))
+    })
+  )
+})
+
 describe("the time in microseconds", () => {
   const at = (millis: number, nanos: bigint) =>
     WallClock.nowUs({ unsafeCurrentTimeMillis: () => millis, unsafeCurrentTimeNanos: () => nanos })
