@@ -18,7 +18,7 @@ import { type Admitted, admit } from "./admit.js"
 import type { Attempts, History } from "./attempts.js"
 import { history } from "./attempts.js"
 import { conclude } from "./conclude.js"
-import { closedDetail } from "./connections.js"
+import { closedDetail } from "./lost.js"
 import type { Appends } from "./service.js"
 import * as Steady from "./steady.js"
 

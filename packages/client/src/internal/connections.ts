@@ -18,7 +18,7 @@ import * as Scope from "effect/Scope"
 import * as Endpoint from "../Endpoint.js"
 import * as Wire from "../Wire.js"
 import * as Deadlines from "./deadlines.js"
-import { Lost } from "./lost.js"
+import { closedDetail, Lost } from "./lost.js"
 import { WireRpcs } from "./wireRpcs.js"
 
 export type StoreClient = RpcClient.FromGroup<typeof WireRpcs, RpcClientError>
@@ -50,9 +50,6 @@ export interface Connections {
   /** Takes no further requests to the connection; it closes when those it has have ended. */
   readonly retire: (connection: Connection) => Effect.Effect<void>
 }
-
-/** Why nothing can be asked any more. */
-export const closedDetail = "the client is closed"
 
 interface Entry extends Connection {
   readonly scope: Scope.CloseableScope

@@ -9,7 +9,6 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { RequestTooLarge } from "../StoreError.js"
-import type { Connection } from "./connections.js"
 
 /** An attempt that got no answer. */
 export class Lost extends Data.TaggedError("Lost")<{
@@ -22,6 +21,16 @@ export class Lost extends Data.TaggedError("Lost")<{
   /** Whether nothing was heard in the time that the attempt had, however short. */
   readonly silent: boolean
 }> {}
+
+/** As much of a connection as is told when nothing comes back on it. */
+interface Asked {
+  readonly endpoint: string
+  /** Whether it was ever open. */
+  readonly opened: () => boolean
+}
+
+/** Why nothing can be asked any more. */
+export const closedDetail = "the client is closed"
 
 /** The innermost message: the outer ones say only that something failed. */
 const rootMessage = (error: unknown): string => {
@@ -39,7 +48,7 @@ const rootMessage = (error: unknown): string => {
 
 const firstLine = (text: string): string => (text.split("\n", 1)[0] ?? "").slice(0, 300)
 
-const lostTo = (connection: Connection, error: RpcClientError): Lost => {
+const lostTo = (connection: Asked, error: RpcClientError): Lost => {
   const foreign = error.message === "Error decoding message"
   return new Lost({
     endpoint: connection.endpoint,
@@ -55,7 +64,7 @@ const lostTo = (connection: Connection, error: RpcClientError): Lost => {
 }
 
 /** A defect is either a write to a socket that broke meanwhile, or the node's answer that it broke. */
-const brokeAt = (connection: Connection, cause: Cause.Cause<unknown>): Lost => {
+const brokeAt = (connection: Asked, cause: Cause.Cause<unknown>): Lost => {
   const defect = Option.getOrUndefined(Cause.dieOption(cause))
   const socket = typeof defect === "object" && defect !== null && "_tag" in defect && defect._tag === "SocketError"
   return new Lost({
@@ -82,7 +91,7 @@ const isRpcClientError = (error: unknown): error is RpcClientError => error inst
 
 /** What a cause met on a connection means: the node's own answer, or that there will be none, or that it was not asked. */
 export const explain = <E>(
-  connection: Connection,
+  connection: Asked,
   cause: Cause.Cause<E | RpcClientError>
 ): Effect.Effect<never, E | Lost | RequestTooLarge> =>
   Either.match(Cause.failureOrCause(cause), {
