@@ -115,6 +115,10 @@ export class RaftLog extends Context.Tag("@reckon/raft/RaftLog")<
      */
     readonly compact: (throughIndex: number) => void
     /**
+     * Nobody is likely to ask for the entries up to here again: they need not be kept in memory any longer. Whoever does ask has them from the disk.
+     */
+    readonly release: (throughIndex: number) => void
+    /**
      * Makes everything staged durable in one synced transaction, and clears a part of what compaction has left to delete, also when
      * nothing is staged. Throws where the write or its sync failed.
      */
@@ -124,7 +128,7 @@ export class RaftLog extends Context.Tag("@reckon/raft/RaftLog")<
 >() {}
 
 /**
- * Payload bytes of recent entries that are kept in memory, so that replication and apply seldom read the disk.
+ * Payload bytes of recent entries that are kept in memory, so that replication and apply seldom read the disk, as long as they are not released.
  */
 const cacheBytesMax = 32 * 1024 * 1024
 
@@ -278,6 +282,7 @@ export const make = (options: {
       configurations,
       stage,
       compact,
+      release: cache.dropThrough,
       flush,
       stats: () => ({
         bytesOnDisk: database.bytesOnDisk(),

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { LogEntry, Membership } from "@reckon/raft"
 import { Overloaded } from "@reckon/raft/RaftError"
+import * as RaftLog from "@reckon/raft/RaftLog"
 import { StateMachine } from "@reckon/raft/StateMachine"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -121,6 +122,53 @@ describe("the only voter", () => {
       yield* tick
       yield* work
       assert.lengthOf(applied, 3)
+    })
+  )
+})
+
+describe("what is applied", () => {
+  const watch = Effect.map(RaftLog.make({ filename: ":memory:" }), log => {
+    const released: Array<number> = []
+    const release = (index: number) => {
+      released.push(index)
+      log.release(index)
+    }
+    return { released, log: { ...log, release } }
+  })
+
+  it.scoped("is kept in memory no longer by the only member", () =>
+    Effect.gen(function* () {
+      const { log, released } = yield* watch
+      const { driver, lead, propose, work } = yield* makeMember({ log })
+      yield* lead
+      propose(encode("x"), () => {})
+      yield* work
+      assert.strictEqual(released.at(-1), driver.status().appliedIndex)
+    })
+  )
+
+  it.scoped("is kept by a leader for the members that do not have it yet", () =>
+    Effect.gen(function* () {
+      const { log, released } = yield* watch
+      const { driver, hear, lead } = yield* makeDriver({ voters: ["a", "b", "c"], log })
+      yield* lead
+      assert.strictEqual(driver.status().appliedIndex, 1)
+      assert.strictEqual(released.at(-1), 0)
+      const matched = (from: string) =>
+        hear({
+          _tag: "AppendReply",
+          from,
+          to: "a",
+          term: 1,
+          round: 0,
+          result: { _tag: "Matched", matchIndex: driver.status().lastIndex }
+        })
+      yield* matched("c")
+      driver.intake.current()?.propose(encode("x"), () => {})
+      yield* hear({ _tag: "HeartbeatReply", from: "c", to: "a", term: 1, round: 0 })
+      yield* matched("b")
+      assert.deepInclude(driver.status(), { appliedIndex: 2, lastIndex: 2 })
+      assert.strictEqual(released.at(-1), 1)
     })
   )
 })

@@ -15,6 +15,7 @@ import {
   storedRows,
   tamper,
   temporaryFile,
+  texts,
   use
 } from "./helpers/raftLog.js"
 
@@ -262,6 +263,37 @@ describe("the entries of a Raft log in memory", () => {
     cache.clear()
     assert.isUndefined(indexes(6, 7))
   })
+})
+
+describe("the entries of a Raft log that are released", () => {
+  const numbers = texts(row(1, 6, 1))
+
+  it.scoped("are read from the disk, also those that were not durable yet, and what follows is kept again", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      yield* use(filename, log => {
+        log.stage({ hardState: hardState(1), entries: row(1, 2, 1) })
+        log.flush()
+        log.stage({ entries: row(3, 4, 1) })
+        log.release(3)
+        assert.deepStrictEqual(all(log), numbers.slice(0, 4))
+        log.release(4)
+        log.stage({ entries: row(5, 6, 1) })
+        assert.deepStrictEqual(all(log), numbers)
+        assert.deepStrictEqual(texts(log.entries(5, 6, 1e6)), numbers.slice(4))
+      })
+    })
+  )
+
+  it.scoped("may be cut, and be others then", () =>
+    use(":memory:", log => {
+      log.stage({ hardState: hardState(1), entries: row(1, 6, 1) })
+      log.flush()
+      log.release(6)
+      log.stage({ hardState: hardState(2), truncateFrom: 4, entries: [entry(4, 2, "other")] })
+      assert.deepStrictEqual(all(log), [...numbers.slice(0, 3), "other"])
+    })
+  )
 })
 
 describe("a snapshot in a Raft log", () => {

@@ -77,5 +77,5 @@ export const makeDriver = (surroundings: DriverSurroundings) =>
       yield* hear({ _tag: "AppendReply", from: "b", to: "a", term: 1, round: 0, result })
       assert.deepInclude(driver.status(), { role: "leader", commitIndex: 1 })
     })
-    return { driver, queue, room, work, lead }
+    return { driver, queue, room, work, hear, lead }
   })

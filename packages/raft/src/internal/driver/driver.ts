@@ -365,6 +365,7 @@ export const make = (options: DriverOptions): Driver => {
     })
     proposals.applied(entries, answers, core.leader)
     reads.applied()
+    log.release(Math.min(reached, ...core.progress.map(({ matchIndex }) => matchIndex)))
     // A machine that takes only some of the entries stops before one of a version it does not know.
     if (answers.length < entries.length) return Effect.logError(stuck(applied + answers.length))
     if (machine.appliedIndex() < core.applyIndex) schedule("Apply")

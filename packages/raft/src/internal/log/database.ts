@@ -237,11 +237,10 @@ const makeLogDatabase = (
     if (divided !== undefined) insertEntries(decode(divided, divided.idx, index - 1))
   }
 
-  const insertEntries = (entries: ReadonlyArray<LogEntry>): number => {
-    const added = rows.encodeEntries(entries)
-    for (const row of added) insert.run(row.idx, row.term, row.kind, row.checksum, row.payload, row.count)
-    return added.length
-  }
+  const insertEntries = (entries: ReadonlyArray<LogEntry>): number =>
+    rows.encodeEntries(entries, row => {
+      insert.run(row.idx, row.term, row.kind, row.checksum, row.payload, row.count)
+    })
 
   const write = database.transaction((changes: ReadonlyArray<Change>): MemberRow => {
     let next: Omit<MemberRow, "checksum"> = member

@@ -91,8 +91,8 @@ const entryHash = (hasher: XXHashAPI, row: Omit<EntryRow, "checksum">, seed?: nu
 }
 
 export interface Rows {
-  /** Entries that follow each other. */
-  readonly encodeEntries: (entries: ReadonlyArray<LogEntry>) => ReadonlyArray<EntryRow>
+  /** Hands out the rows of entries that follow each other, one after the other and each only until the next. Answers how many there are. */
+  readonly encodeEntries: (entries: ReadonlyArray<LogEntry>, write: (row: EntryRow) => void) => number
   /** Those of its entries from one index to another; `undefined` where the row is damaged. */
   readonly decodeEntries: (row: EntryRow, from?: number, to?: number) => ReadonlyArray<LogEntry> | undefined
   readonly entryChecksum: (row: Omit<EntryRow, "checksum">) => number
@@ -102,20 +102,23 @@ export interface Rows {
 export const makeRows = (hasher: XXHashAPI, incarnation: string): Rows => {
   const seed = hasher.h32(incarnation)
   const entryChecksum = (row: Omit<EntryRow, "checksum">) => entryHash(hasher, row, seed)
+  /** For the payload of one row after the other: a new one for each would cost as much as what is written to it. */
+  const packed = new Uint8Array(rowBytesMax)
   return {
     entryChecksum,
-    encodeEntries: entries => {
-      const rows: Array<EntryRow> = []
+    encodeEntries: (entries, write) => {
+      let count = 0
       let shared: Array<LogEntry> = []
       let bytes = 0
       const end = () => {
         const [first] = shared
         if (first === undefined) return
         const { index: idx, term } = first
-        const payload = shared.length === 1 ? first.payload : pack(shared, bytes)
+        const payload = shared.length === 1 ? first.payload : pack(shared, packed.subarray(0, bytes))
         const row = { idx, term, kind: kinds.indexOf(first.kind), checksum: 0, payload, count: shared.length }
         row.checksum = entryChecksum(row)
-        rows.push(row)
+        write(row)
+        count++
         shared = []
         bytes = 0
       }
@@ -127,7 +130,7 @@ export const makeRows = (hasher: XXHashAPI, incarnation: string): Rows => {
         bytes += size
       }
       end()
-      return rows
+      return count
     },
     decodeEntries: (row, from = row.idx, to = lastOf(row)) => {
       const kind = kinds[row.kind]
@@ -142,8 +145,7 @@ export const makeRows = (hasher: XXHashAPI, incarnation: string): Rows => {
 const areAlike = (first: LogEntry | undefined, next: LogEntry): boolean =>
   first?.kind === "command" && next.kind === "command" && first.term === next.term
 
-const pack = (entries: ReadonlyArray<LogEntry>, size: number): Uint8Array => {
-  const bytes = new Uint8Array(size)
+const pack = (entries: ReadonlyArray<LogEntry>, bytes: Uint8Array): Uint8Array => {
   const lengths = new DataView(bytes.buffer)
   let at = entries.length * lengthBytes
   entries.forEach(({ payload }, nth) => {
