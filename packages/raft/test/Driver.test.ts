@@ -184,7 +184,7 @@ describe("the log of a member with 31 entries applied, of which 5 are to stay", 
       const { driver, lead, propose, work } = yield* makeMember({
         machine: { ...makeMachine().machine, persist: () => durable },
         compaction: { entriesMax: 20, tailEntries: 5 },
-        courier: { send: () => {}, stop: Effect.void, floor: () => floor, compacted: () => {} }
+        courier: { send: () => {}, stop: Effect.void, floor: Effect.sync(() => floor), compacted: () => {} }
       })
       yield* lead
       for (let count = 0; count < 30; count++) propose(encode("x"), () => {})
@@ -198,7 +198,7 @@ describe("the log of a member with 31 entries applied, of which 5 are to stay", 
       let floor = 10
       const { driver, lead, propose, work } = yield* makeMember({
         compaction: { entriesMax: 20, tailEntries: 5 },
-        courier: { send: () => {}, stop: Effect.void, floor: () => floor, compacted: () => {} }
+        courier: { send: () => {}, stop: Effect.void, floor: Effect.sync(() => floor), compacted: () => {} }
       })
       yield* lead
       for (let count = 0; count < 30; count++) propose(encode("x"), () => {})
@@ -221,7 +221,7 @@ describe("a leader that is one no more", () => {
       })
       const { driver, lead, work } = yield* makeDriver({
         voters: ["a", "b", "c"],
-        courier: { send: () => {}, stop, floor: () => 0, compacted: () => {} }
+        courier: { send: () => {}, stop, floor: Effect.succeed(0), compacted: () => {} }
       })
       yield* lead
       stops = 0

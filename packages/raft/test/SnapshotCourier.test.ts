@@ -6,12 +6,12 @@ import type { RaftCore } from "@reckon/raft"
 import * as Membership from "@reckon/raft/Membership"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import { type Receipt, type SnapshotChunk, SnapshotRefused } from "@reckon/raft/SnapshotChunk"
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as TestClock from "effect/TestClock"
 import * as Courier from "../src/internal/snapshot/courier.js"
+import { settable } from "./helpers/clock.js"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "reckon-courier-"))),
@@ -85,15 +85,31 @@ describe("the copy that members are sent", () => {
 
   it.scoped("keeps the log behind it as long as it is on its way, and for half a minute after it was broken off", () =>
     Effect.gen(function* () {
-      const floor = Effect.map(Clock.currentTimeMillis, now => courier.floor(now))
       const isUnderWay = yield* Deferred.make<void>()
       const { courier } = yield* open(() => Effect.zipRight(Deferred.succeed(isUnderWay, undefined), Effect.never))
-      assert.strictEqual(yield* floor, Number.POSITIVE_INFINITY)
+      assert.strictEqual(yield* courier.floor, Number.POSITIVE_INFINITY)
       courier.send(order)
       yield* Deferred.await(isUnderWay)
       yield* TestClock.adjust("1 hour")
-      assert.strictEqual(yield* floor, 9)
+      assert.strictEqual(yield* courier.floor, 9)
       yield* courier.stop
+      yield* TestClock.adjust(29_999)
+      assert.strictEqual(yield* courier.floor, 9)
+      yield* TestClock.adjust(1)
+      assert.strictEqual(yield* courier.floor, Number.POSITIVE_INFINITY)
+    })
+  )
+
+  it.scoped.each([
+    ["ahead", 3_600_000],
+    ["back", -3_600_000]
+  ] as const)("keeps it for no shorter and no longer where the clock is set %s by an hour", ([_, aheadMillis]) =>
+    Effect.gen(function* () {
+      const { clock, set } = yield* settable
+      const { courier, send } = yield* Effect.withClock(open(takeAll), clock)
+      const floor = Effect.withClock(courier.floor, clock)
+      assert.strictEqual(yield* send, "SnapshotDelivered")
+      yield* set(aheadMillis)
       yield* TestClock.adjust(29_999)
       assert.strictEqual(yield* floor, 9)
       yield* TestClock.adjust(1)

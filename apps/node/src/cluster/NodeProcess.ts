@@ -29,7 +29,7 @@ export interface NodeProcessOptions {
 const backoffMillisMin = 200
 const backoffMillisMax = 10_000
 /** A node that lived this long is taken to be well: the next wait starts from the shortest again. */
-const stableMillis = 20_000
+const stableNanos = 20_000_000_000n
 /** What a node gets to stop by itself. */
 const stopMillisMax = 10_000
 /** A log larger than this is set aside when its node starts. */
@@ -106,14 +106,14 @@ export const keepRunning = (options: NodeProcessOptions): Effect.Effect<void, ne
     let restarts = 0
 
     const life = Effect.gen(function* () {
-      const startedAt = yield* Clock.currentTimeMillis
+      const startedAt = yield* Clock.currentTimeNanos
       const reason = yield* attemptStart(options).pipe(
         Effect.tap(child => options.onStart(child.pid ?? -1, restarts)),
         Effect.flatMap(awaitExit),
         Effect.merge
       )
-      const lived = (yield* Clock.currentTimeMillis) - startedAt
-      const wait = lived >= stableMillis ? backoffMillisMin : yield* Ref.get(backoff)
+      const lived = (yield* Clock.currentTimeNanos) - startedAt
+      const wait = lived >= stableNanos ? backoffMillisMin : yield* Ref.get(backoff)
       yield* Ref.set(backoff, Math.min(wait * 2, backoffMillisMax))
       restarts++
       yield* options.onExit(reason, wait)

@@ -3,7 +3,7 @@
  * as one Raft process, and only that process calls it.
  */
 
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -383,8 +383,8 @@ export const make = (options: DriverOptions): Driver => {
     const applied = machine.appliedIndex()
     const { index: baseIndex } = log.base()
     if (courier === undefined || machine.persist === undefined || !tail.isLong(baseIndex, applied)) return Effect.void
-    return Effect.map(Clock.currentTimeMillis, now => {
-      const through = Math.min(tail.cut(applied), courier.floor(now))
+    return Effect.map(courier.floor, floor => {
+      const through = Math.min(tail.cut(applied), floor)
       if (through <= baseIndex || machine.persist === undefined) return
       const durable = Math.min(through, machine.persist())
       // The machine may still be at it.

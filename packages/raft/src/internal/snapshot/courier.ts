@@ -5,7 +5,6 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
@@ -19,6 +18,7 @@ import type { RaftTransport } from "../../RaftTransport.js"
 import type { Snapshot } from "../../Snapshot.js"
 import { bytesMax, SnapshotRefused } from "../../SnapshotChunk.js"
 import type { SnapshotError } from "../../StateMachine.js"
+import * as Steady from "../steady.js"
 import * as files from "./files.js"
 import { rules } from "./rules.js"
 
@@ -28,7 +28,7 @@ export interface Courier {
   /** Breaks all off: this member leads no more. */
   readonly stop: Effect.Effect<void>
   /** What the log must still have behind it, so that a member can go on from the snapshot that it is being sent. */
-  readonly floor: (nowMillis: number) => number
+  readonly floor: Effect.Effect<number>
   /** The log begins after this index now: a snapshot from before it is of no more use. */
   readonly compacted: (baseIndex: number) => void
 }
@@ -89,7 +89,7 @@ export const make = (options: {
       const { size } = fs.statSync(file)
       const checksum = yield* Effect.promise(() => files.checksum(file))
       const snapshot = { index, ...described, machineVersion: options.machineVersion(), checksum }
-      const parcel: Parcel = { file, size, snapshot, users: 0, usedMillis: yield* Clock.currentTimeMillis }
+      const parcel: Parcel = { file, size, snapshot, users: 0, usedMillis: yield* Steady.millis }
       parcels = [...parcels, parcel]
       return parcel
     }).pipe(Effect.ensuring(Effect.sync(() => (makingFrom = Number.POSITIVE_INFINITY))))
@@ -127,7 +127,7 @@ export const make = (options: {
             return yield* new SnapshotRefused({ reason: "damaged", detail: `the piece at ${received} was not taken` })
           }
           received = receipt.received
-          parcel.usedMillis = yield* Clock.currentTimeMillis
+          parcel.usedMillis = yield* Steady.millis
         }
       })
 
@@ -151,7 +151,7 @@ export const make = (options: {
         }),
         parcel => Effect.tapErrorCause(sending.withPermits(1)(deliver(order, parcel)), cause => examine(parcel, cause)),
         parcel =>
-          Effect.map(Clock.currentTimeMillis, now => {
+          Effect.map(Steady.millis, now => {
             parcel.users -= 1
             parcel.usedMillis = now
           })
@@ -172,12 +172,13 @@ export const make = (options: {
     return {
       send: order => void run(order.to, carryOut(order)),
       stop: FiberMap.clear(deliveries),
-      floor: nowMillis =>
+      floor: Effect.map(Steady.millis, now =>
         parcels.reduce(
           (floor, { snapshot, usedMillis, users }) =>
-            users > 0 || nowMillis - usedMillis < patienceMillis ? Math.min(floor, snapshot.index) : floor,
+            users > 0 || now - usedMillis < patienceMillis ? Math.min(floor, snapshot.index) : floor,
           makingFrom
-        ),
+        )
+      ),
       compacted: baseIndex => {
         for (const parcel of parcels) if (parcel.users === 0 && parcel.snapshot.index < baseIndex) discard(parcel)
       }
