@@ -81,6 +81,8 @@ export const Configuration = Schema.Struct({
  */
 export interface Configuration extends Schema.Schema.Type<typeof Configuration> {}
 
+const isConfiguration = Schema.is(Configuration)
+
 /**
  * The configuration a group begins with. All its founders are given the same one; so is, or is given an empty one,
  * whoever joins later.
@@ -90,7 +92,13 @@ export interface Configuration extends Schema.Schema.Type<typeof Configuration> 
  */
 export const founding = (voters: ReadonlyArray<MemberId>): Configuration => {
   assertInvariant(new Set(voters).size === voters.length, "voters are distinct", { voters: voters.join(",") })
-  return { voters, learners: [], removed: [] }
+  // What no entry can hold would stop whoever leads first, and each of its successors.
+  const configuration = { voters, learners: [], removed: [] }
+  assertInvariant(isConfiguration(configuration), "there are at most 64 voters, with names of 1 to 255 characters", {
+    count: voters.length,
+    voters: voters.join(",")
+  })
+  return configuration
 }
 
 /**

@@ -6,19 +6,22 @@
 import type { ProcessTable } from "@reckon/otp/Process"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { coalesce } from "./internal/coalesce.js"
 import { localRequests } from "./internal/localRequests.js"
 import { replaceMember } from "./internal/replaceMember.js"
 import * as Steady from "./internal/steady.js"
-import type * as Membership from "./Membership.js"
+import * as Membership from "./Membership.js"
 import {
   type ChangeError,
+  ChangeRefused,
   NotLeader,
   ProposalUnknown,
   type ProposeError,
   type ReadError,
-  type TransferError
+  type TransferError,
+  TransferRefused
 } from "./RaftError.js"
 import type { Status } from "./RaftProtocol.js"
 import { RaftTransport } from "./RaftTransport.js"
@@ -64,6 +67,9 @@ const leaderPollMillis = 50
  * that is stopped or cut off would hold the proposer up, and with it what has to stay behind that, for as long as a request may take.
  */
 const farewellMillis = 500
+
+/** Asked before anything is sent: no message can carry another name, nor an entry. */
+const isName = Schema.is(Membership.MemberId)
 
 /**
  * @since 0.1.0
@@ -170,9 +176,11 @@ export const make = (options: {
       })
 
     const changeMembership: RaftClient["changeMembership"] = change =>
-      atLeader<number, ChangeError>(local.changeMembership(change), leader =>
-        transport.changeMembership(options.group, leader, change)
-      )
+      isName(change.member)
+        ? atLeader<number, ChangeError>(local.changeMembership(change), leader =>
+            transport.changeMembership(options.group, leader, change)
+          )
+        : new ChangeRefused({ reason: change._tag === "Add" ? "invalid_name" : "not_a_member" })
 
     return {
       propose,
@@ -180,9 +188,11 @@ export const make = (options: {
       changeMembership,
       replaceMember: replaceMember({ changeMembership, status: local.status }),
       transferLeadership: target =>
-        atLeader<void, TransferError>(local.transferLeadership(target), leader =>
-          transport.transferLeadership(options.group, leader, target)
-        ),
+        isName(target)
+          ? atLeader<void, TransferError>(local.transferLeadership(target), leader =>
+              transport.transferLeadership(options.group, leader, target)
+            )
+          : new TransferRefused({ reason: "not_a_member" }),
       problem: () => local.intake()?.problem(),
       status: local.status
     }

@@ -121,7 +121,8 @@ export class ChangeRefused extends Schema.TaggedError<ChangeRefused>("@reckon/ra
     "was_removed",
     "not_a_member",
     "last_voter",
-    "full"
+    "full",
+    "invalid_name"
   )
 }) {
   get retryable(): boolean {
@@ -140,7 +141,8 @@ const changeReasons = {
   was_removed: "a member of this name was removed, and a name is never given again",
   not_a_member: "there is no such member",
   last_voter: "it is the last voter",
-  full: "the configuration has no room for it"
+  full: "the configuration has no room for it",
+  invalid_name: "a name has 1 to 255 characters"
 } as const
 
 /**

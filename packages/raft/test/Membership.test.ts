@@ -113,6 +113,14 @@ describe("Membership", () => {
     assert.isTrue(Either.isRight(Membership.change(veteran, { _tag: "Add", member: "x" })))
   })
 
+  it("is not founded by what no configuration can hold", () => {
+    const many = Array.from({ length: Membership.membersMax + 1 }, (_, at) => `m${at}`)
+    assert.throws(() => Membership.founding(["a", "a"]), /voters are distinct/)
+    for (const voters of [["a", ""], ["x".repeat(256)], many]) {
+      assert.throws(() => Membership.founding(voters), /at most 64 voters, with names of 1 to 255 characters/)
+    }
+  })
+
   it("survives its bytes", () => {
     fc.assert(
       fc.property(configurations, configuration =>

@@ -242,6 +242,38 @@ describe("the membership", () => {
     }).pipe(Effect.provide(Process.layer))
   )
 
+  it.scoped("a replacement of a member by itself is refused, and removes nobody", () =>
+    Effect.gen(function* () {
+      const group = yield* makeGroup(names)
+      const leader = yield* leaderOf(group.members)
+      const refused = yield* whileTimePasses(Effect.flip(leader.client.replaceMember({ add: "a", remove: "a" })))
+      assert.deepInclude(refused, { _tag: "ChangeRefused", reason: "already_member" })
+      assert.deepStrictEqual((yield* leader.status).voters, names)
+    }).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped("a name that nobody can have is refused by whichever member is asked, and the leader leads on", () =>
+    Effect.gen(function* () {
+      const group = yield* makeGroup(names)
+      const leader = yield* leaderOf(group.members)
+      const { term } = yield* leader.status
+      for (const { client } of group.members) {
+        for (const member of ["", "x".repeat(256)]) {
+          const add = yield* whileTimePasses(Effect.flip(client.changeMembership({ _tag: "Add", member })))
+          assert.deepInclude(add, { _tag: "ChangeRefused", reason: "invalid_name", retryable: false })
+          const replace = yield* whileTimePasses(Effect.flip(client.replaceMember({ add: member, remove: "a" })))
+          assert.deepInclude(replace, { _tag: "ChangeRefused", reason: "invalid_name" })
+          const remove = yield* whileTimePasses(Effect.flip(client.changeMembership({ _tag: "Remove", member })))
+          assert.deepInclude(remove, { _tag: "ChangeRefused", reason: "not_a_member" })
+          const transfer = yield* whileTimePasses(Effect.flip(client.transferLeadership(member)))
+          assert.deepInclude(transfer, { _tag: "TransferRefused", reason: "not_a_member" })
+        }
+      }
+      const after = yield* leader.status
+      assert.deepInclude(after, { role: "leader", term, voters: names })
+    }).pipe(Effect.provide(Process.layer))
+  )
+
   it.scoped("what cannot be is refused, with its reason, by whichever member is asked", () =>
     Effect.gen(function* () {
       const group = yield* makeGroup(names)

@@ -44,6 +44,8 @@ export const replaceMember =
       if (![...before.voters, ...before.learners].includes(remove)) {
         return before.voters.includes(add) ? undefined : yield* new ChangeRefused({ reason: "not_a_member" })
       }
+      // What an earlier call has added is a member too; but nobody is taken for that who is to go.
+      if (add === remove) return yield* new ChangeRefused({ reason: "already_member" })
       yield* Effect.catchIf(
         afterOthers(changeMembership({ _tag: "Add", member: add })),
         done("already_member"),
