@@ -12,7 +12,7 @@ import * as TestClock from "effect/TestClock"
 import * as Envelope from "../src/internal/machine/envelope.js"
 import { keyOf } from "../src/internal/machine/obligations.js"
 import { settable } from "./helpers/clock.js"
-import { command, feed, leadership, makeLog, register, request } from "./helpers/machine.js"
+import { command, feed, leadership, makeLog, nextTurn, register, request } from "./helpers/machine.js"
 
 const process = Schema.Struct({ node: Schema.String, name: Schema.String })
 
@@ -157,6 +157,33 @@ describe("the effects of a machine", () => {
       yield* settle
       assert.deepStrictEqual(said, ["good"])
     })
+  )
+
+  it.live("are carried out as fast as they come where the host does not wait, however much comes in a turn", () =>
+    Effect.gen(function* () {
+      const said: Array<string> = []
+      const replicating = Effect.gen(function* () {
+        const log = makeLog()
+        const replica = yield* MachineReplica.make(agent, {
+          notify: (text: string) => Effect.sync(() => said.push(text))
+        })
+        log.nextTerm()
+        replica.leading(leadership(log, replica))
+        for (let turn = 0; turn < 10; turn++) {
+          const commands = Array.from({ length: 1_000 }, (_, at) => command(0, { say: `${turn * 1_000 + at}` }))
+          feed(log, replica, ...commands)
+          yield* nextTurn
+        }
+        yield* nextTurn
+      })
+      // A process goes by the turns of the event loop, and each of these takes longer than one may.
+      const pid = yield* Process.spawn(replicating)
+      yield* Process.awaitExit(pid)
+      assert.deepStrictEqual(
+        said,
+        Array.from({ length: 10_000 }, (_, at) => `${at}`)
+      )
+    }).pipe(Effect.provide(Process.layer))
   )
 
   it.scoped("are lost, the newest of them, where more than 4,096 wait for a slow host; apply goes on", () =>

@@ -30,6 +30,8 @@ export interface Leader<State, Notification> {
 
 /** Notifications that may wait for a slow host; more are lost. */
 const waitingMax = 4096
+/** Steps of a fiber that a notification takes, and more: all that wait are carried out in one go, unless the host itself waits. */
+const stepsEach = 16
 /** A proposal that failed is repeated after this time, for as long as the member leads. */
 const againMillis = 500
 /** No sleep is longer, since JavaScript's timers know no more than 24 days. */
@@ -77,10 +79,13 @@ export const make = <State, Notification, R>(options: {
         : Effect.logWarning(`${count} effects of a machine were lost: too many were waiting for its host`)
     })
 
-    yield* Queue.take(waiting).pipe(
-      Effect.tap(reportLost),
-      Effect.flatMap(({ act, term }) => (leadership?.term === term ? act : Effect.void)),
-      Effect.forever,
+    const carryOut = Effect.flatMap(Queue.take(waiting), ({ act, term }) => {
+      const wanted = leadership?.term === term ? act : Effect.void
+      return lost === 0 ? wanted : Effect.zipRight(reportLost, wanted)
+    })
+    // Not `forever`, which gives way after each: a turn of the event loop may bring thousands, and would see one of them carried out.
+    yield* Effect.whileLoop({ while: () => true, body: () => carryOut, step: () => {} }).pipe(
+      Effect.withMaxOpsBeforeYield(stepsEach * waitingMax),
       Effect.forkScoped
     )
 
