@@ -3,7 +3,8 @@
  * that loses and doubles, clients that ask again. Each seed is one run, the same on every machine.
  *
  * What must hold: the machine's own invariant on every member after each command, the same answers and the same state on all members, and a history of the clients
- * in which each operation was done once, at one moment ({@link Linearizability}), by the machine itself or by a model that is simpler.
+ * in which each operation was done once, at one moment ({@link Linearizability}), by the machine itself or by a model that is simpler. What
+ * the machine, its schemas, its model or a draw throws fails the run as well, with the words, the place and the command.
  *
  * ```ts
  * const counter = RaftSimulator.machine({

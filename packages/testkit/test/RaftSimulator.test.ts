@@ -154,6 +154,68 @@ describe("RaftSimulator", () => {
     })
   )
 
+  it.effect("one that throws is reported with its words, the place and the command", () =>
+    Effect.gen(function* () {
+      const brittle = RaftSimulator.machine({
+        ...definition,
+        apply: (bank, input) => {
+          const [next, output] = definition.apply(bank, input)
+          if (output._tag === "Paid" && output.left > 100) throw new RangeError("the purse is too small")
+          return [next, output]
+        }
+      })
+      const failure = yield* failureOf(brittle)
+      assert.strictEqual(failure.invariant, "the machine does not throw")
+      assert.match(failure.detail, /^RangeError: the purse is too small \(.*RaftSimulator\.test\.ts:\d+/)
+      assert.match(failure.detail, /applying \{"_tag":"Transfer".*\}\)$/)
+    })
+  )
+
+  it.effect("one whose answers or states do not pass their schemas is told which, and for which command", () =>
+    Effect.gen(function* () {
+      const chatty = RaftSimulator.machine({
+        ...definition,
+        output: Output.pipe(Schema.filter(output => output._tag !== "Paid" || output.left !== 42))
+      })
+      const answer = yield* failureOf(chatty)
+      assert.strictEqual(answer.invariant, "an output passes its schema")
+      assert.match(answer.detail, /applying \{"_tag":"Transfer".*\}\)$/)
+      const narrow = RaftSimulator.machine({
+        ...definition,
+        state: Bank.pipe(Schema.filter(({ balances }) => balances.ada === 100))
+      })
+      const state = yield* failureOf(narrow, { steps: 300, faults: { compaction: true } })
+      assert.strictEqual(state.invariant, "the state passes its schema")
+    })
+  )
+
+  it.effect("a model or a draw that throws fails the run with its seed", () =>
+    Effect.gen(function* () {
+      const boom = (): never => {
+        throw new TypeError("no idea")
+      }
+      const model = RaftSimulator.machine({
+        ...definition,
+        model: {
+          key: () => "the bank",
+          init: initial,
+          apply: boom,
+          observes: ({ _tag }) => _tag === "Audit",
+          sameState: Schema.equivalence(Bank),
+          sameOutput: Schema.equivalence(Output),
+          showInput: JSON.stringify,
+          showOutput: JSON.stringify
+        }
+      })
+      const judged = yield* failureOf(model)
+      assert.strictEqual(judged.invariant, "the model does not throw")
+      assert.match(judged.detail, /^TypeError: no idea \(.*RaftSimulator\.test\.ts:\d+/)
+      const drawn = yield* failureOf(RaftSimulator.machine({ ...definition, draw: boom }))
+      assert.strictEqual(drawn.invariant, "a draw does not throw")
+      assert.match(drawn.detail, /^TypeError: no idea \(.*RaftSimulator\.test\.ts:\d+/)
+    })
+  )
+
   it.effect("runs the same for the same seeds", () =>
     Effect.gen(function* () {
       const machine = RaftSimulator.machine(definition)

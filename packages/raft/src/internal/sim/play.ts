@@ -108,11 +108,17 @@ export class Play {
 
   private judge(): Failure | undefined {
     const { clients, group } = this.world
-    const verdict = group.workload.judge(clients.history)
+    const after = this.historyLengths.length
+    let verdict: ReturnType<Group["workload"]["judge"]>
+    try {
+      verdict = group.workload.judge(clients.history)
+    } catch (cause) {
+      return { broken: failureOf(cause), after, healing: after > this.troubled }
+    }
     if (verdict._tag === "Undecided") this.undecided = verdict.keys.length
     if (verdict._tag !== "Violation") return undefined
-    const after = this.historyLengths.findIndex(length => length >= verdict.end) + 1
-    return { broken: new Broken(linearizable, verdict.explanation), after, healing: after > this.troubled }
+    const certain = this.historyLengths.findIndex(length => length >= verdict.end) + 1
+    return { broken: new Broken(linearizable, verdict.explanation), after: certain, healing: certain > this.troubled }
   }
 
   heal(): void {
