@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as LocalCluster from "../cluster/LocalCluster.js"
 import * as Shared from "./shared/options.js"
+import { Stdio } from "./shared/Stdio.js"
 import * as Settings from "./shared/settings.js"
 
 const basePort = Shared.wholeNumber("base-port", 1, 65535 - LocalCluster.portSpan).pipe(
@@ -51,6 +52,7 @@ const settingsOf = (dataDir: Option.Option<string>) =>
 
 const start = Command.make("start", { basePort, dataDir }, options =>
   Effect.gen(function* () {
+    yield* (yield* Stdio).exitCodeIfInterrupted(0)
     const { basePort } = options
     const settings = yield* settingsOf(options.dataDir)
     yield* Settings.warnOfUnknown(settings, Object.keys(process.env))

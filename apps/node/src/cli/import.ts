@@ -24,7 +24,6 @@ import * as Progress from "./importing/progress.js"
 import { FileUnusable, InvalidRow, type Row } from "./importing/rows.js"
 import { connect, sharedOptions, usage, wholeNumber } from "./shared/options.js"
 import { printJson, printLine } from "./shared/print.js"
-import { Stdio } from "./shared/Stdio.js"
 
 const file = Args.text({ name: "FILE" }).pipe(Args.withDescription("a .csv or .ndjson file"))
 
@@ -174,8 +173,6 @@ export const importFile = Command.make(
         return yield* new FileUnusable({ file, why: "is empty" })
       }
 
-      const stdio = yield* Stdio
-      yield* stdio.exitCodeIfInterrupted(130)
       const { client, limits } = yield* connect(options)
       const progress: Progress.Progress = { bytes: 0, rows: 0 }
       const totals: Totals = { imported: 0, alreadyPresent: 0 }

@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Node from "../Node.js"
 import * as Shared from "./shared/options.js"
+import { Stdio } from "./shared/Stdio.js"
 import * as Settings from "./shared/settings.js"
 
 const name = Options.text("name").pipe(Options.withDescription("this node's name in the cluster"))
@@ -51,6 +52,7 @@ const parentGone = Effect.async<void>(resume => {
 
 const start = Command.make("start", { name, dataDir, rpc, http, peer, store }, options =>
   Effect.gen(function* () {
+    yield* (yield* Stdio).exitCodeIfInterrupted(0)
     const node = yield* Effect.all({
       self: Either.map(parseEndpoint(options.rpc), address => ({ name: options.name, address })),
       peers: Effect.forEach(options.peer, parsePeer),

@@ -45,6 +45,7 @@ const advice: Readonly<Record<string, string>> = {
   Unreachable: "check that a node runs there, or name another with --endpoint",
   InvalidRow: "correct the file and run the import again, what is in the store already is left as it is",
   FileUnusable: "name another file",
+  OutputFailed: "what is there is not all of it, make room or write elsewhere",
   ListenFailed: "name another address, or stop what is there",
   GaveUp: "the log above has all that was tried"
 }
@@ -169,7 +170,7 @@ const stderrLogger = Logger.replace(Logger.defaultLogger, Logger.withConsoleErro
 
 /**
  * {@link run} for a whole process: its arguments, its streams, its exit code. SIGINT and SIGTERM interrupt the command, which then ends in good
- * order and with the code it has chosen for that, 0 unless said.
+ * order and with the code it has chosen for that, 130 unless said.
  *
  * @since 0.1.0
  * @category running
@@ -177,7 +178,7 @@ const stderrLogger = Logger.replace(Logger.defaultLogger, Logger.withConsoleErro
 export const runMain = <Name extends string, E, A>(
   command: Command.Command<Name, Stdio | CliApp.CliApp.Environment, E, A>
 ): void => {
-  let interruptedWith = 0
+  let interruptedWith = 130
   const stdio = layerProcess(code => {
     interruptedWith = code
   })

@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { connect, sharedOptions, usage, wholeNumber } from "./shared/options.js"
 import { eventJson, eventLine, printAll } from "./shared/print.js"
+import { Stdio } from "./shared/Stdio.js"
 
 const stream = Options.text("stream").pipe(
   Options.withPseudoName("STREAM"),
@@ -48,6 +49,8 @@ export const subscribe = Command.make("subscribe", { stream, all, from, count, .
     if (Option.isSome(options.stream) === options.all) {
       return yield* Effect.fail(usage("give exactly one of --stream STREAM and --all"))
     }
+    // It was to go on until then.
+    if (Option.isNone(options.count)) yield* (yield* Stdio).exitCodeIfInterrupted(0)
     const { client } = yield* connect(options)
     const events = client.subscribe({ streamId: Option.getOrNull(options.stream), from: options.from })
     const wanted = Option.isSome(options.count) ? Stream.take(events, options.count.value) : events

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as fs from "node:fs"
 import { StoreError } from "@reckon/client"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -18,6 +19,18 @@ import * as Layer from "effect/Layer"
 export class OutputClosed extends Data.TaggedError("OutputClosed") {}
 
 /**
+ * The output cannot be kept where it goes, on a disk that is full say: what is there is not all of it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OutputFailed extends Data.TaggedError("OutputFailed")<{ readonly detail: string }> {
+  override get message() {
+    return `standard output cannot be written: ${this.detail}`
+  }
+}
+
+/**
  * @since 0.1.0
  * @category tags
  */
@@ -25,7 +38,7 @@ export class Stdio extends Context.Tag("@reckon/node/cli/Stdio")<
   Stdio,
   {
     /** Writes text to standard output, and ends when it is taken. */
-    readonly out: (text: string) => Effect.Effect<void, OutputClosed>
+    readonly out: (text: string) => Effect.Effect<void, OutputClosed | OutputFailed>
     /** Writes text to standard error. */
     readonly err: (text: string) => Effect.Effect<void>
     readonly outIsTerminal: boolean
@@ -34,7 +47,7 @@ export class Stdio extends Context.Tag("@reckon/node/cli/Stdio")<
     readonly readAll: (
       bytesMax: number
     ) => Effect.Effect<string, StoreError.RequestTooLarge | StoreError.InvalidRequest>
-    /** The exit code if the command is interrupted from now on; 0 unless said. */
+    /** The exit code if the command is interrupted from now on; 130 unless said, for it has not done what it was to do. */
     readonly exitCodeIfInterrupted: (code: number) => Effect.Effect<void>
   }
 >() {}
@@ -72,6 +85,23 @@ const readAll = (bytesMax: number): Effect.Effect<string, StoreError.RequestTooL
     )
   )
 
+const isCoded = (cause: unknown): cause is { readonly code: string } =>
+  typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
+
+const outputError = (cause: unknown): OutputClosed | OutputFailed =>
+  isCoded(cause) && (cause.code === "EPIPE" || cause.code === "ERR_STREAM_DESTROYED")
+    ? new OutputClosed()
+    : new OutputFailed({ detail: cause instanceof Error ? cause.message : String(cause) })
+
+const isFile = (fd: number): boolean => {
+  try {
+    return fs.fstatSync(fd).isFile()
+  } catch {
+    // One that is not open is no file.
+    return false
+  }
+}
+
 /**
  * Whether the stream has been closed from the other side. The listener stays for the life of the process: without one, what is still on its
  * way could end it with a stack trace.
@@ -93,13 +123,17 @@ const watch = (stream: NodeJS.WriteStream): (() => boolean) => {
 export const layerProcess = (onExitCode: (code: number) => void): Layer.Layer<Stdio> =>
   Layer.sync(Stdio, () => {
     const outClosed = watch(process.stdout)
+    const outIsFile = isFile(process.stdout.fd)
     const errClosed = watch(process.stderr)
     return Stdio.of({
       out: text =>
-        Effect.async<void, OutputClosed>(resume => {
-          if (outClosed()) return resume(new OutputClosed())
-          process.stdout.write(text, error => resume(error ? new OutputClosed() : Effect.void))
-        }),
+        outIsFile
+          ? // The stream takes a text for written of which only the beginning had room.
+            Effect.try({ try: () => fs.writeFileSync(process.stdout.fd, text), catch: outputError })
+          : Effect.async<void, OutputClosed | OutputFailed>(resume => {
+              if (outClosed()) return resume(new OutputClosed())
+              process.stdout.write(text, error => resume(error ? outputError(error) : Effect.void))
+            }),
       err: text =>
         Effect.async<void>(resume => {
           if (errClosed()) return resume(Effect.void)

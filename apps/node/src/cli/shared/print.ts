@@ -7,7 +7,7 @@ import { Event, type Snapshot } from "@reckon/client"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { type OutputClosed, Stdio } from "./Stdio.js"
+import { type OutputClosed, type OutputFailed, Stdio } from "./Stdio.js"
 import * as Time from "./time.js"
 
 const decoder = new TextDecoder("utf-8", { fatal: true })
@@ -114,13 +114,14 @@ export const snapshotLine = (snapshot: Snapshot.Snapshot): string => {
  * @since 0.1.0
  * @category printing
  */
-export const printJson = (value: unknown): Effect.Effect<void, OutputClosed, Stdio> => printLine(JSON.stringify(value))
+export const printJson = (value: unknown): Effect.Effect<void, OutputClosed | OutputFailed, Stdio> =>
+  printLine(JSON.stringify(value))
 
 /**
  * @since 0.1.0
  * @category printing
  */
-export const printLine = (line: string): Effect.Effect<void, OutputClosed, Stdio> =>
+export const printLine = (line: string): Effect.Effect<void, OutputClosed | OutputFailed, Stdio> =>
   Effect.flatMap(Stdio, stdio => stdio.out(`${line}\n`))
 
 /** Text handed to the stream in one piece, at most about so many characters. */
@@ -135,7 +136,7 @@ const pieceChars = 256 * 1024
 export const printAll = <A, E, R>(
   elements: Stream.Stream<A, E, R>,
   line: (element: A) => string
-): Effect.Effect<void, E | OutputClosed, R | Stdio> =>
+): Effect.Effect<void, E | OutputClosed | OutputFailed, R | Stdio> =>
   Effect.flatMap(Stdio, stdio =>
     Stream.runForEachChunk(elements, chunk =>
       Effect.suspend(() => {
