@@ -65,12 +65,15 @@ const answered =
     )
 
 /**
- * The groups that listen on this node, for requests that come in from peers.
+ * The groups that listen on this node, for requests that come in from peers; `undefined` of one that did and does not now.
  *
  * @since 0.1.0
  * @category services
  */
-export class Receivers extends Context.Tag("@reckon/cluster/Receivers")<Receivers, Map<string, Receiver>>() {}
+export class Receivers extends Context.Tag("@reckon/cluster/Receivers")<
+  Receivers,
+  Map<string, Receiver | undefined>
+>() {}
 
 /**
  * @since 0.1.0
@@ -120,7 +123,7 @@ export const make: Effect.Effect<
         }),
         () =>
           Effect.sync(() => {
-            if (receivers.get(group) === receiver) receivers.delete(group)
+            if (receivers.get(group) === receiver) receivers.set(group, undefined)
           })
       ),
     send: (group, message) => {
@@ -159,8 +162,8 @@ export const make: Effect.Effect<
  */
 export const layer: Layer.Layer<RaftTransport, never, Members | Receivers> = Layer.scoped(RaftTransport, make)
 
-/** Names that are told of before it is no more than noise, or somebody's play. */
-const misnamedMax = 64
+/** So many are told of before it is no more than noise, or somebody's play. */
+const reportedMax = 64
 
 /** Why a message is not for this node, in words for whoever gave the nodes their names. */
 const misnamed = (self: string, { from, to }: Message): string =>
@@ -168,9 +171,12 @@ const misnamed = (self: string, { from, to }: Message): string =>
     ? `a node that calls itself ${JSON.stringify(from)} sends messages to "${self}", which was not told of it`
     : `${JSON.stringify(from)} takes this node, "${self}", for ${JSON.stringify(to)}`
 
+const absent = (self: string, group: string, { from }: Message): string =>
+  `${JSON.stringify(from)} sends messages of the group ${JSON.stringify(group)}, which "${self}" does not have`
+
 /**
  * Hands the messages of peers to the groups that listen here. Those that claim to come from a stranger or go to somebody else are dropped, and the first of each is reported: a name is misspelt where a
- * node was started.
+ * node was started. So are those of a group that never was here: the node was started without it.
  *
  * @since 0.1.0
  * @category layers
@@ -183,17 +189,20 @@ export const layerDeliveries: Layer.Layer<Deliveries, never, Members | Receivers
     const peerNames = new Set(members.peers.map(peer => peer.name))
     const log = Runtime.runFork(yield* Effect.runtime())
     const reported = new Set<string>()
-    const report = (message: Message) => {
-      const words = misnamed(members.self.name, message)
-      if (reported.has(words) || reported.size >= misnamedMax) return
+    const report = (words: string, what: "names" | "stores") => {
+      if (reported.has(words) || reported.size >= reportedMax) return
       reported.add(words)
-      log(Effect.logWarning(`${words}: nothing is taken from it. Compare the names with which the two were started`))
+      log(Effect.logWarning(`${words}: nothing is taken from it. Compare the ${what} with which the two were started`))
     }
     return messages => {
       const byGroup = new Map<string, Array<Message>>()
       for (const { group, message } of messages) {
         if (message.to !== members.self.name || !peerNames.has(message.from)) {
-          report(message)
+          report(misnamed(members.self.name, message), "names")
+          continue
+        }
+        if (!receivers.has(group)) {
+          report(absent(members.self.name, group, message), "stores")
           continue
         }
         const before = byGroup.get(group)

@@ -186,7 +186,7 @@ describe("a connection to a peer", () => {
   }
 
   it.scopedLive(
-    "hands a frame to each group as one, without what strangers say and what is for others, and tells of each once",
+    "hands a frame to each group as one, without what strangers say and what is for others or for a group that never was here, and tells of each once",
     () => {
       const said: Array<unknown> = []
       const logger = Logger.replace(
@@ -214,11 +214,12 @@ describe("a connection to a peer", () => {
           (yield* next).map(({ term }) => term),
           [2, 5]
         )
-        yield* peer.send([from("stranger", heartbeat(6)), to("c", heartbeat(7)), heartbeat(8)])
+        yield* peer.send([from("stranger", heartbeat(6)), to("c", heartbeat(7)), heartbeat(8, "unknown"), heartbeat(9)])
         yield* next
         const then = ": nothing is taken from it. Compare the names with which the two were started"
         assert.deepStrictEqual(said, [
           `a node that calls itself "stranger" sends messages to "a", which was not told of it${then}`,
+          `"b" sends messages of the group "unknown", which "a" does not have${then.replace("names", "stores")}`,
           `"b" takes this node, "a", for "c"${then}`
         ])
       }).pipe(Effect.provide(logger))
