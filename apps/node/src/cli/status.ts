@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Command from "@effect/cli/Command"
-import { StoreError, type StoreRpcs } from "@reckon/client"
+import { type EventStore, StoreError, type StoreRpcs } from "@reckon/client"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { connect, sharedOptions } from "./shared/options.js"
@@ -36,7 +36,11 @@ const answered = (endpoint: string, status: StoreRpcs.NodeStatus): Row => ({
   problem: status.problem
 })
 
-const silent = (endpoint: string, error: { readonly _tag: string }): Row => ({
+/** Why there is no status, with the endpoint in it: what an attempt to reach it came to has that already. */
+const reasonOf = (endpoint: string, error: EventStore.ReadFailure): string =>
+  error._tag === "Unreachable" ? error.detail : `${endpoint}: ${error.message}`
+
+const silent = (endpoint: string, error: EventStore.ReadFailure): Row => ({
   node: null,
   endpoint,
   role: error._tag === "Unreachable" ? "unreachable" : "failing",
@@ -46,7 +50,7 @@ const silent = (endpoint: string, error: { readonly _tag: string }): Row => ({
   appliedIndex: null,
   pid: null,
   healthy: false,
-  problem: null
+  problem: reasonOf(endpoint, error)
 })
 
 const columns = ["node", "endpoint", "role", "term", "commit", "applied", "pid", "healthy"]

@@ -220,7 +220,13 @@ describe("streams, status and subscribe", () => {
       assert.deepInclude(rows[2], { node: null, endpoint: dead.endpoint, role: "unreachable", healthy: false })
       const table = yield* reckon(["status", ...all])
       assert.match(table.out, /^node +endpoint +role +term +commit +applied +pid +healthy\nnode-1 /)
-      assert.isTrue(table.out.endsWith(`\n${problem}\n`))
+      const [, ...below] = table.out.split(`\n${problem}\n`)
+      assert.match(below.join(), new RegExp(`^${dead.endpoint}: [^\\n]+\\n$`))
+      const elsewhere = yield* reckon(["status", "--store", "elsewhere", "--json", ...all])
+      const problems = [gateway, follower].map(({ endpoint }) => `${endpoint}: this node serves no store "elsewhere"`)
+      for (const [at, problem] of problems.entries()) {
+        assert.deepInclude(jsonLines(elsewhere)[at], { role: "failing", problem })
+      }
 
       const none = yield* reckon(["status", "--endpoint", dead.endpoint])
       assert.include(none.out, "unreachable")
