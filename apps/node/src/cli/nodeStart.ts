@@ -7,7 +7,7 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import type * as ValidationError from "@effect/cli/ValidationError"
 import * as Endpoint from "@reckon/client/Endpoint"
-import type * as Members from "@reckon/cluster/Members"
+import * as Members from "@reckon/cluster/Members"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -61,6 +61,7 @@ const start = Command.make("start", { name, dataDir, rpc, http, peer, store }, o
     if (Endpoint.format(node.self.address) === Endpoint.format(node.http)) {
       return yield* Effect.fail(Shared.usage(`--rpc and --http are both ${options.http}`))
     }
+    yield* Effect.mapError(Members.make(node.self, node.peers), ({ detail }) => Shared.usage(detail))
     const settings = yield* Settings.load({
       dataDir: options.dataDir,
       stores: options.store,

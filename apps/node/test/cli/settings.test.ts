@@ -136,6 +136,9 @@ describe("node start and cluster start", () => {
         [[...nodeStart, "--store", ""], "--store needs a value"],
         [[...nodeStart, "--peer", ""], "--peer needs a value"],
         [[...nodeStart, "--peer", "n2"], '"n2" is not NAME=HOST:PORT'],
+        [[...nodeStart, "--peer", "n1=127.0.0.1:9"], "two members have the name n1"],
+        [[...nodeStart, "--peer", "n2=127.0.0.1:1"], "two members have the address 127.0.0.1:1"],
+        [[...nodeStart, "--peer", "n2=10.0.0.1:9"], "n2 is at 10.0.0.1:9: links between nodes are not secured yet"],
         [[...nodeStart.slice(0, -1), "127.0.0.1:1"], "--rpc and --http are both 127.0.0.1:1"],
         [["cluster", "start", "--data-dir", ""], '--data-dir is "": must be the path of a folder'],
         [["cluster", "start", "--base-port", "0"], "--base-port is '0', it must be a whole number from 1 to 65523"]
