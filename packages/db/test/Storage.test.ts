@@ -8,6 +8,7 @@ import * as Repair from "@reckon/raft/Repair"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 import { inFolder } from "../src/internal/processes/storage.js"
 import { StoreFileRefused } from "../src/StoreEngine.js"
@@ -92,6 +93,27 @@ describe("the folder of a store", () => {
       yield* open(place, "n1", ["n1"])
     })
   )
+
+  it.scoped("of a group that has others in it than its node was told of is opened, and that is said", () => {
+    const said: Array<unknown> = []
+    const logger = Logger.replace(
+      Logger.defaultLogger,
+      Logger.make(({ message }) => said.push(...[message].flat()))
+    )
+    return Effect.gen(function* () {
+      const place = yield* folder
+      yield* found(place, "n1", three)
+      yield* open(place, "n1")
+      assert.deepStrictEqual(said, [])
+      yield* open(place, "n1", [...three, "n4", "n5"])
+      yield* open(place, "n1", ["n1", "n2", "n9"])
+      const members = `${place} is of a store of n1, n2, n3, by its log, and who else is named to a node does not join them`
+      assert.deepStrictEqual(said, [
+        `${members}: n4, n5 take no part`,
+        `${members}: n9 takes no part, and n3 is not among those that this node was told of`
+      ])
+    }).pipe(Effect.provide(logger))
+  })
 
   it.scoped("from before folders had names is taken by whoever opens it", () =>
     Effect.gen(function* () {

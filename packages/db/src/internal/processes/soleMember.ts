@@ -43,6 +43,24 @@ export const misfit = (log: Log, voters: ReadonlyArray<string>): string | undefi
 }
 
 /**
+ * What is not as it looks where the node was told of others than its log has, if anything: the log's are the group. Who is only named to the nodes waits for ever, and who is
+ * not named to this one is never heard here.
+ */
+export const unlike = (log: Log, voters: ReadonlyArray<string>): string | undefined => {
+  const members = Membership.members(configurationOf(log))
+  const outside = voters.filter(name => !members.includes(name))
+  const unnamed = members.filter(name => !voters.includes(name))
+  if (members.length === 0 || (outside.length === 0 && unnamed.length === 0)) return undefined
+  const consequences = [
+    ...(outside.length === 0 ? [] : [`${outside.join(", ")} ${outside.length === 1 ? "takes" : "take"} no part`]),
+    ...(unnamed.length === 0
+      ? []
+      : [`${unnamed.join(", ")} ${unnamed.length === 1 ? "is" : "are"} not among those that this node was told of`])
+  ]
+  return `${members.join(", ")}, by its log, and who else is named to a node does not join them: ${consequences.join(", and ")}`
+}
+
+/**
  * Lets the node go by another name than it had when the log was last written, as where a folder is embedded at first and a node's own later. A group that has had
  * one member ever has nobody else who could vote or have been promised anything under the old name.
  */

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as SqliteStoreEngine from "../../SqliteStoreEngine.js"
 import { type Service as Engine, StoreFileRefused } from "../../StoreEngine.js"
-import { isSole, misfit } from "./soleMember.js"
+import { isSole, misfit, unlike } from "./soleMember.js"
 
 interface Opened {
   readonly log: Context.Tag.Service<RaftLog.RaftLog>
@@ -97,6 +97,8 @@ export const inFolder = (options: {
       }
       const unfit = misfit(log, voters)
       if (unfit !== undefined) return yield* foreign(unfit)
+      const others = isSole(log) ? undefined : unlike(log, voters)
+      if (others !== undefined) yield* Effect.logWarning(`${folder} is of a store of ${others}`)
       if (owner !== member) yield* Effect.try({ try: () => makeOwner(folder, member), catch: inaccessible })
       const trace =
         traceBytesMax === 0
