@@ -6,6 +6,7 @@
 import * as path from "node:path"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as Membership from "@reckon/raft/Membership"
 import * as Repair from "@reckon/raft/Repair"
 import * as Effect from "effect/Effect"
@@ -95,6 +96,18 @@ const founders = repeated("member").pipe(
   )
 )
 
+/** The node whose folder it is, where that has been written beside the log. Under another name its node would not start any more, nor would that other one there. */
+const ownerOf = (filename: string) =>
+  Effect.flatMap(FileSystem.FileSystem, fileSystem =>
+    fileSystem.readFileString(path.join(path.dirname(filename), "member")).pipe(
+      Effect.map((text): string | undefined => text.replace(/\n$/, "")),
+      Effect.catchIf(
+        error => error._tag === "SystemError" && error.reason === "NotFound",
+        () => Effect.succeed(undefined)
+      )
+    )
+  )
+
 /** What would be given up, as far as that can be known. */
 const warn = (options: { readonly name: string; readonly member: ReadonlyArray<string> }, found: Repair.Inspection) =>
   Effect.gen(function* () {
@@ -108,6 +121,10 @@ const warn = (options: { readonly name: string; readonly member: ReadonlyArray<s
 const forceShrink = Command.make("force-shrink", { dataDir, store, name, member: founders, confirmed, json }, options =>
   Effect.gen(function* () {
     const filename = fileOf(options)
+    const owner = yield* ownerOf(filename)
+    if (owner !== undefined && owner !== options.name) {
+      return yield* Effect.fail(usage(`--name is '${options.name}', and the folder is that of the node '${owner}'`))
+    }
     if (Option.getOrUndefined(options.confirmed) !== options.name) {
       yield* warn(options, yield* Repair.inspect(filename))
       return yield* Effect.fail(usage(`nothing was done: to go on, repeat the node's name with --${phrase}`))
@@ -120,7 +137,7 @@ const forceShrink = Command.make("force-shrink", { dataDir, store, name, member:
     })
     if (options.json) return yield* printJson({ self, givenUp, index, term, configuration })
     yield* printLine(`${plain(self)} is alone, from entry ${index} of term ${term} on. Given up: ${list(givenUp)}.`)
-    yield* printLine("Start its node, and add new ones under new names. The old ones must never run again.")
+    yield* printLine("Start its node, which keeps the store alone: no command adds others yet. The old ones must never run again.")
   })
 ).pipe(
   Command.withDescription(

@@ -168,6 +168,19 @@ describe("repair force-shrink", () => {
     })
   )
 
+  it.scoped("refuses another name than that of the node whose folder it is, whose log would be lost to both", () =>
+    Effect.gen(function* () {
+      const { at, filename } = yield* stoppedNode([noop, configured])
+      fs.writeFileSync(path.join(path.dirname(filename), "member"), "a\n")
+      const before = fs.readFileSync(filename)
+      const outcome = yield* reckon("force-shrink", ...at, "--name", "b", ...yes("b"))
+      assert.deepStrictEqual([outcome.code, outcome.out], [2, ""])
+      assert.match(outcome.err, /^UsageError: --name is 'b', and the folder is that of the node 'a'[^\n]*\n$/)
+      assert.deepStrictEqual(fs.readFileSync(filename), before)
+      assert.strictEqual((yield* reckon("force-shrink", ...at, "--name", "a", ...yes("a"))).code, 0)
+    })
+  )
+
   it.scopedLive("refuses while the node runs", () =>
     Effect.gen(function* () {
       const { at, filename } = yield* stoppedNode([noop, configured])
