@@ -15,7 +15,8 @@
  * })
  * ```
  *
- * Commands, replies and the state in a snapshot are kept as JSON: their schemas encode to what JSON can hold (`Schema.Uint8ArrayFromBase64` for bytes).
+ * Commands, replies and the state in a snapshot are kept as JSON: their schemas encode to what JSON can hold (`Schema.Uint8ArrayFromBase64` for bytes). A state that could not
+ * be read back, as one with a number that is `NaN`, is not written: the member's process ends, and its log keeps what the state is made of.
  *
  * **Versions.** A version that has been in force anywhere is never changed, since members replay old entries by it; new rules are a new version on top
  * ({@link nextVersion}). A group begins with version 1 and goes on to another at one entry of its log, when a client asks for it.

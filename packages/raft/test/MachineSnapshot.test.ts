@@ -242,6 +242,45 @@ describe("a replica with a file", () => {
     })
   )
 
+  it.scoped("is not written where the state could not be read back: the log that has it must not be cut", () =>
+    Effect.gen(function* () {
+      const shared = { command: Schema.NumberFromString, reply: Schema.Void }
+      // JSON has no word for what is no number, and a date that stays one would come back as a text.
+      const mean = Machine.make({
+        ...shared,
+        state: Schema.Number,
+        initial: 0,
+        apply: (count, sum) => Machine.reply(undefined, sum / count)
+      })
+      const diary = Machine.make({
+        ...shared,
+        state: Machine.inParts({
+          part: Schema.DateFromSelf,
+          split: (days: ReadonlyArray<Date>) => days,
+          empty: [],
+          add: (days, day) => [...days, day]
+        }),
+        initial: [],
+        apply: (at, days) => Machine.reply(undefined, [...days, new Date(at)])
+      })
+      const made = yield* folder
+      const outcome = <State>(machine: Machine.Machine<State, number, void>, name: string) =>
+        Effect.gen(function* () {
+          const filename = path.join(made, name)
+          const replica = yield* MachineReplica.make(machine, { filename })
+          feed(makeLog(), replica, command(0, "0"))
+          const failure = yield* Effect.exit(persisted(replica))
+          assert.isFalse(fs.existsSync(filename))
+          return String(failure)
+        })
+      assert.match(
+        yield* outcome(mean, "mean"),
+        /the state passes its schema: as JSON it cannot be read back: Expected number, actual null/
+      )
+      assert.match(yield* outcome(diary, "diary"), /as JSON it cannot be read back: Expected .*Date.*1970-01-01/)
+    })
+  )
+
   it.scoped("that is damaged fails the start, and does not begin anew in silence", () =>
     Effect.gen(function* () {
       const filename = path.join(yield* folder, "state")

@@ -21,7 +21,7 @@ const unreadable = (message: string): Either.Either<never, Codec.Unreadable> => 
 
 /** Everything is one part. */
 export const whole = <A>(codec: Codec.Codec<A>): Parts<A> => ({
-  encode: value => [codec.encode(value)],
+  encode: value => [codec.keep(value)],
   read: () => {
     let found: Either.Either<A, Codec.Unreadable> = unreadable("there is no state")
     let parts = 0
@@ -44,7 +44,7 @@ export const many = <A, Part>(options: {
   readonly add: (value: A, part: Part) => A
 }): Parts<A> => ({
   encode: function* (value) {
-    for (const part of options.split(value)) yield options.codec.encode(part)
+    for (const part of options.split(value)) yield options.codec.keep(part)
   },
   read: () => {
     let value = options.empty
