@@ -39,6 +39,14 @@ describe("the envelope of a machine's entry", () => {
     )
   })
 
+  it("of a proposer whose clock shows a time before 1970 is as of 1970, and its command is what it was", () => {
+    const body = text("12")
+    for (const timeMillis of [-1, -200, -1_000_000_000]) {
+      const bytes = Envelope.encode({ _tag: "Command", timeMillis, body })
+      assert.deepStrictEqual(Envelope.decode(bytes), Either.right({ _tag: "Command", timeMillis: 0, body }))
+    }
+  })
+
   it("is written in format 1 as it always was: logs hold it", () => {
     const body = text("{}")
     const timeMillis = 1_000

@@ -64,7 +64,8 @@ const kinds: ReadonlyArray<Envelope["_tag"]> = [
 const reasons: ReadonlyArray<DownReason> = ["Normal", "Shutdown", "Killed", "Crash", "NoProc", "NoConnection"]
 
 export const encode = (envelope: Envelope): Uint8Array => {
-  const writer = new Writer().byte(format).byte(kinds.indexOf(envelope._tag)).number(envelope.timeMillis)
+  // There is no way to write a time before 1970, which a clock may show that was never set: the replicated time is no earlier.
+  const writer = new Writer().byte(format).byte(kinds.indexOf(envelope._tag)).number(Math.max(0, envelope.timeMillis))
   switch (envelope._tag) {
     case "Command":
       return writer.take(envelope.body)
