@@ -185,7 +185,12 @@ describe("Repair.forceShrink", () => {
           yield* eventually(Effect.map(b.status, ({ removed }) => removed))
           yield* proposeMany(a, 100, 120)
           assert.deepInclude(yield* a.status, { role: "leader", term })
-          assert.deepInclude(yield* b.status, { role: "follower", removed: true })
+          const told = yield* b.status
+          assert.deepInclude(told, { role: "follower", removed: true })
+          assert.match(
+            told.problem ?? "",
+            /^b was removed from the group ".*", and takes no part in it for ever\. Stop it/
+          )
           assert.strictEqual((yield* b.status).lastIndex, lastIndex)
         })
       )

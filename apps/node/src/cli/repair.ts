@@ -137,7 +137,9 @@ const forceShrink = Command.make("force-shrink", { dataDir, store, name, member:
     })
     if (options.json) return yield* printJson({ self, givenUp, index, term, configuration })
     yield* printLine(`${plain(self)} is alone, from entry ${index} of term ${term} on. Given up: ${list(givenUp)}.`)
-    yield* printLine("Start its node, which keeps the store alone: no command adds others yet. The old ones must never run again.")
+    yield* printLine(
+      "Start its node, which keeps the store alone: no command adds others yet. The old ones must never run again."
+    )
   })
 ).pipe(
   Command.withDescription(

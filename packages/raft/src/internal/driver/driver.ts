@@ -172,6 +172,8 @@ export const make = (options: DriverOptions): Driver => {
     if (!wake({ _tag: tag })) refused.add(tag)
   }
 
+  const removal = `${options.self} was removed from the group "${group}", and takes no part in it for ever. Stop it: whoever is to take its place joins under a name of its own`
+
   const { entryBytesMax } = transport
 
   const propose = (payload: Uint8Array, reply: Reply<Uint8Array, ProposeError>) => {
@@ -227,7 +229,7 @@ export const make = (options: DriverOptions): Driver => {
           after = Effect.zipRight(after, options.onMembershipChanged(output))
           break
         case "MemberRemoved":
-          after = Effect.zipRight(after, Effect.logWarning(`${core.id} was removed from the group "${group}"`))
+          after = Effect.zipRight(after, Effect.logWarning(removal))
           break
         case "Contradicted":
           after = Effect.zipRight(after, contradicted(output))
@@ -441,7 +443,7 @@ export const make = (options: DriverOptions): Driver => {
         log,
         machine,
         openProposals: proposals.open(),
-        problem: problem ?? (core.leader === undefined ? admission.reported() : undefined)
+        problem: problem ?? (core.removed ? removal : core.leader === undefined ? admission.reported() : undefined)
       }),
     close,
     setAside,
