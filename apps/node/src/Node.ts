@@ -24,6 +24,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Exporter from "./Exporter.js"
 import * as Health from "./Health.js"
+import * as SystemError from "./SystemError.js"
 
 /**
  * @since 0.1.0
@@ -61,16 +62,13 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: "this user may not"
 }
 
-const isCoded = (cause: unknown): cause is { readonly code: string } =>
-  typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
-
 const listening = <A, E extends { readonly cause: unknown }, R>(
   server: Layer.Layer<A, E, R>,
   purpose: ListenFailed["purpose"],
   address: Endpoint.Endpoint
 ): Layer.Layer<A, ListenFailed, R> =>
   Layer.mapError(server, ({ cause }) => {
-    const detail = (isCoded(cause) ? reasons[cause.code] : undefined) ?? String(cause)
+    const detail = reasons[SystemError.codeOf(cause) ?? ""] ?? String(cause)
     return new ListenFailed({ purpose, address: Endpoint.format(address), detail })
   })
 

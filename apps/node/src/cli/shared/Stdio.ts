@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as SystemError from "../../SystemError.js"
 
 /**
  * Whoever read the output has stopped reading, as `head` does. Not a failure: the command just ends.
@@ -85,13 +86,12 @@ const readAll = (bytesMax: number): Effect.Effect<string, StoreError.RequestTooL
     )
   )
 
-const isCoded = (cause: unknown): cause is { readonly code: string } =>
-  typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
-
-const outputError = (cause: unknown): OutputClosed | OutputFailed =>
-  isCoded(cause) && (cause.code === "EPIPE" || cause.code === "ERR_STREAM_DESTROYED")
+const outputError = (cause: unknown): OutputClosed | OutputFailed => {
+  const code = SystemError.codeOf(cause)
+  return code === "EPIPE" || code === "ERR_STREAM_DESTROYED"
     ? new OutputClosed()
     : new OutputFailed({ detail: cause instanceof Error ? cause.message : String(cause) })
+}
 
 const isFile = (fd: number): boolean => {
   try {
