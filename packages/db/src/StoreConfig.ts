@@ -23,6 +23,7 @@ import * as Environment from "./internal/config/environment.js"
 import * as Names from "./internal/config/names.js"
 import * as Reading from "./internal/config/reading.js"
 import * as Values from "./internal/config/values.js"
+import * as StoreFolder from "./StoreFolder.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Errors
@@ -272,7 +273,7 @@ const readStore = (
     const accepted = "1 to 64 letters, digits, '_', '.' or '-', the first of them a letter or digit"
     reading.report([...at, "id"], named, `must be a store's name, ${accepted}`)
   }
-  const place = reading.group(at, Place, { dataDir }, { dataDir: path.join(node.dataDir, "stores", id) })
+  const place = reading.group(at, Place, { dataDir }, { dataDir: StoreFolder.inDataDir(node.dataDir, id) })
   return { id, ...place, ...readSettings(reading, at, { plain, log }, node.defaults, ["id", "dataDir"]) }
 }
 

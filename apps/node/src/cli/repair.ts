@@ -3,11 +3,11 @@
  *
  * @since 0.1.0
  */
-import * as path from "node:path"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import * as FileSystem from "@effect/platform/FileSystem"
+import * as StoreFolder from "@reckon/db/StoreFolder"
 import * as Membership from "@reckon/raft/Membership"
+import { RaftLogError } from "@reckon/raft/RaftError"
 import * as Repair from "@reckon/raft/Repair"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -19,8 +19,14 @@ const store = Options.withDefault(storeNamed("default"), "default")
 const dataDir = Options.text("data-dir").pipe(Options.withDescription("the folder that holds the stopped node's data"))
 const name = Options.text("name").pipe(Options.withDescription("the node's name in the cluster"))
 
-const fileOf = (options: { readonly dataDir: string; readonly store: string }): string =>
-  path.join(options.dataDir, "stores", options.store, "raft.sqlite")
+interface Place {
+  readonly dataDir: string
+  readonly store: string
+}
+
+const folderOf = ({ dataDir, store }: Place): string => StoreFolder.inDataDir(dataDir, store)
+
+const fileOf = (place: Place): string => StoreFolder.logFile(folderOf(place))
 
 const list = (names: ReadonlyArray<string>): string => (names.length === 0 ? "-" : plain(names.join(", ")))
 
@@ -97,16 +103,15 @@ const founders = repeated("member").pipe(
 )
 
 /** The node whose folder it is, where that has been written beside the log. Under another name its node would not start any more, nor would that other one there. */
-const ownerOf = (filename: string) =>
-  Effect.flatMap(FileSystem.FileSystem, fileSystem =>
-    fileSystem.readFileString(path.join(path.dirname(filename), "member")).pipe(
-      Effect.map((text): string | undefined => text.replace(/\n$/, "")),
-      Effect.catchIf(
-        error => error._tag === "SystemError" && error.reason === "NotFound",
-        () => Effect.succeed(undefined)
-      )
-    )
-  )
+const ownerOf = (folder: string) =>
+  Effect.try({
+    try: () => StoreFolder.ownerOf(folder),
+    catch: cause =>
+      new RaftLogError({
+        filename: StoreFolder.memberFile(folder),
+        detail: `cannot be read; check the rights on it (${cause instanceof Error ? cause.message : cause})`
+      })
+  })
 
 /** What would be given up, as far as that can be known. */
 const warn = (options: { readonly name: string; readonly member: ReadonlyArray<string> }, found: Repair.Inspection) =>
@@ -121,7 +126,7 @@ const warn = (options: { readonly name: string; readonly member: ReadonlyArray<s
 const forceShrink = Command.make("force-shrink", { dataDir, store, name, member: founders, confirmed, json }, options =>
   Effect.gen(function* () {
     const filename = fileOf(options)
-    const owner = yield* ownerOf(filename)
+    const owner = yield* ownerOf(folderOf(options))
     if (owner !== undefined && owner !== options.name) {
       return yield* Effect.fail(usage(`--name is '${options.name}', and the folder is that of the node '${owner}'`))
     }

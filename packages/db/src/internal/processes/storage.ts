@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as SqliteStoreEngine from "../../SqliteStoreEngine.js"
 import { type Service as Engine, StoreFileRefused } from "../../StoreEngine.js"
+import * as StoreFolder from "../../StoreFolder.js"
 import { isSole, misfit, unlike } from "./soleMember.js"
 
 interface Opened {
@@ -30,16 +31,8 @@ export interface Storage {
   readonly mayPass: (error: StoreFileRefused | RaftLogError) => boolean
 }
 
-const memberFile = (folder: string): string => path.join(folder, "member")
-
-/** The name of the member whose folder it is, where one has been written. */
-const ownerOf = (folder: string): string | undefined => {
-  const filename = memberFile(folder)
-  return fs.existsSync(filename) ? fs.readFileSync(filename, "utf8").replace(/\n$/, "") : undefined
-}
-
 const makeOwner = (folder: string, member: string): void => {
-  const filename = memberFile(folder)
+  const filename = StoreFolder.memberFile(folder)
   const unfinished = `${filename}.new`
   fs.writeFileSync(unfinished, `${member}\n`, { flush: true })
   fs.renameSync(unfinished, filename)
@@ -62,7 +55,7 @@ export const inFolder = (options: {
 }): Storage => {
   const { member, traceBytesMax, voters } = options
   const folder = path.resolve(options.place)
-  const filename = path.join(folder, "events.sqlite")
+  const filename = StoreFolder.eventsFile(folder)
   const inaccessible = (cause: unknown) =>
     new StoreFileRefused({
       filename,
@@ -87,9 +80,9 @@ export const inFolder = (options: {
       )
       yield* prepare
       const engine = yield* SqliteStoreEngine.make({ filename, condition })
-      const log = yield* RaftLog.make({ filename: path.join(folder, "raft.sqlite") })
+      const log = yield* RaftLog.make({ filename: StoreFolder.logFile(folder) })
       const foreign = (detail: string) => new StoreFileRefused({ filename, reason: "foreign", detail })
-      const owner = yield* Effect.try({ try: () => ownerOf(folder), catch: inaccessible })
+      const owner = yield* Effect.try({ try: () => StoreFolder.ownerOf(folder), catch: inaccessible })
       if (owner !== undefined && owner !== member && !isSole(log)) {
         return yield* foreign(
           `the folder is that of the node "${owner}", this one is "${member}": give it its own folder back, or its own name`
@@ -103,7 +96,7 @@ export const inFolder = (options: {
       const trace =
         traceBytesMax === 0
           ? undefined
-          : yield* TraceFile.make({ filename: path.join(folder, "raft.trace"), bytesMax: traceBytesMax })
+          : yield* TraceFile.make({ filename: StoreFolder.traceFile(folder), bytesMax: traceBytesMax })
       wasOpen = true
       return { log, engine, trace }
     }),
