@@ -126,8 +126,10 @@ const serve = (filename: string, first: Opened, condition: Condition) => {
     } catch (cause) {
       const finding = unusable(cause)
       if (finding === undefined) throw cause
-      condition.isDamaged = true
-      opened.value.writer.damaged()
+      if (finding.how !== "unwritable") {
+        condition.isDamaged = true
+        opened.value.writer.damaged()
+      }
       throw new StoreFileDamaged({ filename, ...finding })
     }
   }
@@ -171,8 +173,11 @@ const serve = (filename: string, first: Opened, condition: Condition) => {
   const close = () => {
     try {
       opened.value.writer.close()
-      opened.value.close()
+    } catch (cause) {
+      // The log has what a disk without room did not take.
+      if (unusable(cause)?.how !== "unwritable") throw cause
     } finally {
+      opened.value.close()
       opened.db.close()
     }
   }

@@ -131,10 +131,11 @@ export class StoreFileRefused extends Schema.TaggedError<StoreFileRefused>("@rec
 }
 
 /**
- * SQLite finds a page of the file broken, or the disk refuses to read it, which SQLite does not always tell apart. What it holds besides is served as before.
+ * SQLite finds a page of the file broken, or the disk refuses to read it, which SQLite does not always tell apart; or the disk takes no page, because it is full for one. What the file holds besides is
+ * served as before.
  *
  * It is thrown by what would have had to look at it, and so is a defect there: to ask the same again at once cannot help, and nothing is guessed and nothing mended. Where an entry of the log
- * needs the page, none that follows can be applied either, until the page can be read.
+ * needs the page, none that follows can be applied either, until the page can be read, or written.
  *
  * @since 0.1.0
  * @category errors
@@ -145,11 +146,13 @@ export class StoreFileDamaged extends Schema.TaggedError<StoreFileDamaged>("@rec
     filename: Schema.String,
     /** What of it. */
     what: Schema.String,
-    /** `damaged`: SQLite finds it broken, or cannot read it; `unreadable`: the disk refuses to read it, and SQLite says so. */
-    how: Schema.optionalWith(Schema.Literal("damaged", "unreadable"), { default: () => "damaged" })
+    /** `damaged`: SQLite finds it broken, or cannot read it; `unreadable`: the disk refuses to read it, and SQLite says so; `unwritable`: the disk does not take it. */
+    how: Schema.optionalWith(Schema.Literal("damaged", "unreadable", "unwritable"), { default: () => "damaged" })
   }
 ) {
   override get message() {
+    if (this.how === "unwritable")
+      return `${this.filename} cannot be written: ${this.what}. Check the disk and its space`
     return this.how === "damaged"
       ? `${this.filename} is damaged: ${this.what}. ${checkDisk}. ${remedy(this.filename)}`
       : `${this.filename} cannot be read: ${this.what}. Check the disk. Where it has lost the page: ${remedy(this.filename)}`

@@ -288,7 +288,7 @@ describe("an append that needs a page of the file that makes no sense", () => {
 const thrown = (code: string) => new Database.SqliteError("disk I/O error", code)
 
 describe("a page that the disk refuses to read", () => {
-  it("is told by its code from damage where SQLite does so, and from a disk that cannot be written", () => {
+  it("is told by its code from damage where SQLite does so, and from one that the disk does not take", () => {
     const how = (code: string) => unusable(thrown(code))?.how
     assert.strictEqual(how("SQLITE_CORRUPT"), "damaged")
     assert.strictEqual(how("SQLITE_CORRUPT_INDEX"), "damaged")
@@ -300,10 +300,11 @@ describe("a page that the disk refuses to read", () => {
       "SQLITE_IOERR_WRITE",
       "SQLITE_IOERR_FSYNC",
       "SQLITE_IOERR_TRUNCATE",
-      "SQLITE_BUSY"
+      "SQLITE_READONLY"
     ]) {
-      assert.isUndefined(how(code), code)
+      assert.strictEqual(how(code), "unwritable", code)
     }
+    for (const code of ["SQLITE_BUSY", "SQLITE_CONSTRAINT", "SQLITE_ERROR"]) assert.isUndefined(how(code), code)
     assert.isUndefined(unusable(new Error("disk I/O error")))
   })
 
@@ -375,6 +376,82 @@ describe("a page that the disk refuses to read", () => {
         })
       )
       assert.deepStrictEqual(logged.slice(1), ["WARN supervisor report"])
+    })
+  )
+})
+
+/** Lets SQLite find the disk of a file full for as long as the scope is open, or until room is made. */
+const fill = (filename: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const statements: Database.Statement = Object.getPrototypeOf(new Database(":memory:").prepare("SELECT 1"))
+      const run = statements.run
+      return vi.spyOn(statements, "run").mockImplementation(function (this: Database.Statement, ...parameters) {
+        const writes = /^(INSERT|UPDATE)/.test(this.source)
+        if (writes && this.database.name === filename) throw thrown("SQLITE_FULL")
+        return run.apply(this, parameters)
+      })
+    }),
+    spy => Effect.sync(() => spy.mockRestore())
+  )
+
+describe("a disk that is full", () => {
+  it.scoped("costs an engine nothing but the batch that it was met with", () =>
+    Effect.gen(function* () {
+      const filename = path.join(yield* folder, "store.db")
+      const condition = { isDamaged: false }
+      const engine = yield* SqliteStoreEngine.make({ filename, condition })
+      applyNext(engine, append("a", "any", event(1)))
+      yield* Effect.scoped(
+        Effect.map(fill(filename), () =>
+          assert.throws(
+            () => applyNext(engine, append("a", "any", event(2))),
+            /store.db cannot be written: .*its space/
+          )
+        )
+      )
+      assert.deepStrictEqual([engine.appliedIndex(), engine.setbacks(), condition.isDamaged], [1, 0, false])
+      assert.deepStrictEqual(plain(applyNext(engine, append("a", "any", event(2)))), [success("a", 1, 1)])
+    })
+  )
+
+  it.scoped.each(["raft.sqlite", "events.sqlite"])("keeps one store waiting, and no other: %s", name =>
+    Effect.gen(function* () {
+      const dataDir = yield* folder
+      const filename = path.join(dataDir, "stores", "default", name)
+      const errors: Array<string> = []
+      const log = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ logLevel, message }) => {
+          if (LogLevel.greaterThanEqual(logLevel, LogLevel.Error)) errors.push(String(message))
+        })
+      )
+      yield* Effect.gen(function* () {
+        const store = yield* EventStore.EventStore
+        const stores = yield* Stores.Stores
+        const other = yield* EventStore.fromStore(yield* stores.start({ id: "other" }))
+        yield* store.append("a", "any", [large(1)])
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* fill(filename)
+            const unknown = yield* whileTimePasses(Effect.flip(store.append("a", "any", [large(2)])))
+            assert.strictEqual(unknown._tag, "OutcomeUnknown")
+            assert.include(unknown.message, filename)
+            // Where there seems to be room every few seconds, and is none, its process is started again as often.
+            yield* whileTimePasses(Effect.sleep("45 seconds"))
+            const refused = yield* whileTimePasses(Effect.flip(store.append("a", "any", [large(3)])))
+            assert.include(["NoQuorum", "OutcomeUnknown"], refused._tag)
+            assert.include(refused.message, filename)
+            assert.strictEqual((yield* whileTimePasses(other.append("a", "any", [large(1)]))).version, 0)
+          })
+        )
+        yield* whileTimePasses(Effect.sleep("10 seconds"))
+        yield* whileTimePasses(store.append("a", "any", [large(4)]))
+        const ids = (yield* whileTimePasses(store.read("a"))).events.map(({ eventId }) => eventId)
+        // What was not acknowledged may be there between them.
+        assert.deepStrictEqual([ids.at(0), ids.at(-1)], [large(1).eventId, large(4).eventId])
+        for (const line of errors) assert.match(line, /every few seconds, .* takes no part/)
+      }).pipe(Effect.provide(EventStore.layer({ dataDir, timeout: "1 second" })), Effect.provide(log))
     })
   )
 })

@@ -145,12 +145,14 @@ describe("a store whose files cannot be opened", () => {
       const storage = inFolder({ place: yield* folder, member: "n1", voters: ["n1"], traceBytesMax: 0 })
       const refused = (reason: StoreFileRefused["reason"]) =>
         new StoreFileRefused({ filename: "f", reason, detail: "" })
-      const log = (unread: boolean) => new RaftLogError({ filename: "f", detail: "", unread })
+      const log = (mayPass: boolean) => new RaftLogError({ filename: "f", detail: "", mayPass })
       assert.isFalse(storage.mayPass(refused("unreadable")))
       assert.isFalse(storage.mayPass(log(true)))
       yield* Effect.scoped(storage.open)
-      for (const error of [refused("unreadable"), refused("damaged"), log(true)]) assert.isTrue(storage.mayPass(error))
-      for (const error of [refused("inaccessible"), refused("in_use"), refused("foreign"), log(false)]) {
+      for (const error of [refused("unreadable"), refused("damaged"), refused("inaccessible"), log(true)]) {
+        assert.isTrue(storage.mayPass(error))
+      }
+      for (const error of [refused("newer"), refused("in_use"), refused("foreign"), log(false)]) {
         assert.isFalse(storage.mayPass(error))
       }
     })

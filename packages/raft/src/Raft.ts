@@ -23,6 +23,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Compaction from "./Compaction.js"
@@ -116,16 +117,22 @@ const whole = <E>(openIn: OpenIn<E>) =>
     )
   )
 
-/** A member with nothing open, until it can be opened. */
+/** A member with nothing open, until it can be opened, or cannot for a reason that does not pass. */
 const standBy = <E>(
   openIn: OpenIn<E>,
-  options: Pick<Options<E, never>, "group" | "onRoleChanged" | "self" | "voters">,
+  options: Pick<Options<E, never>, "group" | "onRoleChanged" | "passing" | "self" | "voters">,
   why: string
 ) =>
   Effect.gen(function* () {
-    const { group, onRoleChanged, self, voters } = options
+    const { group, onRoleChanged, passing, self, voters } = options
     const problem = `${why}. Until it can be opened, which is tried every few seconds, ${self} takes no part in the group "${group}"`
-    const isOver = Effect.map(Effect.exit(Effect.scoped(Effect.flatMap(Effect.scope, openIn))), Exit.isSuccess)
+    const isOver = Effect.map(
+      Effect.exit(Effect.scoped(Effect.flatMap(Effect.scope, openIn))),
+      Exit.match({
+        onSuccess: () => true,
+        onFailure: cause => Option.exists(Cause.failureOption(cause), error => passing?.(error) === undefined)
+      })
+    )
     const member = Aside.unopened({ self, voters, problem, isOver })
     yield* member.intake.lend
     yield* Effect.logError(problem)

@@ -237,8 +237,8 @@ export type TransferError = Schema.Schema.Type<typeof TransferError>
 export class RaftLogError extends Schema.TaggedError<RaftLogError>("@reckon/raft/RaftLogError")("RaftLogError", {
   filename: Schema.String,
   detail: Schema.String,
-  /** Whether that may pass by itself: the file could not be read, which need not be the file's fault. */
-  unread: Schema.optionalWith(Schema.Boolean, { default: () => false })
+  /** Whether that may pass by itself: the disk did not read or did not write, is full perhaps, which is not the file's fault. */
+  mayPass: Schema.optionalWith(Schema.Boolean, { default: () => false })
 }) {
   readonly retryable = false
   override get message() {

@@ -9,7 +9,7 @@
  * - many changes share one flush: whoever feeds the log stages a burst of them and then flushes once (group commit).
  * - commands of one term that share a flush share rows of the file, up to 256 entries or 64 KiB each. A row's checksum covers the indexes, the term, the
  *   kind and the payloads of its entries, and the incarnation of the file; no entry of a row that does not match is handed out.
- * - a write that failed leaves the member unusable: nothing is acknowledged after it. The supervisor opens the log anew.
+ * - a write that failed leaves the log unusable: nothing is acknowledged after it. It is opened anew, once the disk takes something again where it was full.
  *
  * Disk: rows before the base are deleted in bounded steps with the flushes that follow; their space is used again, and goes back to
  * the disk where it is more than half of the file. The -wal is held near 16 MiB.
@@ -123,6 +123,10 @@ export class RaftLog extends Context.Tag("@reckon/raft/RaftLog")<
      * nothing is staged. Throws where the write or its sync failed.
      */
     readonly flush: () => void
+    /** Whether a flush has failed. The log takes nothing any more, and has to be opened anew. */
+    readonly hasFailed: () => boolean
+    /** Whether the disk has room for what a log that is opened anew may have to write. Tried with a file of a megabyte. */
+    readonly hasRoom: () => boolean
     readonly stats: () => Stats
   }
 >() {}
@@ -284,6 +288,8 @@ export const make = (options: {
       compact,
       release: cache.dropThrough,
       flush,
+      hasFailed: () => failed !== undefined,
+      hasRoom: database.hasRoom,
       stats: () => ({
         bytesOnDisk: database.bytesOnDisk(),
         entries: runs.lastIndex() - base.index,

@@ -104,7 +104,7 @@ export class StateMachine extends Context.Tag("@reckon/raft/StateMachine")<
      */
     readonly persist?: () => number
     /**
-     * Of a machine whose damage may pass, as a disk does that was away: makes it ready to be given again what follows `appliedIndex`, which may have fallen back. Asked every few seconds from
+     * Of a machine whose damage may pass, as a disk does that was full or away: makes it ready to be given again what follows `appliedIndex`, which may have fallen back. Asked every few seconds from
      * {@link MachineDamaged} on, and may throw that. Once the entry that met the damage can be applied, the member is started anew.
      */
     readonly restore?: () => void

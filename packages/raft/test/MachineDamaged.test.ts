@@ -5,6 +5,7 @@ import { RaftLogError } from "@reckon/raft/RaftError"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import { MachineDamaged, StateMachine } from "@reckon/raft/StateMachine"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
@@ -176,7 +177,7 @@ describe("a member whose machine may be sound again", () => {
         yield* eventually(Effect.sync(() => bad.disk.probes >= 3))
         const before = yield* bad.member.status
         assert.deepInclude(before, { role: "follower", leader: null })
-        assert.include(before.problem ?? "", `${damage}. Until that can be read`)
+        assert.include(before.problem ?? "", `${damage}. Until that is over, which is tried`)
         assert.strictEqual(bad.member.applied.length, 3)
         assert.deepStrictEqual(errors, [before.problem])
         assert.isTrue(yield* Process.isAlive(bad.ref.pid))
@@ -203,7 +204,7 @@ describe("a member whose log cannot be read just now", () => {
         const first = yield* member.start
         yield* whileTimePasses(propose(member, "1"))
         const unread = vi.spyOn(member.log, "entries").mockImplementation(() => {
-          throw new RaftLogError({ filename: "log", detail: "its disk is away", unread: true })
+          throw new RaftLogError({ filename: "log", detail: "its disk is away", mayPass: true })
         })
         const error = yield* whileTimePasses(Effect.flip(propose(member, "2")))
         assert.deepInclude(error, { _tag: "ProposalUnknown", detail: "log: its disk is away" })
@@ -218,6 +219,41 @@ describe("a member whose log cannot be read just now", () => {
         yield* member.start
         assert.strictEqual(yield* whileTimePasses(propose(member, "3")), "3")
         assert.deepStrictEqual(member.applied, ["1", "2", "3"])
+      })
+    ).pipe(Effect.provide(Process.layer))
+  )
+})
+
+describe("a member whose log cannot be written just now", () => {
+  it.scoped("takes no part and is silent until there is room for it, and begins anew then", () =>
+    listening(errors =>
+      Effect.gen(function* () {
+        const network = yield* RaftTransport.makeNetwork
+        const member = yield* makeMember(network, "a", ["a"])
+        const first = yield* member.start
+        yield* whileTimePasses(propose(member, "1"))
+        const written = vi.spyOn(member.log, "flush").mockImplementation(() => {
+          throw new RaftLogError({ filename: "log", detail: "its disk is full", mayPass: true })
+        })
+        const failed = vi.spyOn(member.log, "hasFailed").mockReturnValue(true)
+        const room = vi.spyOn(member.log, "hasRoom").mockReturnValue(false)
+        const error = yield* whileTimePasses(Effect.flip(propose(member, "2")))
+        assert.deepInclude(error, { _tag: "ProposalUnknown", detail: "log: its disk is full" })
+        yield* whileTimePasses(Effect.sleep("1 minute"))
+        const status = yield* member.status
+        assert.deepInclude(status, { role: "follower", leader: null })
+        assert.deepStrictEqual(errors, [status.problem])
+        // Not more often than a supervisor would bear: there may be room for a moment only.
+        assert.isAtMost(room.mock.calls.length, 12)
+        assert.isAtLeast(room.mock.calls.length, 6)
+        assert.isTrue(yield* Process.isAlive(first.pid))
+
+        room.mockReturnValue(true)
+        yield* whileTimePasses(Process.awaitExit(first.pid))
+        // A log that is opened anew.
+        for (const spy of [written, failed, room]) spy.mockRestore()
+        yield* member.start
+        assert.strictEqual(yield* whileTimePasses(propose(member, "3")), "3")
       })
     ).pipe(Effect.provide(Process.layer))
   )
@@ -250,6 +286,22 @@ describe("a member that cannot be opened just now", () => {
         yield* whileTimePasses(Process.awaitExit(second.pid))
         yield* member.start
         assert.strictEqual(yield* whileTimePasses(propose(member, "3")), "2")
+      })
+    ).pipe(Effect.provide(Process.layer))
+  )
+
+  it.scoped("ends where it never can be, for whoever starts it anew to be told", () =>
+    listening(() =>
+      Effect.gen(function* () {
+        const network = yield* RaftTransport.makeNetwork
+        let why = "its disk is away"
+        const member = yield* makeMember(network, "a", ["a"], { inTheWay: () => why })
+        const { pid } = yield* member.start
+        yield* whileTimePasses(Effect.sleep("1 minute"))
+        assert.isTrue(yield* Process.isAlive(pid))
+        why = "forever"
+        yield* whileTimePasses(Process.awaitExit(pid))
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(member.start)))
       })
     ).pipe(Effect.provide(Process.layer))
   )

@@ -145,12 +145,14 @@ describe("RaftLog", () => {
       )
       yield* use(filename, log => {
         log.stage({ hardState: hardState(2), entries: [entry(3, 1), entry(4, 2)] })
+        assert.isFalse(log.hasFailed())
         assert.throws(() => log.flush(), /full/)
+        assert.isTrue(log.hasFailed())
         assert.throws(() => log.flush(), /failed before and must be opened anew/)
         log.stage({ entries: [entry(5, 2)] })
         assert.throws(() => log.flush(), /failed before and must be opened anew/)
       })
-      yield* use(filename, log => assert.strictEqual(log.lastIndex(), 2))
+      yield* use(filename, log => assert.deepStrictEqual([log.lastIndex(), log.hasFailed()], [2, false]))
     })
   )
 

@@ -1,4 +1,5 @@
 import * as fs from "node:fs"
+import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { configuration } from "@reckon/raft/LogEntry"
 import Database from "better-sqlite3"
@@ -252,20 +253,53 @@ describe("damage to an old entry of a long Raft log", () => {
   )
 })
 
-describe("a Raft log that the disk refuses to read", () => {
-  it("is told from one that cannot be written, for it may be read again", () => {
+describe("a Raft log that the disk does not read, or does not write", () => {
+  it("is told from one that is no log, and from one in use, for it may be used again", () => {
     const { fromCause } = makeRefusals("raft.sqlite")
     const told = (code: string) => fromCause(new Database.SqliteError("disk I/O error", code))
-    for (const code of ["SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS", "SQLITE_CORRUPT"]) {
-      assert.deepInclude(told(code), { unread: true, retryable: false })
+    for (const code of [
+      "SQLITE_IOERR_READ",
+      "SQLITE_IOERR_SHORT_READ",
+      "SQLITE_IOERR_CORRUPTFS",
+      "SQLITE_CORRUPT",
+      "SQLITE_FULL",
+      "SQLITE_IOERR_WRITE",
+      "SQLITE_IOERR_FSYNC",
+      "SQLITE_IOERR_SHMSIZE",
+      "SQLITE_READONLY",
+      "SQLITE_CANTOPEN"
+    ]) {
+      assert.deepInclude(told(code), { mayPass: true, retryable: false })
       assert.match(told(code).message, /check/)
     }
     assert.match(told("SQLITE_CORRUPT").message, advice)
-    for (const code of ["SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_BUSY", "SQLITE_NOTADB"]) {
-      assert.isFalse(told(code).unread)
-    }
-    const unread = fromCause(Object.assign(new Error("EIO: i/o error, read"), { syscall: "read" }))
-    assert.deepInclude(unread, { unread: true })
-    assert.match(unread.message, /cannot be read; check the disk/)
+    for (const code of ["SQLITE_BUSY", "SQLITE_NOTADB", "SQLITE_ERROR"]) assert.isFalse(told(code).mayPass)
   })
+
+  it("is so where the file system says it, but for a folder that is not there or not to be written", () => {
+    const { fromCause } = makeRefusals("raft.sqlite")
+    const told = (code: string, syscall: string) => fromCause(Object.assign(new Error(code), { code, syscall }))
+    assert.deepInclude(told("EIO", "read"), { mayPass: true })
+    assert.match(told("EIO", "read").message, /cannot be read; check the disk/)
+    for (const code of ["ENOSPC", "EDQUOT", "EROFS", "EIO", "EMFILE"]) assert.isTrue(told(code, "open").mayPass, code)
+    for (const code of ["ENOENT", "EACCES", "ENOTDIR"]) assert.isFalse(told(code, "open").mayPass, code)
+  })
+
+  it.scoped("has room where its folder takes a file, which is gone then, and none where it does not", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      yield* use(filename, log => {
+        const before = fs.readdirSync(path.dirname(filename))
+        assert.isTrue(log.hasRoom())
+        assert.deepStrictEqual(fs.readdirSync(path.dirname(filename)), before)
+        fs.mkdirSync(`${filename}.room`)
+        try {
+          assert.isFalse(log.hasRoom())
+        } finally {
+          fs.rmdirSync(`${filename}.room`)
+        }
+      })
+      yield* use(":memory:", log => assert.isTrue(log.hasRoom()))
+    })
+  )
 })

@@ -57,7 +57,7 @@ export interface MemberOptions {
   readonly filename?: string
   readonly state?: ReturnType<typeof makeMachine>
   readonly trace?: (line: string) => void
-  /** What is in the way of its files just now; by default nothing ever is. */
+  /** What is in the way of its files just now, `forever` perhaps; by default nothing ever is. */
   readonly inTheWay?: () => string | undefined
 }
 
@@ -83,7 +83,7 @@ export const makeMember = (
           ? Effect.succeed({ log, machine: state.machine, trace: options.trace })
           : Effect.fail(why)
       }),
-      ...(options.inTheWay === undefined ? {} : { passing: (why: string) => why }),
+      ...(options.inTheWay === undefined ? {} : { passing: (why: string) => (why === "forever" ? undefined : why) }),
       ...(options.compaction === undefined ? {} : { compaction: options.compaction })
     }).pipe(Effect.provideService(RaftTransport.RaftTransport, transport))
     const client = yield* RaftClient.make({ group, self, processName }).pipe(

@@ -27,9 +27,12 @@ export interface Storage {
   readonly prepare: Effect.Effect<void, StoreFileRefused>
   /** Opens both anew for each life of the store's process. */
   readonly open: Effect.Effect<Opened, StoreFileRefused | RaftLogError, Scope.Scope>
-  /** Whether what was open before cannot be just now for want of a disk that reads: a store that was in service waits for that. One that never was is not put into service. */
+  /** Whether what was open before cannot be just now for want of a disk that reads and has room: a store that was in service waits for that. One that never was is not put into service. */
   readonly mayPass: (error: StoreFileRefused | RaftLogError) => boolean
 }
+
+/** Of damage and of a disk that cannot be read SQLite says the same; a full one is `inaccessible`. */
+const passingReasons: ReadonlySet<StoreFileRefused["reason"]> = new Set(["unreadable", "damaged", "inaccessible"])
 
 const makeOwner = (folder: string, member: string): void => {
   const filename = StoreFolder.memberFile(folder)
@@ -100,10 +103,7 @@ export const inFolder = (options: {
       wasOpen = true
       return { log, engine, trace }
     }),
-    // Of damage and of a disk that cannot be read SQLite says the same.
-    mayPass: error =>
-      wasOpen &&
-      (error._tag === "RaftLogError" ? error.unread : error.reason === "unreadable" || error.reason === "damaged")
+    mayPass: error => wasOpen && (error._tag === "RaftLogError" ? error.mayPass : passingReasons.has(error.reason))
   }
 }
 

@@ -5,7 +5,7 @@ import { RaftLogError } from "../../RaftError.js"
 import type { RaftLog } from "../../RaftLog.js"
 import { MachineDamaged, type StateMachine } from "../../StateMachine.js"
 
-type Log = Pick<Context.Tag.Service<RaftLog>, "entries">
+type Log = Pick<Context.Tag.Service<RaftLog>, "entries" | "hasFailed" | "hasRoom">
 type Machine = Context.Tag.Service<StateMachine>
 
 /** What one transaction of the state machine takes, so that no apply keeps heartbeats waiting for long. */
@@ -23,18 +23,19 @@ export const applyNext = (log: Log, machine: Machine, through: number) => {
   return { applied, entries, answers: machine.apply(entries.map(forMachine)) }
 }
 
-/** What a member is set aside for: its machine, or its log where that may be read again. */
+/** What a member is set aside for: its machine, or its log where that may be read or written again. */
 export type Damage = MachineDamaged | RaftLogError
 
 export const isDamage = (failure: unknown): failure is Damage =>
-  failure instanceof MachineDamaged || (failure instanceof RaftLogError && failure.unread)
+  failure instanceof MachineDamaged || (failure instanceof RaftLogError && failure.mayPass)
 
 /** Whether that may be over some time. */
 export const mayPass = (damage: Damage, machine: Machine): boolean =>
   damage instanceof RaftLogError || machine.restore !== undefined
 
-/** Whether the machine takes everything up to this index, and keeps it. */
+/** Whether the machine takes everything up to this index, and keeps it; or, of a log that could not be written, whether there is room to open it anew. */
 export const isOver = (log: Log, machine: Machine, through: number): boolean => {
+  if (log.hasFailed()) return log.hasRoom()
   try {
     machine.restore?.()
     while (machine.appliedIndex() < through) {

@@ -1,5 +1,5 @@
 /**
- * A member whose machine can apply nothing any more, or whose files cannot be opened again. To its group it is down: it hears nobody, votes for nobody and leads nothing, so that another is elected where it led. Its
+ * A member whose machine can apply nothing any more, or whose files cannot be written, or opened again. To its group it is down: it hears nobody, votes for nobody and leads nothing, so that another is elected where it led. Its
  * process lives on, since to start it anew would change nothing, and says what is wrong to whoever asks. Every few seconds it looks whether that is over, and ends if so, for its supervisor to start it anew.
  */
 import * as Effect from "effect/Effect"

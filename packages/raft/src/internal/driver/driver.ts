@@ -409,7 +409,7 @@ export const make = (options: DriverOptions): Driver => {
       mayPass = Applying.mayPass(damage, machine)
       close(message)
       reads.refuse()
-      const until = mayPass ? "that can be read, which is tried every few seconds," : "it is started anew"
+      const until = mayPass ? "that is over, which is tried every few seconds," : "it is started anew"
       problem = `${message}. Until ${until} ${core.id} takes no part in the group "${group}"`
       const told = roleChanged({ _tag: "RoleChanged", role: "follower", term: core.term, leader: undefined })
       return Effect.zipRight(Effect.logError(problem), told)

@@ -75,6 +75,7 @@ export interface LogDatabase extends StoredTerms {
   /** Whether entries before the base are still to be deleted, or free pages to be given back. */
   readonly hasLeftovers: () => boolean
   readonly bytesOnDisk: () => number
+  readonly hasRoom: () => boolean
   readonly fromCause: Refusals["fromCause"]
 }
 
@@ -318,6 +319,7 @@ const makeLogDatabase = (
       member = checked(() => write.immediate(changes))
     },
     hasLeftovers: leftovers.remain,
+    hasRoom: () => database.memory || file.hasRoom(database.name),
     bytesOnDisk: () => (database.memory ? leftovers.databaseBytes() : file.bytesOnDisk(database.name)),
     fromCause
   }

@@ -11,8 +11,9 @@ export const walOf = (filename: string): string => `${filename}-wal`
 
 const unfinished = (filename: string): string => `${filename}.new`
 
-/** Removes what is left of a creation that a crash has cut short. */
+/** Removes what is left of a creation, or of a look whether there is room, that a crash has cut short. */
 export const removeUnfinished = (filename: string): void => {
+  fs.rmSync(roomOf(filename), { force: true })
   for (const suffix of ["", "-journal"]) fs.rmSync(`${unfinished(filename)}${suffix}`, { force: true })
 }
 
@@ -36,6 +37,27 @@ export const createFile = (filename: string, fill: (database: Database.Database)
   removeUnfinished(filename)
   // SQLite does that for its -wal and its journal, not for the database file itself.
   Folder.sync(directory)
+}
+
+/** A burst of entries. With less room than that a log would fail again as soon as it is opened. */
+const roomBytes = 1024 * 1024
+
+const roomOf = (filename: string): string => `${filename}.room`
+
+/** Whether the disk takes as much beside the file, and syncs it. */
+export const hasRoom = (filename: string): boolean => {
+  const tried = roomOf(filename)
+  try {
+    try {
+      fs.writeFileSync(tried, new Uint8Array(roomBytes), { flush: true })
+    } finally {
+      fs.rmSync(tried, { force: true })
+    }
+    return true
+  } catch {
+    // Why not, whoever asks was told when the log failed.
+    return false
+  }
 }
 
 /** What the file and its -wal take on the disk. */

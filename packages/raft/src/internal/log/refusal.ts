@@ -2,13 +2,15 @@
 import Database from "better-sqlite3"
 import { RaftLogError } from "../../RaftError.js"
 
-/** What may pass with a disk that was away. Within a statement SQLite says `SQLITE_CORRUPT` where it cannot read, as it does of damage. */
-const unread = /^SQLITE_(CORRUPT|IOERR_(CORRUPTFS|FSTAT|READ|SEEK|SHORT_READ)$)/
+/** What may pass with a disk that was full, away, or not to be written. Within a statement SQLite says `SQLITE_CORRUPT` where it cannot read, as it does of damage. */
+const passing = /^SQLITE_(CANTOPEN|CORRUPT|FULL|IOERR|READONLY)/
+/** The same of the file system: no room, no more of it for this user, too many files, or a disk that fails. */
+const passingInSystem: ReadonlySet<unknown> = new Set(["EDQUOT", "EFBIG", "EIO", "EMFILE", "ENFILE", "ENOSPC", "EROFS"])
 
 export interface Refusals {
-  readonly refuse: (detail: string, unread?: boolean) => RaftLogError
+  readonly refuse: (detail: string, mayPass?: boolean) => RaftLogError
   /** Of something that was durable once. Nothing is guessed and nothing is mended: the peers have it. */
-  readonly damaged: (what: string, unread?: boolean) => RaftLogError
+  readonly damaged: (what: string, mayPass?: boolean) => RaftLogError
   /** By another process, or by somebody else in this one. */
   readonly inUse: () => RaftLogError
   /** For what SQLite or the file system has thrown; anything else is a defect, and thrown again. */
@@ -16,11 +18,11 @@ export interface Refusals {
 }
 
 export const makeRefusals = (filename: string): Refusals => {
-  const refuse = (detail: string, unread = false) => new RaftLogError({ filename, detail, unread })
-  const damaged = (what: string, unread = false) =>
+  const refuse = (detail: string, mayPass = false) => new RaftLogError({ filename, detail, mayPass })
+  const damaged = (what: string, mayPass = false) =>
     refuse(
-      `${what} is damaged. ${unread ? "SQLite says the same of a disk that cannot be read, so check that first. " : ""}Stop this member, move its whole folder away and start it with an empty one, which its peers fill. A group's only member has no peers: put back a copy of the folder`,
-      unread
+      `${what} is damaged. ${mayPass ? "SQLite says the same of a disk that cannot be read, so check that first. " : ""}Stop this member, move its whole folder away and start it with an empty one, which its peers fill. A group's only member has no peers: put back a copy of the folder`,
+      mayPass
     )
   const inUse = () => refuse("is in use by another process; stop that one or choose another data folder")
   return {
@@ -32,7 +34,10 @@ export const makeRefusals = (filename: string): Refusals => {
       if (cause instanceof Error && "syscall" in cause) {
         // A read from a file that is open says nothing of its folder.
         if (cause.syscall === "read") return refuse(`cannot be read; check the disk (${cause.message})`, true)
-        return refuse(`cannot be opened; check that its folder exists and is writable (${cause.message})`)
+        return refuse(
+          `cannot be opened; check that its folder exists and is writable, and the disk (${cause.message})`,
+          "code" in cause && passingInSystem.has(cause.code)
+        )
       }
       if (!(cause instanceof Database.SqliteError) || cause.code.startsWith("SQLITE_CONSTRAINT")) throw cause
       if (cause.code.startsWith("SQLITE_BUSY")) return inUse()
@@ -42,7 +47,7 @@ export const makeRefusals = (filename: string): Refusals => {
       }
       return refuse(
         `cannot be used; check the disk, its space and the rights on the file (${cause.code}: ${cause.message})`,
-        unread.test(cause.code)
+        passing.test(cause.code)
       )
     }
   }
