@@ -14,8 +14,10 @@
  *
  * @since 0.1.0
  */
+import type * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as ExitReason from "@reckon/otp/ExitReason"
 import * as GenServer from "@reckon/otp/GenServer"
+import type { ProcessTable } from "@reckon/otp/Process"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -88,6 +90,14 @@ export interface Options<E, R> {
 }
 
 /**
+ * A member's process, by what it answers. It is asked by `RaftClient`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Member extends GenServer.Ref<RpcGroup.Rpcs<typeof RaftProtocol>> {}
+
+/**
  * With the core's ten to twenty ticks until an election, a dead leader is replaced after one to two seconds.
  *
  * @since 0.1.0
@@ -148,7 +158,9 @@ const standBy = <E>(
  * @since 0.1.0
  * @category constructors
  */
-export const startLink = <E, R>(options: Options<E, R>) =>
+export const startLink = <E, R>(
+  options: Options<E, R>
+): Effect.Effect<Member, GenServer.StartError, ProcessTable | RaftTransport | Exclude<R, Scope.Scope>> =>
   GenServer.startLink(
     GenServer.make(RaftProtocol, {
       init: (self: GenServer.Self<DriverInput>) =>
