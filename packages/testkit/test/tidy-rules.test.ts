@@ -2,6 +2,7 @@
  * Each house rule against snippets it must pass and snippets it must object to, with the line.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Manifests from "./tidy/Manifests.js"
 import * as Rooms from "./tidy/Rooms.js"
 import * as Rules from "./tidy/Rules.js"
 import { comments, type Finding, make } from "./tidy/Source.js"
@@ -335,5 +336,26 @@ describe("comments", () => {
       comments(make("a.ts", text)).map(comment => comment.text),
       ["// a", "/* d */", "// e"]
     )
+  })
+})
+
+describe("manifests", () => {
+  const manifest = (room: string, text: string) => make(`packages/${room}/package.json`, text)
+
+  it("objects to an effect of the package's own, and to one that nothing pins", () => {
+    const own = '{\n  "dependencies": {\n    "effect": "1",\n    "@effect/rpc": "1",\n    "msgpackr": "1"\n  }\n}\n'
+    assert.deepStrictEqual(lines(Manifests.sharedEffect(manifest("db", own))), [3, 4])
+    assert.deepStrictEqual(lines(Manifests.sharedEffect(make("apps/node/package.json", own))), [])
+    const loose =
+      '{\n  "devDependencies": {\n    "effect": "1"\n  },\n  "peerDependencies": {\n    "effect": "1",\n    "a": "1"\n  }\n}\n'
+    assert.deepStrictEqual(lines(Manifests.sharedEffect(manifest("db", loose))), [7])
+  })
+
+  it("objects to a peer that is not passed on", () => {
+    const otp = manifest("otp", '{ "peerDependencies": { "effect": "1" } }')
+    const needy = '{\n  "dependencies": {\n    "a": "1",\n    "@reckon/otp": "1"\n  }\n}\n'
+    assert.deepStrictEqual(lines(Manifests.passedOnPeers([otp, manifest("db", needy)])), [4])
+    const passing = '{ "dependencies": { "@reckon/otp": "1" }, "peerDependencies": { "effect": "1" } }'
+    assert.deepStrictEqual(lines(Manifests.passedOnPeers([otp, manifest("db", passing)])), [])
   })
 })

@@ -3,6 +3,7 @@
  * find what they should is proven in `tidy-rules.test.ts`.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Manifests from "./tidy/Manifests.js"
 import * as Repository from "./tidy/Repository.js"
 import * as Rooms from "./tidy/Rooms.js"
 import * as Rules from "./tidy/Rules.js"
@@ -54,6 +55,11 @@ describe("tidy", () => {
 
   it("one version of effect is installed", () =>
     holds(Rooms.oneEffect(Repository.read("node_modules/.pnpm/lock.yaml"))))
+
+  it("packages take the effect of whoever installs them", () => {
+    everywhere(Manifests.sharedEffect)
+    holds(Manifests.passedOnPeers(sources))
+  })
 
   it("the compiler is not silenced", () => everywhere(Rules.noSilencedCompiler))
 
