@@ -358,4 +358,9 @@ describe("manifests", () => {
     const passing = '{ "dependencies": { "@reckon/otp": "1" }, "peerDependencies": { "effect": "1" } }'
     assert.deepStrictEqual(lines(Manifests.passedOnPeers([otp, manifest("db", passing)])), [])
   })
+
+  it("objects to modules that some do not see", () => {
+    const text = '{\n  "types": "./a.d.ts",\n  "import": "./a.js",\n  "default": "./a.js"\n}\n'
+    assert.deepStrictEqual(lines(Manifests.openExports(manifest("db", text))), [3])
+  })
 })

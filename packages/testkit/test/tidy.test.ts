@@ -61,6 +61,8 @@ describe("tidy", () => {
     holds(Manifests.passedOnPeers(sources))
   })
 
+  it("packages can be imported and required", () => everywhere(Manifests.openExports))
+
   it("the compiler is not silenced", () => everywhere(Rules.noSilencedCompiler))
 
   it("every test runs", () => everywhere(Rules.noSkippedTests))

@@ -51,3 +51,11 @@ export const passedOnPeers = (sources: ReadonlyArray<Source>): ReadonlyArray<Fin
     })
   })
 }
+
+/** `import` alone would hide a package from `require`, which loads ES modules in any Node of today, and from tools that ask as it does. */
+export const openExports = (source: Source): ReadonlyArray<Finding> =>
+  isPackage(source)
+    ? [...source.text.matchAll(/"(?:import|require|node)": "\.\//g)].map(({ index }) =>
+        at(source, index, 'a module is exported to all alike: by the condition "default"')
+      )
+    : []
