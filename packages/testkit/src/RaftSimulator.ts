@@ -66,7 +66,7 @@ export class SimulationFailed extends Schema.TaggedError<SimulationFailed>("@rec
  * @category models
  */
 export interface Options {
-  /** Runs; 100 when absent. */
+  /** Runs, at least one; 100 when absent. */
   readonly seeds?: number | undefined
   /** The first seed; another each time when absent. The next runs have the next ones. */
   readonly from?: number | undefined
@@ -103,9 +103,14 @@ export interface Summary {
  */
 export const machine = Simulator.workload
 
+const checkWhole = (name: string, value: number, least: number) =>
+  Number.isSafeInteger(value) && value >= least
+    ? Effect.void
+    : Effect.die(new RangeError(`${name} is ${value}: it must be a whole number from ${least} on`))
+
 /**
  * Runs the machine through so many seeds, and fails with the first that breaks something. Takes some hundredths of a second a seed, and up to half a minute to
- * shorten a failure; other fibers get their turn between seeds.
+ * shorten a failure; other fibers get their turn between seeds. Options that make no sense are a defect: a test that runs no seed would pass.
  *
  * @since 0.1.0
  * @category running
@@ -114,6 +119,11 @@ export const run = (workload: Simulator.Workload, options: Options = {}): Effect
   Effect.gen(function* () {
     const { faults, nodes, seeds = 100, steps } = options
     const from = options.from ?? (yield* Random.nextIntBetween(0, 2 ** 31))
+    yield* checkWhole("seeds", seeds, 1)
+    yield* checkWhole("from", from, 0)
+    yield* checkWhole("from + seeds", from + seeds, 1)
+    if (nodes !== undefined) yield* checkWhole("nodes", nodes, 1)
+    if (steps !== undefined) yield* checkWhole("steps", steps, 1)
     const summary = { seeds, from, crashes: 0, snapshotsInstalled: 0, historyEvents: 0, undecided: 0 }
     for (let seed = from; seed < from + seeds; seed++) {
       const report = Simulator.run({ seed, workload, faults, nodes, steps })

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { RaftSimulator } from "@reckon/testkit"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 
 const names = ["ada", "ben", "cat"]
@@ -221,6 +223,28 @@ describe("RaftSimulator", () => {
       const machine = RaftSimulator.machine(definition)
       const once = yield* RaftSimulator.run(machine, { from: 7, seeds: 3 })
       assert.deepStrictEqual(yield* RaftSimulator.run(machine, { from: 7, seeds: 3 }), once)
+    })
+  )
+
+  it.effect("does not pass for runs that there were none of", () =>
+    Effect.gen(function* () {
+      const machine = RaftSimulator.machine(definition)
+      const refusal = (options: RaftSimulator.Options) =>
+        Effect.map(Effect.exit(RaftSimulator.run(machine, { from: 1, seeds: 1, steps: 10, ...options })), exit =>
+          Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "passed"
+        )
+      const unset: string | undefined = undefined
+      assert.strictEqual(
+        yield* refusal({ seeds: Number(unset) }),
+        "RangeError: seeds is NaN: it must be a whole number from 1 on"
+      )
+      assert.match(yield* refusal({ seeds: 0 }), /^RangeError: seeds is 0/)
+      assert.match(yield* refusal({ seeds: -1 }), /^RangeError: seeds is -1/)
+      assert.match(yield* refusal({ steps: 0.5 }), /^RangeError: steps is 0\.5/)
+      assert.match(yield* refusal({ nodes: 0 }), /^RangeError: nodes is 0/)
+      assert.match(yield* refusal({ from: 1.5 }), /^RangeError: from is 1\.5: it must be a whole number from 0 on/)
+      assert.match(yield* refusal({ from: Number.MAX_SAFE_INTEGER }), /^RangeError: from \+ seeds is 9007199254740992/)
+      assert.strictEqual(yield* refusal({}), "passed")
     })
   )
 })
