@@ -137,6 +137,8 @@ export const make = (options: {
     const endpoints = [0, 1, 2].map(at => `127.0.0.1:${basePort + at}`)
     let output = ""
     let exited: { readonly code: number | null } | undefined
+    // After it exited, and all that it said has been read.
+    let isClosed = false
 
     const args = ["cluster", "start", "--base-port", `${basePort}`, "--data-dir", dataDir]
     const child = start(program, args, options.environment)
@@ -147,6 +149,9 @@ export const make = (options: {
     }
     child.once("exit", code => {
       exited = { code }
+    })
+    child.once("close", () => {
+      isClosed = true
     })
     const stop = (signal: "SIGINT" | "SIGTERM") =>
       Effect.async<number | null>(resume => {
@@ -167,8 +172,9 @@ export const make = (options: {
       Effect.flatMap(all => {
         const leader = all.find(status => status.role === "leader")
         const agreed = all.length === 3 && all.every(status => status.healthy && status.leader === leader?.node)
-        return agreed && leader !== undefined
-          ? Effect.succeed(leader)
+        if (agreed && leader !== undefined) return Effect.succeed(leader)
+        return isClosed
+          ? Effect.dieMessage(`the cluster ended with code ${exited?.code} before it had settled:\n${output}`)
           : Effect.fail(`the cluster has not settled: ${JSON.stringify(all)}\n${output}`)
       }),
       Effect.retry(Schedule.spaced("100 millis").pipe(Schedule.intersect(Schedule.recurs(400)))),
