@@ -329,6 +329,32 @@ describe("a WAL", () => {
     })
   )
 
+  it.scoped("for which no thread can be started, as in a bundle, is copied by the writer, and that is told", () =>
+    Effect.gen(function* () {
+      const warning = vi.spyOn(process, "emitWarning").mockReturnValue()
+      vi.stubGlobal(
+        "URL",
+        class {
+          constructor() {
+            throw new TypeError("Invalid URL")
+          }
+        }
+      )
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          vi.unstubAllGlobals()
+          warning.mockRestore()
+        })
+      )
+      const { checkpoints, filename, folder, rows, write } = yield* open
+      write(150)
+      yield* awaitCopy(checkpoints)
+      checkpoints.proceed()
+      assert.strictEqual(rowsInFile(filename, folder, rows), 150)
+      assert.strictEqual(warning.mock.calls.length, 1)
+    })
+  )
+
   it.scoped(
     "of one store is copied whatever becomes of the others, which share the thread, and the last one ends it",
     () =>

@@ -30,37 +30,49 @@ const defaults: Limits = { framesLong: 4_000, framesMost: 48_000, framesLeft: 1_
 /** How long a copy may be waited for: no disk takes that long, but a thread that has died would for ever. */
 const waitMillis = 60_000
 
-const program = new URL("../../../threads/checkpoint.js", import.meta.url)
-
 /** What both threads know of a copy, in the one cell of a shared array. */
 type Cell = Int32Array<SharedArrayBuffer>
 const copying = 0
 const copied = 1
+
+const tell = (cause: unknown): void =>
+  process.emitWarning(
+    `The thread that copies the WALs of stores has ended, they are held up by it now: ${cause instanceof Error ? cause.message : cause}`
+  )
 
 /** One for all stores of this process: started by the first whose WAL has grown long, ended by the last of those that closes. */
 class Thread {
   static #shared: Thread | undefined
 
   static acquire(): Thread {
-    Thread.#shared ??= new Thread()
-    Thread.#shared.#users++
-    return Thread.#shared
+    const thread = Thread.#shared ?? new Thread()
+    if (!thread.hasEnded) Thread.#shared = thread
+    thread.#users++
+    return thread
   }
 
-  readonly #worker = new Worker(program)
+  readonly #worker: Worker | undefined
   #users = 0
   #hasEnded = false
 
   private constructor() {
+    this.#worker = this.#start()
     // A process that has nothing else to do may end.
-    this.#worker.unref()
+    this.#worker?.unref()
     // It is followed by "exit", after which each store copies everything itself.
-    this.#worker.on("error", cause => {
-      process.emitWarning(
-        `The thread that copies the WALs of stores has ended, they are held up by it now: ${cause.message}`
-      )
-    })
-    this.#worker.on("exit", () => this.#end())
+    this.#worker?.on("error", tell)
+    this.#worker?.on("exit", () => this.#end())
+  }
+
+  #start(): Worker | undefined {
+    try {
+      return new Worker(new URL("../../../threads/checkpoint.js", import.meta.url))
+    } catch (cause) {
+      // In a bundle of CommonJS this module has no place of its own.
+      tell(cause)
+      this.#end()
+      return undefined
+    }
   }
 
   #end() {
@@ -74,14 +86,14 @@ class Thread {
 
   copy(filename: string, cell: Cell): void {
     Atomics.store(cell, 0, copying)
-    this.#worker.postMessage({ filename, cell, copied })
+    this.#worker?.postMessage({ filename, cell, copied })
   }
 
   release(): void {
     this.#users--
     if (this.#users > 0 || this.#hasEnded) return
     this.#end()
-    void this.#worker.terminate()
+    void this.#worker?.terminate()
   }
 }
 
