@@ -386,7 +386,7 @@ describe("a member whose process ended between taking a snapshot into its log an
       member.log.flush()
       const failure = yield* Effect.flip(member.start)
       assert.include(String(failure), "is damaged")
-      assert.include(String(failure), "add it again under a new name")
+      assert.include(String(failure), "can be started with an empty folder")
     }).pipe(Effect.provide(Process.layer))
   )
 
@@ -402,7 +402,7 @@ describe("a member whose process ended between taking a snapshot into its log an
       member.log.flush()
       const failure = yield* Effect.flip(member.start)
       assert.include(String(failure), "begins after entry 7")
-      assert.include(String(failure), "add it again under a new name")
+      assert.include(String(failure), "can be started with an empty folder")
     }).pipe(Effect.provide(Process.layer))
   )
 })

@@ -67,7 +67,7 @@ export const make = (options: {
         filename: log.filename,
         detail:
           `it begins after entry ${index}, but the state machine has only those up to ${machine.appliedIndex()}, and ${detail}. ` +
-          "Remove the member from the group, move its files away, and add it again under a new name: it will be sent a snapshot"
+          "The state machine's file is an older copy: bring both files back as they were at one moment. A member of a group without them can be started with an empty folder: it is sent everything again"
       })
     }
 
