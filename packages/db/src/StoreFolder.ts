@@ -47,6 +47,14 @@ export const traceFile = (folder: string): string => path.join(folder, "raft.tra
 export const memberFile = (folder: string): string => path.join(folder, "member")
 
 /**
+ * There as long as the store is open, and after it was killed: it tells a copy that was made meanwhile.
+ *
+ * @since 0.1.0
+ * @category files
+ */
+export const openMark = (folder: string): string => path.join(folder, "open")
+
+/**
  * The name of the member whose folder it is, where one has been written. Throws where the file is there and cannot be read.
  *
  * @since 0.1.0

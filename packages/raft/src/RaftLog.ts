@@ -142,12 +142,15 @@ const cacheBytesMax = 32 * 1024 * 1024
  * A new log gets the `incarnation`, or draws one of 128 bits. An existing one must have the incarnation that is given. The logs
  * of older formats are taken over; those of formats 1 and 2 get theirs then.
  *
+ * One that is in doubt is checked as a whole, at the price of a scan: a copy that was made while the log was open has pages of several moments.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (options: {
   readonly filename: string
   readonly incarnation?: string | undefined
+  readonly isInDoubt?: boolean | undefined
 }): Effect.Effect<Context.Tag.Service<RaftLog>, RaftLogError, Scope.Scope> =>
   Effect.gen(function* () {
     const { filename } = options
@@ -155,7 +158,8 @@ export const make = (options: {
     const database = yield* openLogDatabase({
       filename,
       incarnation: options.incarnation ?? (yield* Incarnation.draw),
-      isExpected: options.incarnation !== undefined
+      isExpected: options.incarnation !== undefined,
+      isInDoubt: options.isInDoubt === true
     })
     const runs = yield* Effect.try({ try: () => makeTermRuns(database), catch: database.fromCause })
     const cache = makeTailCache(cacheBytesMax)

@@ -11,7 +11,9 @@ import type * as Scope from "effect/Scope"
 import * as SqliteStoreEngine from "../../SqliteStoreEngine.js"
 import { type Service as Engine, StoreFileRefused } from "../../StoreEngine.js"
 import * as StoreFolder from "../../StoreFolder.js"
+import * as OpenMark from "./openMark.js"
 import { isSole, misfit, unlike } from "./soleMember.js"
+import * as WholeCheck from "./wholeCheck.js"
 
 interface Opened {
   readonly log: Context.Tag.Service<RaftLog.RaftLog>
@@ -41,6 +43,25 @@ const makeOwner = (folder: string, member: string): void => {
   fs.renameSync(unfinished, filename)
   Folder.sync(folder)
 }
+
+/** Why events cannot go on with a log that has another entry where they stand, though it is long enough. */
+const differing = (log: Opened["log"], engine: Engine): string | undefined => {
+  const applied = engine.appliedIndex()
+  if (applied < log.base().index || applied > log.lastIndex()) return undefined
+  const [term, appliedTerm] = [log.term(applied), engine.appliedTerm()]
+  return term === appliedTerm
+    ? undefined
+    : `its events end with entry ${applied} of term ${appliedTerm}, and the log beside them has one of term ${term} there: the two are of different copies. Put back both of one copy`
+}
+
+const copiedWhileOpen =
+  "The folder is a copy that was made while its store was open, and not at one moment, or its disk has lost something. Put back one that was made while the store was stopped, or of a snapshot of the file system"
+
+/** Whether another process has a folder that may be such a copy, or it cannot be read, has nothing to do with that. */
+const ofSeveralMoments = <E extends StoreFileRefused | RaftLogError>(error: E): E | StoreFileRefused =>
+  error._tag === "StoreFileRefused" && error.reason === "damaged"
+    ? new StoreFileRefused({ ...error, detail: `${error.detail}. ${copiedWhileOpen}` })
+    : error
 
 /**
  * Two files in a folder, because only the log has to be synced: it replays what a crash takes from the events.
@@ -82,8 +103,20 @@ export const inFolder = (options: {
         )
       )
       yield* prepare
-      const engine = yield* SqliteStoreEngine.make({ filename, condition })
-      const log = yield* RaftLog.make({ filename: StoreFolder.logFile(folder) })
+      const isInDoubt = yield* Effect.try({ try: () => OpenMark.isOfSeveralMoments(folder), catch: inaccessible })
+      let isMarked = false
+      // Before the files are opened, so that they are closed by then.
+      yield* Effect.addFinalizer(() =>
+        isMarked ? Effect.ignoreLogged(Effect.try(() => OpenMark.take(folder))) : Effect.void
+      )
+      const files = Effect.gen(function* () {
+        if (isInDoubt) yield* Effect.logInfo(`${folder} was not closed where it lies now: all of it is looked through`)
+        const engine = yield* SqliteStoreEngine.make({ filename, condition })
+        const log = yield* RaftLog.make({ filename: StoreFolder.logFile(folder), isInDoubt })
+        if (isInDoubt) yield* WholeCheck.events(filename)
+        return { engine, log }
+      })
+      const { engine, log } = yield* isInDoubt ? Effect.mapError(files, ofSeveralMoments) : files
       const foreign = (detail: string) => new StoreFileRefused({ filename, reason: "foreign", detail })
       const owner = yield* Effect.try({ try: () => StoreFolder.ownerOf(folder), catch: inaccessible })
       if (owner !== undefined && owner !== member && !isSole(log)) {
@@ -93,9 +126,13 @@ export const inFolder = (options: {
       }
       const unfit = misfit(log, voters)
       if (unfit !== undefined) return yield* foreign(unfit)
+      const strange = differing(log, engine)
+      if (strange !== undefined) return yield* foreign(strange)
       const others = isSole(log) ? undefined : unlike(log, voters)
       if (others !== undefined) yield* Effect.logWarning(`${folder} is of a store of ${others}`)
       if (owner !== member) yield* Effect.try({ try: () => makeOwner(folder, member), catch: inaccessible })
+      yield* Effect.try({ try: () => OpenMark.leave(folder), catch: inaccessible })
+      isMarked = true
       const trace =
         traceBytesMax === 0
           ? undefined

@@ -85,13 +85,15 @@ export interface OpenOptions {
   readonly incarnation: string
   /** Whether an existing file must have that one as well. */
   readonly isExpected: boolean
+  /** Whether all of an existing file is checked, and not the newest entries only. */
+  readonly isInDoubt: boolean
 }
 
 export const openLogDatabase = (options: OpenOptions): Effect.Effect<LogDatabase, RaftLogError, Scope.Scope> =>
   Effect.gen(function* () {
     const { filename } = options
     const isInMemory = filename === ":memory:"
-    const refusals = makeRefusals(filename)
+    const refusals = makeRefusals(filename, options.isInDoubt)
     const { damaged, fromCause, refuse } = refusals
     const attempt = <A>(f: () => A) => Effect.try({ try: f, catch: fromCause })
     if (!isInMemory) yield* takeTurn({ filename, waitMillis: lockWaitMillis, onHeld: refusals.inUse })
@@ -114,6 +116,10 @@ export const openLogDatabase = (options: OpenOptions): Effect.Effect<LogDatabase
       if (row === undefined || memberChecksum(hasher, row) !== row.checksum) {
         throw damaged("the record of term, vote and configuration")
       }
+      if (options.isInDoubt) {
+        const sound = database.pragma("integrity_check(1)", { simple: true })
+        if (sound !== "ok") throw damaged(`the file (${sound})`.replaceAll("\n", " "))
+      }
       if (options.isExpected && row.incarnation !== options.incarnation) {
         throw refuse(
           `is the log of incarnation ${row.incarnation}, this member expects ${options.incarnation}: it belongs to another member, or to an earlier life of this one. Put the right file in its place; without one, let the member join as a new one`
@@ -121,7 +127,8 @@ export const openLogDatabase = (options: OpenOptions): Effect.Effect<LogDatabase
       }
       return row
     })
-    return yield* attempt(() => makeLogDatabase(database, makeRows(hasher, stored.incarnation), stored, refusals))
+    const rows = makeRows(hasher, stored.incarnation)
+    return yield* attempt(() => makeLogDatabase(database, rows, stored, refusals, options.isInDoubt))
   })
 
 /** What is to be known and done of the file before SQLite sees it. */
@@ -166,7 +173,8 @@ const makeLogDatabase = (
   database: Database.Database,
   rows: Rows,
   stored: MemberRow,
-  { damaged, fromCause }: Refusals
+  { damaged, fromCause }: Refusals,
+  isInDoubt: boolean
 ): LogDatabase => {
   const insert = database.prepare(`INSERT INTO entries (${entryColumns}) VALUES (?, ?, ?, ?, ?, ?)`)
   const cut = database.prepare("DELETE FROM entries WHERE idx >= ?")
@@ -224,7 +232,8 @@ const makeLogDatabase = (
       termMax = row.term
       expected = row.idx - 1
       bytes += row.payload.byteLength + row.count * overheadBytes
-      if (bytes > checkedBytesMax || stored.last_index - expected >= checkedEntriesMax) return
+      const isMuch = bytes > checkedBytesMax || stored.last_index - expected >= checkedEntriesMax
+      if (isMuch && !isInDoubt) return
     }
     if (expected > stored.base_index) throw damagedRow(expected)
   }

@@ -17,11 +17,15 @@ export interface Refusals {
   readonly fromCause: (cause: unknown) => RaftLogError
 }
 
-export const makeRefusals = (filename: string): Refusals => {
+/** `isInDoubt`: the file may be of a copy that was made while the log was open. */
+export const makeRefusals = (filename: string, isInDoubt = false): Refusals => {
+  const copy = isInDoubt
+    ? "a copy of the folder that was made while it was stopped, or of a snapshot of the file system; this one seems to have been made while it was open"
+    : "a copy of the folder"
   const refuse = (detail: string, mayPass = false) => new RaftLogError({ filename, detail, mayPass })
   const damaged = (what: string, mayPass = false) =>
     refuse(
-      `${what} is damaged. ${mayPass ? "SQLite says the same of a disk that cannot be read, so check that first. " : ""}Stop this member, move its whole folder away and start it with an empty one, which its peers fill. A group's only member has no peers: put back a copy of the folder`,
+      `${what} is damaged. ${mayPass ? "SQLite says the same of a disk that cannot be read, so check that first. " : ""}Stop this member, move its whole folder away and start it with an empty one, which its peers fill. A group's only member has no peers: put back ${copy}`,
       mayPass
     )
   const inUse = () => refuse("is in use by another process; stop that one or choose another data folder")
