@@ -72,6 +72,18 @@ describe("the folder of a store", () => {
     })
   )
 
+  it.scoped("that does not say whose it is is that of whoever its group knows, and of nobody else", () =>
+    Effect.gen(function* () {
+      const place = yield* folder
+      yield* found(place, "n1", three)
+      fs.rmSync(path.join(place, "member"))
+      assert.include(yield* refusal(place, "a1", ["a1", "a2", "a3"]), 'n1, n2, n3 keep together, and this node is "a1"')
+      assert.isFalse(fs.existsSync(path.join(place, "member")))
+      yield* open(place, "n2")
+      assert.strictEqual(ownerOf(place), "n2\n")
+    })
+  )
+
   it.scoped("of a member of a cluster is not opened alone: it would wait for the others for ever", () =>
     Effect.gen(function* () {
       const place = yield* folder

@@ -43,6 +43,18 @@ export const misfit = (log: Log, voters: ReadonlyArray<string>): string | undefi
 }
 
 /**
+ * Why a folder that does not say whose it is cannot be this member's, if it cannot: its group never had one of that name. As its member it would have written its name there with its first start, when its log said
+ * nothing of the group.
+ */
+export const stranger = (log: Log, self: string): string | undefined => {
+  const configuration = configurationOf(log)
+  const known = everybody(configuration)
+  return known.length <= 1 || known.includes(self)
+    ? undefined
+    : `the folder is that of a store that ${Membership.members(configuration).join(", ")} keep together, and this node is "${self}": start it under one of their names, of which each is that of one node`
+}
+
+/**
  * What is not as it looks where the node was told of others than its log has, if anything: the log's are the group. Who is only named to the nodes waits for ever, and who is
  * not named to this one is never heard here.
  */

@@ -12,7 +12,7 @@ import * as SqliteStoreEngine from "../../SqliteStoreEngine.js"
 import { type Service as Engine, StoreFileRefused } from "../../StoreEngine.js"
 import * as StoreFolder from "../../StoreFolder.js"
 import * as OpenMark from "./openMark.js"
-import { isSole, misfit, unlike } from "./soleMember.js"
+import { isSole, misfit, stranger, unlike } from "./soleMember.js"
 import * as WholeCheck from "./wholeCheck.js"
 
 interface Opened {
@@ -124,7 +124,7 @@ export const inFolder = (options: {
           `the folder is that of the node "${owner}", this one is "${member}": give it its own folder back, or its own name`
         )
       }
-      const unfit = misfit(log, voters)
+      const unfit = misfit(log, voters) ?? (owner === undefined ? stranger(log, member) : undefined)
       if (unfit !== undefined) return yield* foreign(unfit)
       const strange = differing(log, engine)
       if (strange !== undefined) return yield* foreign(strange)
