@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Command from "./Command.js"
 import type { CommitSignal } from "./CommitSignal.js"
-import { type Service as Engine, StoreFileDamaged, type StoreFileRefused } from "./StoreEngine.js"
+import { type Service as Engine, type Entry, StoreFileDamaged, type StoreFileRefused } from "./StoreEngine.js"
 
 const noReply = new Uint8Array(0)
 
@@ -34,8 +34,14 @@ const unlessDamaged = <A>(use: () => A): A => {
   }
 }
 
+/** The log has checked its bytes: whoever wrote it meant something by it. */
+const unreadableAt = (index: number, { message }: Command.UnreadableBytes) =>
+  new MachineDamaged({
+    detail: `entry ${index} of the log is ${message}. Most likely a later release wrote it, on a node that leads: install that one here as well`
+  })
+
 /**
- * A committed entry that cannot be decoded is a defect, not an error: it can only mean damage or a log of a newer program, and skipping it would make
+ * A committed entry that cannot be decoded keeps the member out of its group, with what was committed before it applied: it can only come from a newer program, and skipping it would make
  * this replica differ from the others.
  *
  * @since 0.1.0
@@ -51,13 +57,19 @@ export const make = (engine: Engine, signal: CommitSignal): Context.Tag.Service<
     install: file =>
       Effect.map(Effect.mapError(engine.install(file), snapshotError), () => signal.notify(engine.appliedIndex())),
     apply: entries => {
-      const decoded = entries.map(({ index, kind, payload, term }) => ({
-        index,
-        term,
-        command: kind === "noop" ? null : Either.getOrThrowWith(Command.decode(payload), error => error)
-      }))
+      const decoded: Array<Entry> = []
+      let unreadable: MachineDamaged | undefined
+      for (const { index, kind, payload, term } of entries) {
+        const command = kind === "noop" ? Either.right(null) : Command.decode(payload)
+        if (Either.isLeft(command)) {
+          unreadable = unreadableAt(index, command.left)
+          break
+        }
+        decoded.push({ index, term, command: command.right })
+      }
       const replies = unlessDamaged(() => engine.apply(decoded))
       signal.notify(engine.appliedIndex())
+      if (unreadable !== undefined) throw unreadable
       return replies.map(reply => (reply === null ? noReply : Command.encodeReply(reply)))
     }
   })

@@ -1,13 +1,16 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import * as LogEntry from "@reckon/raft/LogEntry"
+import { MachineDamaged } from "@reckon/raft/StateMachine"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
+import * as Command from "../src/Command.js"
 import * as CommitSignal from "../src/CommitSignal.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
 import { type Service, StoreFileRefused } from "../src/StoreEngine.js"
 import * as StoreStateMachine from "../src/StoreStateMachine.js"
-import { append, applyNext, event } from "./helpers/events.js"
+import { append, applyNext, command, event } from "./helpers/events.js"
 import { folder, settle } from "./helpers/processes.js"
 
 /** An engine in memory to which so many entries are applied. */
@@ -65,6 +68,23 @@ describe("the state machine of a store", () => {
         const refused = new StoreFileRefused({ filename: file, reason, detail: "not now" })
         assert.deepStrictEqual(yield* reasonOf({ ...engine, install: () => Effect.fail(refused) }), [file, "io"])
       }
+    })
+  )
+
+  it.scoped("applies what comes before an entry that a later release has written, and says that it cannot go on", () =>
+    Effect.gen(function* () {
+      const engine = yield* engineAt(1)
+      const { apply } = StoreStateMachine.make(engine, CommitSignal.make())
+      const readable = LogEntry.command(2, 1, Command.encode(command(2, append("a", "any", event(2)))))
+      const later = LogEntry.command(3, 1, new Uint8Array([99, 0x92, 1, 2]))
+      for (const entries of [[readable, later], [later]]) {
+        const failure = yield* Effect.flip(Effect.try({ try: () => apply(entries), catch: cause => cause }))
+        assert.instanceOf(failure, MachineDamaged)
+        assert.include(String(failure), "entry 3")
+        assert.include(String(failure), "it is in format 99")
+        assert.include(String(failure), "later release")
+      }
+      assert.strictEqual(engine.appliedIndex(), 2)
     })
   )
 })
