@@ -150,6 +150,33 @@ describe("a folder whose store was killed", () => {
   )
 })
 
+describe("a folder that could not be closed, for somebody read a file of it", () => {
+  it.scopedLive("is not looked through where it lies", () =>
+    Effect.gen(function* () {
+      const [place, beside] = yield* Effect.all([folder, folder])
+      const filename = path.join(place, "events.sqlite")
+      const reader = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const opened = yield* storage(place).open
+          appendThrough(opened, 50)
+          yield* inWal(opened.engine, path.join(beside, "copy"))
+          const reader = new Database(filename, { readonly: true })
+          reader.exec("BEGIN; SELECT count(*) FROM events")
+          appendThrough(opened, 60)
+          return reader
+        })
+      )
+      assert.isAbove(fs.statSync(`${filename}-wal`).size, 0)
+      reader.exec("COMMIT")
+      const events = new Database(filename)
+      events.exec("DELETE FROM versions_0; DELETE FROM versions_1; DELETE FROM versions_2")
+      yield* openAgain(place)
+      events.close()
+      reader.close()
+    })
+  )
+})
+
 describe("a store's two files", () => {
   it.scopedLive("are refused where they are of different copies, be one as long as the other", () =>
     Effect.gen(function* () {

@@ -16,6 +16,10 @@ const identityOf = (filename: string): string => {
 
 const hasBytes = (filename: string): boolean => (fs.statSync(filename, { throwIfNoEntry: false })?.size ?? 0) > 0
 
+/** SQLite takes a -wal away with the last connection to its file, unless that has failed. */
+const isUnclosed = (folder: string): boolean =>
+  [StoreFolder.eventsFile(folder), StoreFolder.logFile(folder)].some(file => hasBytes(`${file}-wal`))
+
 /**
  * Whether the files may be of several moments, before any of them is opened: there is a mark that was left elsewhere, or none, though they were not closed. That is also how a release without the mark leaves them
  * where it was killed. To open and close them is to close them: what tells a doubt without a mark would be gone with that, so then there is one from now on that is nobody's.
@@ -23,9 +27,9 @@ const hasBytes = (filename: string): boolean => (fs.statSync(filename, { throwIf
 export const isOfSeveralMoments = (folder: string): boolean => {
   const mark = StoreFolder.openMark(folder)
   if (fs.existsSync(mark)) return fs.readFileSync(mark, "utf8") !== identityOf(mark)
-  const isUnclosed = [StoreFolder.eventsFile(folder), StoreFolder.logFile(folder)].some(file => hasBytes(`${file}-wal`))
-  if (isUnclosed) fs.writeFileSync(mark, "", { flush: true })
-  return isUnclosed
+  const isInDoubt = isUnclosed(folder)
+  if (isInDoubt) fs.writeFileSync(mark, "", { flush: true })
+  return isInDoubt
 }
 
 /** Leaves the mark, anew. Durable, or the next start after a loss of power would look through everything. */
@@ -37,5 +41,7 @@ export const leave = (folder: string): void => {
   Folder.sync(folder)
 }
 
-/** Takes it away, once the files are closed. */
-export const take = (folder: string): void => fs.rmSync(StoreFolder.openMark(folder), { force: true })
+/** Takes it away, once the files are closed: where that has failed, or somebody else reads one of them, nobody has copied them for that. */
+export const take = (folder: string): void => {
+  if (!isUnclosed(folder)) fs.rmSync(StoreFolder.openMark(folder), { force: true })
+}
