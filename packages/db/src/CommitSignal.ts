@@ -15,8 +15,8 @@ import * as Effect from "effect/Effect"
 export interface CommitSignal {
   /** What the log says up to this index can be read now. */
   readonly notify: (index: number) => void
-  /** Returns once what the log says up to this index can be read. */
-  readonly awaitIndex: (index: number) => Effect.Effect<void>
+  /** Returns when that is said of this index, or at once where `isVain` says that there is nothing to wait for. Nothing can be said between the question and the wait. */
+  readonly awaitIndex: (index: number, isVain: () => boolean) => Effect.Effect<void>
   /** Has all return who wait, whatever they wait for: it may never come. */
   readonly wakeAll: () => void
 }
@@ -26,16 +26,13 @@ export interface CommitSignal {
  * @category constructors
  */
 export const make = (): CommitSignal => {
-  let last = -1
   let waiting = new Map<symbol, { readonly index: number; readonly wake: () => void }>()
   return {
     notify: index => {
-      if (index <= last) return
-      last = index
       const before = waiting
       waiting = new Map()
       for (const [key, waiter] of before) {
-        if (waiter.index <= last) waiter.wake()
+        if (waiter.index <= index) waiter.wake()
         else waiting.set(key, waiter)
       }
     },
@@ -44,9 +41,9 @@ export const make = (): CommitSignal => {
       waiting = new Map()
       for (const { wake } of before.values()) wake()
     },
-    awaitIndex: index =>
+    awaitIndex: (index, isVain) =>
       Effect.async<void>(resume => {
-        if (index <= last) return resume(Effect.void)
+        if (isVain()) return resume(Effect.void)
         const key = Symbol()
         waiting.set(key, { index, wake: () => resume(Effect.void) })
         return Effect.sync(() => waiting.delete(key))

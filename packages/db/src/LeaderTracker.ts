@@ -64,8 +64,10 @@ export const watch = (options: {
   readonly node: string
   readonly telemetry: Telemetry["Type"]
   readonly table: ProcessTable["Type"]
+  /** Called when there is no leader any more. */
+  readonly onLost: () => void
 }): Watch => {
-  const { node, store, table, telemetry } = options
+  const { node, onLost, store, table, telemetry } = options
   const tracker = GenServer.named(LeaderTrackerProtocol, StoreNames.leaderTracker(store))
   let known: Leadership = { leader: null, term: 0 }
   /** The last one that there was. */
@@ -75,7 +77,9 @@ export const watch = (options: {
     current: () => known,
     onRoleChanged: ({ leader = null, role, term }) =>
       Effect.suspend(() => {
+        const isLost = leader === null && known.leader !== null
         known = { leader, term }
+        if (isLost) onLost()
         telemetry.unsafeExecute(TelemetryEvents.clusterRoleChanged, { term }, { store_id: store, node, role, leader })
         if (leader !== null && (leader !== elected.leader || term !== elected.term)) {
           const metadata = { store_id: store, leader, previous_leader: elected.leader }

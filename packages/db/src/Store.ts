@@ -77,6 +77,8 @@ export const make = (config: StoreConfig, options: { readonly memory?: boolean |
       options.memory === true ? yield* inMemory : inFolder({ place: dataDir, member: node, voters, traceBytesMax })
     const engine = yield* ServiceHandle.make<Engine>(`engine of store ${id}`)
     const signal = CommitSignal.make()
+    const leadership = LeaderTracker.watch({ store: id, node, telemetry, table, onLost: signal.wakeAll })
+    const isLed = () => leadership.current().leader !== null
     const raft = yield* RaftClient.make({ group: raftGroup(id), self: node, processName: StoreNames.store(id) })
 
     const writers = StoreWriter.pool({
@@ -108,7 +110,7 @@ export const make = (config: StoreConfig, options: { readonly memory?: boolean |
       problem: member?.problem ?? null
     }))
 
-    const reader = StoreReader.make({ store: id, readers: reading, raft, engine, signal })
+    const reader = StoreReader.make({ store: id, readers: reading, raft, engine, signal, isLed })
     const check = ConditionCheck.make({ engine, query: reader.query })
     let isStopped = false
     // Those who wait for what commits next are to find out that nothing will.
@@ -136,7 +138,7 @@ export const make = (config: StoreConfig, options: { readonly memory?: boolean |
       raft,
       writers,
       readers,
-      leadership: LeaderTracker.watch({ store: id, node, telemetry, table }),
+      leadership,
       telemetry,
       backend: yield* Observed.backend({ store: id, telemetry, backend, lastVersion })
     }

@@ -279,6 +279,9 @@ const triesMax = 5
 
 const inTime = { timeout: Duration.seconds(10) } as const
 
+/** How long a subscription waits on a node that knows no leader: longer than an election takes, after which others have one that are not cut off as this node is. */
+const unledMax = Duration.seconds(3)
+
 /** How a reader can fail to answer at all. */
 type Unserved = CallError.CallError | ChildStartFailed
 const isUnserved = Schema.is(Schema.Union(CallError.CallError, ChildStartFailed))
@@ -289,7 +292,8 @@ const nothingYet = (next: number): EventPage => ({ events: [], isEnd: true, next
  * Reads through the readers of a store. A read that its reader could not serve has had no effect, and every error of it says so.
  *
  * A subscription passes over what is hidden. It goes on where the pages it read say, also where they are empty, and waits only at the end of what there is: on a stream that
- * does not exist or was deleted until it has an event again. On one that is tombstoned, at whatever time, it fails.
+ * does not exist or was deleted until it has an event again. On one that is tombstoned, at whatever time, it fails. It also fails, with `NoQuorum`, where it has waited for three seconds on a node that
+ * knows no leader: nothing that commits gets there, and another node may have it.
  *
  * @since 0.1.0
  * @category constructors
@@ -300,8 +304,10 @@ export const make = (options: {
   readonly raft: RaftClient
   readonly engine: ServiceHandle.ServiceHandle<Engine>
   readonly signal: CommitSignal
+  /** Whether this node knows who leads. Where that ends, all are woken who wait for the signal. */
+  readonly isLed: () => boolean
 }): StoreReader => {
-  const { engine, raft, readers, signal, store } = options
+  const { engine, isLed, raft, readers, signal, store } = options
 
   // ── freshness ──
 
@@ -380,6 +386,21 @@ export const make = (options: {
         })
   }
 
+  const unled = new NoQuorum({ store, detail: "this node knows no leader, and what commits does not get here" })
+
+  /** Returns when there may be more to read than there was at this index. */
+  const more = (index: number): Effect.Effect<void, NoQuorum> => {
+    const hasChanged = () => engine.current()?.appliedIndex() !== index
+    const whileUnled = signal.awaitIndex(index + 1, hasChanged).pipe(
+      Effect.timeoutOption(unledMax),
+      Effect.flatMap(woken => (Option.isSome(woken) || isLed() ? Effect.void : unled))
+    )
+    return Effect.zipRight(
+      signal.awaitIndex(index + 1, () => hasChanged() || !isLed()),
+      Effect.suspend(() => (isLed() ? Effect.void : whileUnled))
+    )
+  }
+
   /** The next page from there on that has an event, as soon as there is one. */
   const pageFrom = (streamId: string | null, from: number) =>
     Effect.gen(function* () {
@@ -389,7 +410,7 @@ export const make = (options: {
         const index = yield* appliedIndex
         const page = yield* pageAt(streamId, next)
         if (page.events.length > 0) return page
-        if (page.isEnd) yield* signal.awaitIndex(index + 1)
+        if (page.isEnd) yield* more(index)
         else assertInvariant(page.next > next, "a page that is not the last leads on", { from: next, next: page.next })
         next = page.next
       }

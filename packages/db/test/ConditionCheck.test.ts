@@ -198,7 +198,8 @@ const makeStore = Effect.gen(function* () {
   const writers = yield* Pool.start(StoreWriter.pool({ store, raft, size: 1, idleStop: "1 minute" }), {
     name: StoreNames.streamsWriter(store)
   })
-  const reader = StoreReader.make({ store, readers, raft, engine: handle, signal: CommitSignal.make() })
+  const signal = CommitSignal.make()
+  const reader = StoreReader.make({ store, readers, raft, engine: handle, signal, isLed: () => true })
   let pages = 0
   const plans: { query: StoreReader.StoreReader["query"] } = { query: reader.query }
   const query: StoreReader.StoreReader["query"] = request =>

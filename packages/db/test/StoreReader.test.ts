@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { RecordedEvent } from "@reckon/client/Event"
 import * as Query from "@reckon/client/Query"
+import type { SubscribeError } from "@reckon/client/StoreError"
 import { pageEventsMax } from "@reckon/client/StoreRpcs"
 import * as Pool from "@reckon/otp/Pool"
 import * as Process from "@reckon/otp/Process"
@@ -9,6 +10,8 @@ import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import {
@@ -298,7 +301,7 @@ describe("StoreReader", () => {
   })
 
   describe("subscriptions", () => {
-    const collect = (stream: Stream.Stream<ReadonlyArray<RecordedEvent>, unknown>) =>
+    const collect = (stream: Stream.Stream<ReadonlyArray<RecordedEvent>, SubscribeError>) =>
       Effect.gen(function* () {
         const got: Array<string> = []
         const fiber = yield* Effect.fork(Stream.runForEach(stream, batch => Effect.sync(() => got.push(...ids(batch)))))
@@ -413,6 +416,64 @@ describe("StoreReader", () => {
           yield* settle
         }
         assert.deepStrictEqual([all.got, stream.got], [idsOf(3), idsOf(2, 3)])
+      }).pipe(provided, Effect.scoped)
+    )
+
+    it.effect("wait, and do not ask again and again, where what was applied is taken back", () =>
+      Effect.gen(function* () {
+        let asked = 0
+        const { engine, handle, reader, signal, write } = yield* makeReaders()
+        yield* write("a", 1, 2)
+        yield* write("b", 3)
+        // Until the log has brought the store back to where it was.
+        const back = {
+          ...engine,
+          appliedIndex: () => 1,
+          readStream: (options: Parameters<typeof engine.readStream>[0]) => {
+            // Whoever asks for ever would keep the test from its end.
+            if (++asked > 3) throw new Error("asked again and again")
+            return engine.readStream(options)
+          }
+        }
+        yield* handle.provide(back)
+        const { got } = yield* collect(reader.subscribe({ streamId: "a", from: 2 }))
+        assert.strictEqual(asked, 1)
+        yield* handle.provide(engine)
+        signal.notify(engine.appliedIndex())
+        yield* write("a", 4)
+        yield* settle
+        assert.deepStrictEqual(got, idsOf(4))
+      }).pipe(provided, Effect.scoped)
+    )
+
+    it.effect("fail where they wait on a node that knows no leader, after three seconds of it", () =>
+      Effect.gen(function* () {
+        let led = true
+        const { engine, handle, reader, signal, write } = yield* makeReaders({ isLed: () => led })
+        yield* handle.provide(engine)
+        yield* write("a", 1)
+        const here = yield* collect(reader.subscribe({ streamId: null, from: "origin" }))
+        yield* TestClock.adjust("1 minute")
+        led = false
+        signal.wakeAll()
+        yield* TestClock.adjust("2 seconds")
+        const later = yield* collect(reader.subscribe({ streamId: "b", from: "origin" }))
+        // What still comes is told.
+        yield* write("a", 2)
+        yield* TestClock.adjust("2 seconds")
+        assert.deepStrictEqual([here.got, later.got], [idsOf(1, 2), []])
+        yield* TestClock.adjust("1 second")
+        const isOver = (fiber: typeof here.fiber) => Effect.map(Fiber.poll(fiber), Option.isSome)
+        assert.deepStrictEqual([yield* isOver(here.fiber), yield* isOver(later.fiber)], [true, true])
+        assert.deepStrictEqual(yield* failed(Fiber.join(here.fiber)), ["NoQuorum", true])
+
+        const again = yield* collect(reader.subscribe({ streamId: null, from: "origin" }))
+        yield* TestClock.adjust("2 seconds")
+        led = true
+        yield* TestClock.adjust("1 minute")
+        yield* write("a", 3)
+        yield* settle
+        assert.deepStrictEqual(again.got, idsOf(1, 2, 3))
       }).pipe(provided, Effect.scoped)
     )
 

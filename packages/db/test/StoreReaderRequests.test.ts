@@ -56,7 +56,8 @@ const makeReader = (
       readers: through(readers),
       raft,
       engine: handle,
-      signal: CommitSignal.make()
+      signal: CommitSignal.make(),
+      isLed: () => true
     })
   })
 

@@ -31,7 +31,8 @@ describe("the state machine of a store", () => {
       const copy = path.join(yield* folder, "copy.db")
       yield* (yield* engineAt(5)).snapshot(copy)
       const signal = CommitSignal.make()
-      const [first, last] = [yield* Effect.fork(signal.awaitIndex(2)), yield* Effect.fork(signal.awaitIndex(5))]
+      const reached = (index: number) => Effect.fork(signal.awaitIndex(index, () => false))
+      const [first, last] = [yield* reached(2), yield* reached(5)]
       yield* settle
       const engine = yield* engineAt(2)
       const install = installOf(engine, signal)

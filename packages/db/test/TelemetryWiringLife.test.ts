@@ -110,37 +110,48 @@ describe("the watch over a store's leaders", () => {
       const telemetry = yield* Telemetry.make
       const told = yield* listen(telemetry)
       const table = yield* Process.ProcessTable
-      const watch = LeaderTracker.watch({ store: "orders", node: "n1", telemetry, table })
+      const lost: Array<number> = []
+      const watch: LeaderTracker.Watch = LeaderTracker.watch({
+        store: "orders",
+        node: "n1",
+        telemetry,
+        table,
+        onLost: () => lost.push(watch.current().term)
+      })
       for (const [role, term, leader] of changes) {
         yield* watch.onRoleChanged({ _tag: "RoleChanged", role, term, leader })
       }
-      return { told, watch }
+      return { lost, told, watch }
     }).pipe(Effect.scoped, Effect.provide(Process.layer))
 
-  it.effect("tells of a leader once a term, and who led before, also where nobody did for a while", () =>
-    Effect.gen(function* () {
-      const { told, watch } = yield* seen(
-        ["follower", 1, "n2"],
-        ["follower", 2, undefined],
-        ["candidate", 3, undefined],
-        ["leader", 3, "n1"],
-        ["follower", 5, "n1"],
-        ["follower", 5, undefined],
-        ["follower", 5, "n1"],
-        ["follower", 6, "n3"]
-      )
-      const elected = (leader: string, previous_leader: string | null) => ({
-        store_id: "orders",
-        leader,
-        previous_leader
+  it.effect(
+    "tells of a leader once a term, who led before, also where nobody did for a while, and of each time that nobody does any more",
+    () =>
+      Effect.gen(function* () {
+        const { lost, told, watch } = yield* seen(
+          ["follower", 1, "n2"],
+          ["follower", 2, undefined],
+          ["candidate", 3, undefined],
+          ["leader", 3, "n1"],
+          ["follower", 5, "n1"],
+          ["follower", 5, undefined],
+          ["follower", 5, "n1"],
+          ["follower", 6, "n3"]
+        )
+        const elected = (leader: string, previous_leader: string | null) => ({
+          store_id: "orders",
+          leader,
+          previous_leader
+        })
+        assert.deepStrictEqual(
+          named(told, "cluster.leader.elected").map(([, , metadata]) => metadata),
+          [elected("n2", null), elected("n1", "n2"), elected("n1", "n1"), elected("n3", "n1")]
+        )
+        assert.strictEqual(named(told, "cluster.role.changed").length, 8)
+        assert.deepStrictEqual(watch.current(), { leader: "n3", term: 6 })
+        // In these terms there was none any more, and whoever was told found it so.
+        assert.deepStrictEqual(lost, [2, 5])
       })
-      assert.deepStrictEqual(
-        named(told, "cluster.leader.elected").map(([, , metadata]) => metadata),
-        [elected("n2", null), elected("n1", "n2"), elected("n1", "n1"), elected("n3", "n1")]
-      )
-      assert.strictEqual(named(told, "cluster.role.changed").length, 8)
-      assert.deepStrictEqual(watch.current(), { leader: "n3", term: 6 })
-    })
   )
 
   it.effect("is where a tracker that starts late, or again, learns who leads", () =>

@@ -155,6 +155,29 @@ describe("a cluster in one runtime", () => {
     })
   )
 
+  onCluster("a subscription leaves a node that is cut off from the others", cluster =>
+    Effect.gen(function* () {
+      yield* cluster.settled
+      const follower = yield* another(cluster, yield* cluster.leader)
+      const seen: Array<unknown> = []
+      const reader = yield* cluster.client({ first: follower })
+      const subscription = yield* reader.subscribe({ streamId: null, from: "origin" }).pipe(
+        Stream.mapEffect(Event.decodeData),
+        Stream.tap(data => Effect.sync(() => seen.push(data))),
+        Stream.take(4),
+        Stream.runDrain,
+        Effect.fork
+      )
+      const writer = yield* cluster.client({ first: yield* cluster.leader })
+      yield* writer.append("order-1", "no_stream", [yield* placed(0)])
+      yield* Effect.repeat(Effect.sleep("50 millis"), { until: () => seen.length === 1 })
+      yield* cluster.isolate(follower)
+      for (const total of [1, 2, 3]) yield* writer.append("order-1", "any", [yield* placed(total)])
+      yield* Effect.timeout(Fiber.join(subscription), "10 seconds").pipe(Effect.orDie)
+      assert.deepStrictEqual(seen, [{ total: 0 }, { total: 1 }, { total: 2 }, { total: 3 }])
+    })
+  )
+
   it.scoped("on files, a cluster finds all of it again", () =>
     Effect.gen(function* () {
       const folder = yield* ProcessCluster.temporaryFolder

@@ -27,7 +27,11 @@ type ReaderOptions = Parameters<typeof makeRaft>[1]
 
 /** A store with readers, whose engine is in service once `handle` provides it. */
 export const makeReaders = (
-  options: { readonly size?: number; readonly readBarrier?: ReaderOptions["readBarrier"] } = {}
+  options: {
+    readonly size?: number
+    readonly readBarrier?: ReaderOptions["readBarrier"]
+    readonly isLed?: () => boolean
+  } = {}
 ) =>
   Effect.gen(function* () {
     const engine = breaking(yield* StoreEngine)
@@ -36,7 +40,8 @@ export const makeReaders = (
     const { raft } = makeRaft(engine, { fate: never, readBarrier: options.readBarrier ?? Effect.void })
     const definition = StoreReader.pool({ store, engine: handle, size: options.size ?? 4, idleStop: "1 minute" })
     const pool = yield* Pool.start(definition, { name: StoreNames.streamsReader(store) })
-    const reader = StoreReader.make({ store, readers: pool, raft, engine: handle, signal })
+    const isLed = options.isLed ?? (() => true)
+    const reader = StoreReader.make({ store, readers: pool, raft, engine: handle, signal, isLed })
     const write = (streamId: string, ...ns: ReadonlyArray<number>) =>
       Effect.sync(() => {
         applyNext(engine, append(streamId, "any", ...ns.map(n => event(n))))
