@@ -1,3 +1,5 @@
+import * as v8 from "node:v8"
+import * as vm from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import { type EventStore, Limits, StoreError, type StoreRpcs } from "@reckon/client"
 import * as Deferred from "effect/Deferred"
@@ -12,6 +14,13 @@ import { Lost } from "../src/internal/lost.js"
 import * as Peers from "../src/internal/peers.js"
 import * as Handlers from "./helpers/handlers.js"
 import { MemoryStore } from "./helpers/memoryStore.js"
+
+v8.setFlagsFromString("--expose-gc")
+const collectGarbage: () => void = vm.runInNewContext("gc")
+
+const turnOfTheEventLoop = Effect.async<void>(resume => {
+  setImmediate(() => resume(Effect.void))
+})
 
 const eventBytes = 1_000
 
@@ -203,5 +212,34 @@ describe("what may wait", () => {
       assert.deepStrictEqual(requests, [["a"], ["b"], ["d", "e"]])
       assert.deepStrictEqual(yield* Effect.forEach(held, outcomeOf), ["appended", "appended"])
     })
+  )
+
+  it.scoped(
+    "is forgotten with its bytes when nobody waits for it any more, also behind a request without an answer",
+    () =>
+      Effect.gen(function* () {
+        const { begin, letAnswer, requests } = yield* make({ batching: { inFlightMax: 1, queueBytesMax: 3_000_000 } })
+        const large = (streamId: string): StoreRpcs.Append => ({
+          ...append(streamId),
+          events: append(streamId).events.map(event => ({ ...event, data: new Uint8Array(2_000_000) }))
+        })
+        const first = yield* begin(append("first"))
+        const bytesBefore = process.memoryUsage().arrayBuffers
+        for (let nth = 0; nth < 50; nth++)
+          yield* Fiber.interrupt(yield* begin(large(nth % 2 === 0 ? "first" : `s-${nth}`)))
+        for (let round = 0; round < 3; round++) {
+          yield* turnOfTheEventLoop
+          yield* Effect.sync(collectGarbage)
+        }
+        assert.isBelow(process.memoryUsage().arrayBuffers - bytesBefore, 20_000_000)
+        const next = [yield* begin(append("first")), yield* begin(append("s-1"))]
+        yield* letAnswer(0)
+        yield* letAnswer(1)
+        assert.deepStrictEqual(
+          requests.map(streams => [...streams].sort()),
+          [["first"], ["first", "s-1"]]
+        )
+        assert.deepStrictEqual(new Set(yield* Effect.forEach([first, ...next], outcomeOf)), new Set(["appended"]))
+      })
   )
 })

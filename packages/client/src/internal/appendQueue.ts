@@ -29,13 +29,12 @@ interface Waiting extends Admitted {
   readonly deadline: number
   /** Told once; does nothing when told again. */
   readonly settle: (result: Result) => void
-  /** Nobody waits for the answer any more. */
-  abandoned: boolean
 }
 
 interface Lane {
   readonly streamId: string
-  waiting: Array<Waiting>
+  /** In the order in which they came. */
+  readonly waiting: Set<Waiting>
 }
 
 interface Batch {
@@ -84,23 +83,19 @@ export const make = Effect.fnUntraced(function* (options: {
     let bytes = 0
     let events = 0
     for (const lane of ready) {
-      let count = 0
+      const before = members.length
       for (const waiting of lane.waiting) {
         if (members.length >= batching.appendsMax) break
         if (members.length > 0 && bytes + waiting.bytes > limits.requestBytesMax) break
         if (members.length > 0 && events + waiting.append.events.length > Limits.eventsMax) break
-        count++
-        if (waiting.abandoned) continue
+        lane.waiting.delete(waiting)
         members.push(waiting)
         bytes += waiting.bytes
         events += waiting.append.events.length
       }
-      if (count > 0) {
-        lane.waiting = lane.waiting.slice(count)
-        taken.push(lane)
-      }
+      if (members.length > before) taken.push(lane)
       // The next lane's first append might still fit, but passing over this one would let small appends starve large ones.
-      if (lane.waiting.length > 0) break
+      if (lane.waiting.size > 0) break
     }
     for (const lane of taken) ready.delete(lane)
     return { members, lanes: taken }
@@ -108,7 +103,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
   const release = (batch: Batch) => {
     for (const lane of batch.lanes) {
-      if (lane.waiting.length > 0) ready.add(lane)
+      if (lane.waiting.size > 0) ready.add(lane)
       else lanes.delete(lane.streamId)
     }
   }
@@ -141,9 +136,8 @@ export const make = Effect.fnUntraced(function* (options: {
         })
       )
 
-  const sendBatch = (batch: Batch): Effect.Effect<void> => {
-    if (batch.members.length === 0) return Effect.sync(() => release(batch))
-    return send(batch.members, history()).pipe(
+  const sendBatch = (batch: Batch): Effect.Effect<void> =>
+    send(batch.members, history()).pipe(
       Effect.onExit(exit =>
         Effect.sync(() => {
           if (Exit.isFailure(exit)) {
@@ -156,18 +150,12 @@ export const make = Effect.fnUntraced(function* (options: {
         })
       )
     )
-  }
 
   const pump = Effect.sync(() => {
     pumping = false
     while (inFlight < batching.inFlightMax && ready.size > 0) {
-      const batch = takeBatch()
-      if (batch.members.length === 0) {
-        release(batch)
-        continue
-      }
       inFlight++
-      run(sendBatch(batch))
+      run(sendBatch(takeBatch()))
     }
   })
 
@@ -188,7 +176,6 @@ export const make = Effect.fnUntraced(function* (options: {
       append,
       bytes,
       deadline,
-      abandoned: false,
       settle: result => {
         if (settled) return
         settled = true
@@ -200,9 +187,9 @@ export const make = Effect.fnUntraced(function* (options: {
     const lane = lanes.get(append.streamId)
     if (lane !== undefined) {
       // A lane that is in a request comes back to `ready` when that ends.
-      lane.waiting.push(waiting)
+      lane.waiting.add(waiting)
     } else {
-      const fresh: Lane = { streamId: append.streamId, waiting: [waiting] }
+      const fresh: Lane = { streamId: append.streamId, waiting: new Set([waiting]) }
       lanes.set(append.streamId, fresh)
       ready.add(fresh)
     }
@@ -217,11 +204,18 @@ export const make = Effect.fnUntraced(function* (options: {
       : undefined
   }
 
+  /** Does not send it any more. Where it has left already, it is no longer in its lane. */
+  const withdraw = (waiting: Waiting) => {
+    const lane = lanes.get(waiting.append.streamId)
+    if (lane === undefined || !lane.waiting.delete(waiting) || lane.waiting.size > 0) return
+    if (ready.delete(lane)) lanes.delete(lane.streamId)
+  }
+
   /** Nobody waits for these any more; what has left already takes effect or not. */
   const abandon = (entered: ReadonlyArray<Waiting>) =>
     Effect.sync(() => {
       for (const waiting of entered) {
-        waiting.abandoned = true
+        withdraw(waiting)
         waiting.settle(Either.left(new Overloaded({ detail: "the append was interrupted" })))
       }
     })
