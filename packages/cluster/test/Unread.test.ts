@@ -94,6 +94,18 @@ describe("a connection", () => {
     })
   )
 
+  it.scoped("is cut off for what waits of subscriptions as well, though these count for nothing else", () =>
+    Effect.gen(function* () {
+      const { arrive, protocol } = yield* makeServed
+      const [slow, idle] = [new Connection(), new Connection()]
+      yield* arrive(1, slow, request("1", "Subscribe"))
+      yield* arrive(2, idle, request("1"))
+      slow.writableLength = 101
+      yield* protocol.send(1, { _tag: "Chunk", requestId: "1", values: ["a page"] })
+      assert.deepStrictEqual([slow.destroyed, idle.destroyed], [true, false])
+    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+  )
+
   it.scoped("is cut off, and that is said, where too much waits for all and most of it for this one", () => {
     const said: Array<string> = []
     const logger = Logger.make(({ message }) => said.push(String(message)))

@@ -35,7 +35,10 @@ interface Connection {
   readonly waiting: Array<() => void>
 }
 
-/** The protocol with bounds on what waits. `counts`: the requests whose answers may be large; those of peers carry Raft, which must not wait. */
+/**
+ * The protocol with bounds on what waits. `counts`: the requests that may have to wait themselves. Those of peers carry Raft, which must not, and a subscription stays under way; what is unread of
+ * their answers is bounded all the same.
+ */
 export const bounded = (
   protocol: RpcServer.Protocol["Type"],
   counts: (tag: string) => boolean,
@@ -95,15 +98,17 @@ export const bounded = (
   return RpcServer.Protocol.of({
     ...protocol,
     run: serve =>
-      protocol.run((client, message) =>
-        isCounted(message, counts)
-          ? Effect.flatMap(Effect.serviceOption(NetSocket), socket =>
-              Option.isNone(socket)
-                ? serve(client, message)
-                : Effect.zipRight(admit(connectionOf(client, socket.value), message.id), serve(client, message))
-            )
-          : serve(client, message)
-      ),
+      protocol.run((client, message) => {
+        const request = isCounted(message, counts) ? message : undefined
+        if (request === undefined && connections.has(client)) return serve(client, message)
+        return Effect.flatMap(Effect.serviceOption(NetSocket), socket => {
+          if (Option.isNone(socket)) return serve(client, message)
+          const connection = connectionOf(client, socket.value)
+          return request === undefined
+            ? serve(client, message)
+            : Effect.zipRight(admit(connection, request.id), serve(client, message))
+        })
+      }),
     send: (client, response, transferables) => {
       const connection = connections.get(client)
       if (connection === undefined) return protocol.send(client, response, transferables)
