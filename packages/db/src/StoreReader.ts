@@ -57,7 +57,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { CommitSignal } from "./CommitSignal.js"
+import type { CommitSignal, Follower } from "./CommitSignal.js"
 import * as WallClock from "./internal/processes/wallClock.js"
 import { assertInvariant } from "./internal/sqlite/invariant.js"
 import { type Absent, type Service as Engine, StoreFileDamaged } from "./StoreEngine.js"
@@ -368,13 +368,10 @@ export const make = (options: {
 
   // ── following ──
 
-  const ofEngine = (look: (engine: Engine) => number) =>
-    Effect.suspend(() => {
-      const current = engine.current()
-      return current === undefined ? Effect.fail(notInService(store)) : Effect.succeed(look(current))
-    })
-  const lastPosition = ofEngine(engine => engine.lastPosition())
-  const appliedIndex = ofEngine(engine => engine.appliedIndex())
+  const lastPosition = Effect.suspend(() => {
+    const current = engine.current()
+    return current === undefined ? Effect.fail(notInService(store)) : Effect.succeed(current.lastPosition())
+  })
 
   const pageAt = (streamId: string | null, from: number): Effect.Effect<EventPage, RequestError | StreamTombstoned> => {
     const page = { store, from, count: pageEventsMax, direction: "forward", consistency: "local" } as const
@@ -388,29 +385,25 @@ export const make = (options: {
 
   const unled = new NoQuorum({ store, detail: "this node knows no leader, and what commits does not get here" })
 
-  /** Returns when there may be more to read than there was at this index. */
-  const more = (index: number): Effect.Effect<void, NoQuorum> => {
-    const hasChanged = () => engine.current()?.appliedIndex() !== index
-    const whileUnled = signal.awaitIndex(index + 1, hasChanged).pipe(
-      Effect.timeoutOption(unledMax),
-      Effect.flatMap(woken => (Option.isSome(woken) || isLed() ? Effect.void : unled))
+  /** Returns when there may be more to read than there was. */
+  const more = ({ news }: Follower): Effect.Effect<void, NoQuorum> =>
+    Effect.suspend(() =>
+      isLed()
+        ? news
+        : Effect.flatMap(Effect.timeoutOption(news, unledMax), woken =>
+            Option.isSome(woken) || isLed() ? Effect.void : unled
+          )
     )
-    return Effect.zipRight(
-      signal.awaitIndex(index + 1, () => hasChanged() || !isLed()),
-      Effect.suspend(() => (isLed() ? Effect.void : whileUnled))
-    )
-  }
 
   /** The next page from there on that has an event, as soon as there is one. */
-  const pageFrom = (streamId: string | null, from: number) =>
+  const pageFrom = (follower: Follower, streamId: string | null, from: number) =>
     Effect.gen(function* () {
       let next = from
       while (true) {
-        // Taken before the read: whatever commits after it will wake us.
-        const index = yield* appliedIndex
+        follower.begin()
         const page = yield* pageAt(streamId, next)
         if (page.events.length > 0) return page
-        if (page.isEnd) yield* more(index)
+        if (page.isEnd) yield* more(follower)
         else assertInvariant(page.next > next, "a page that is not the last leads on", { from: next, next: page.next })
         next = page.next
       }
@@ -449,11 +442,14 @@ export const make = (options: {
     listSnapshots: request =>
       asFresh(request.consistency, served(readers.call("ListSnapshots", { store, ...request }, inTime))),
     subscribe: ({ from, streamId }) =>
-      Stream.unwrap(
+      Stream.unwrapScoped(
         Effect.gen(function* () {
+          const follower = yield* signal.follow(streamId)
           const first = from === "origin" ? 0 : from === "current" ? yield* end(streamId) : from
           return Stream.unfoldChunkEffect(first, at =>
-            Effect.map(pageFrom(streamId, at), ({ events, next }) => Option.some([Chunk.of(events), next] as const))
+            Effect.map(pageFrom(follower, streamId, at), ({ events, next }) =>
+              Option.some([Chunk.of(events), next] as const)
+            )
           )
         })
       )

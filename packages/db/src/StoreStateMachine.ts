@@ -40,6 +40,15 @@ const unreadableAt = (index: number, { message }: Command.UnreadableBytes) =>
     detail: `entry ${index} of the log is ${message}. Most likely a later release wrote it, on a node that leads: install that one here as well`
   })
 
+/** The streams to which something may have been done. */
+const streamsOf = Command.Operation.$match({
+  Append: ({ appends }) => appends.map(({ streamId }) => streamId),
+  DeleteStream: ({ streamId }) => [streamId],
+  SetStreamMetadata: ({ streamId }) => [streamId],
+  SaveSnapshot: (): ReadonlyArray<string> => [],
+  DeleteSnapshots: (): ReadonlyArray<string> => []
+})
+
 /**
  * A committed entry that cannot be decoded keeps the member out of its group, with what was committed before it applied: it can only come from a newer program, and skipping it would make
  * this replica differ from the others.
@@ -48,14 +57,13 @@ const unreadableAt = (index: number, { message }: Command.UnreadableBytes) =>
  * @category constructors
  */
 export const make = (engine: Engine, signal: CommitSignal): Context.Tag.Service<StateMachine> => {
-  signal.notify(engine.appliedIndex())
+  signal.wakeAll()
   return StateMachine.of({
     appliedIndex: engine.appliedIndex,
     persist: () => unlessDamaged(engine.checkpoint),
     restore: () => unlessDamaged(engine.restore),
     snapshot: file => Effect.mapError(engine.snapshot(file), snapshotError),
-    install: file =>
-      Effect.map(Effect.mapError(engine.install(file), snapshotError), () => signal.notify(engine.appliedIndex())),
+    install: file => Effect.map(Effect.mapError(engine.install(file), snapshotError), signal.wakeAll),
     apply: entries => {
       const decoded: Array<Entry> = []
       let unreadable: MachineDamaged | undefined
@@ -68,7 +76,7 @@ export const make = (engine: Engine, signal: CommitSignal): Context.Tag.Service<
         decoded.push({ index, term, command: command.right })
       }
       const replies = unlessDamaged(() => engine.apply(decoded))
-      signal.notify(engine.appliedIndex())
+      signal.notify(() => decoded.flatMap(({ command }) => command?.operations.flatMap(streamsOf) ?? []))
       if (unreadable !== undefined) throw unreadable
       return replies.map(reply => (reply === null ? noReply : Command.encodeReply(reply)))
     }

@@ -1,48 +1,93 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
 import * as CommitSignal from "../src/CommitSignal.js"
 import { settle } from "./helpers/processes.js"
 
 type Told = (signal: CommitSignal.CommitSignal) => void
 
-const isHoped = () => false
+const nothing: Told = () => {}
+const of =
+  (...streams: ReadonlyArray<string>): Told =>
+  ({ notify }) =>
+    notify(() => streams)
 
-/** For which of the indexes 1 to 5 somebody still waits, who came after the one was told and before the other. */
-const waiting = (before: Told, after: Told) =>
+/** Who is woken of those who follow all streams (`*`), `a` (two of them) and `b`, where the one is told before they wait and the other while they do. */
+const woken = (before: Told, during: Told) =>
   Effect.gen(function* () {
     const signal = CommitSignal.make()
+    const woken: Array<string> = []
+    const followers = yield* Effect.forEach([null, "a", "a", "b"], streamId =>
+      Effect.map(signal.follow(streamId), follower => ({ streamId, follower }))
+    )
+    for (const { follower } of followers) follower.begin()
     before(signal)
-    const left = new Set([1, 2, 3, 4, 5])
-    for (const index of [...left]) {
-      yield* Effect.fork(Effect.andThen(signal.awaitIndex(index, isHoped), () => left.delete(index)))
+    for (const { follower, streamId } of followers) {
+      yield* Effect.forkScoped(Effect.andThen(follower.news, () => woken.push(streamId ?? "*")))
     }
     yield* settle
-    after(signal)
+    during(signal)
     yield* settle
-    return [...left]
+    return woken.sort()
   })
 
-const nothing: Told = () => {}
-
 describe("CommitSignal", () => {
-  for (const [what, before, after, left] of [
-    ["nobody who waits while nothing is told", nothing, nothing, [1, 2, 3, 4, 5]],
-    ["who waits for what is told, or for less", nothing, ({ notify }) => notify(3), [4, 5]],
-    ["nobody for what was told before", ({ notify }) => notify(3), nothing, [1, 2, 3, 4, 5]],
-    ["who waits for what is told again", ({ notify }) => notify(3), ({ notify }) => notify(2), [3, 4, 5]],
-    ["all, whatever they wait for", nothing, ({ wakeAll }) => wakeAll(), []]
-  ] as const satisfies ReadonlyArray<readonly [string, Told, Told, ReadonlyArray<number>]>) {
-    it.effect(`wakes ${what}`, () =>
+  for (const [what, before, during, who] of [
+    ["nobody while nothing is told", nothing, nothing, []],
+    ["who follows the stream, and who follows all", nothing, of("a"), ["*", "a", "a"]],
+    ["them also where it was told before they wait", of("b"), nothing, ["*", "b"]],
+    ["who follows one of several", nothing, of("c", "b", "a"), ["*", "a", "a", "b"]],
+    ["who follows all for what is done to no stream", nothing, of(), ["*"]],
+    ["all, whatever they wait for", nothing, ({ wakeAll }) => wakeAll(), ["*", "a", "a", "b"]],
+    ["all, before they wait", ({ wakeAll }) => wakeAll(), nothing, ["*", "a", "a", "b"]]
+  ] as const satisfies ReadonlyArray<readonly [string, Told, Told, ReadonlyArray<string>]>) {
+    it.scoped(`wakes ${what}`, () =>
       Effect.gen(function* () {
-        assert.deepStrictEqual(yield* waiting(before, after), [...left])
+        assert.deepStrictEqual(yield* woken(before, during), [...who])
       })
     )
   }
 
-  it.effect("keeps nobody who has nothing to wait for", () =>
+  it.scoped("wakes again only for what was told since", () =>
     Effect.gen(function* () {
       const signal = CommitSignal.make()
-      yield* signal.awaitIndex(1, () => true)
+      const { begin, news } = yield* signal.follow("a")
+      signal.notify(() => ["a"])
+      yield* news
+      begin()
+      const again = yield* Effect.fork(news)
+      yield* settle
+      assert.isNull(again.unsafePoll())
+      // Whoever stopped waiting can wait again.
+      yield* Fiber.interrupt(again)
+      const later = yield* Effect.fork(news)
+      yield* settle
+      signal.notify(() => ["a"])
+      yield* Fiber.join(later)
+    })
+  )
+
+  it.effect("asks for the streams only where somebody follows one", () =>
+    Effect.gen(function* () {
+      const signal = CommitSignal.make()
+      let asked = 0
+      const tell = () =>
+        signal.notify(() => {
+          asked++
+          return ["a"]
+        })
+      const scope = yield* Scope.make()
+      yield* Scope.extend(signal.follow(null), scope)
+      tell()
+      assert.strictEqual(asked, 0)
+      yield* Scope.extend(signal.follow("b"), scope)
+      tell()
+      assert.strictEqual(asked, 1)
+      yield* Scope.close(scope, Exit.void)
+      tell()
+      assert.strictEqual(asked, 1)
     })
   )
 })

@@ -5,12 +5,24 @@ import * as LogEntry from "@reckon/raft/LogEntry"
 import { MachineDamaged } from "@reckon/raft/StateMachine"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Command from "../src/Command.js"
 import * as CommitSignal from "../src/CommitSignal.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
 import { type Service, StoreFileRefused } from "../src/StoreEngine.js"
 import * as StoreStateMachine from "../src/StoreStateMachine.js"
-import { append, applyNext, command, event } from "./helpers/events.js"
+import {
+  append,
+  applyNext,
+  batch,
+  command,
+  deleteSnapshots,
+  deleteStream,
+  event,
+  saveSnapshot,
+  setMetadata,
+  snapshot
+} from "./helpers/events.js"
 import { folder, settle } from "./helpers/processes.js"
 
 /** An engine in memory to which so many entries are applied. */
@@ -26,27 +38,52 @@ const installOf = (engine: Service, signal: CommitSignal.CommitSignal) => {
 }
 
 describe("the state machine of a store", () => {
-  it.scoped("wakes those who wait for what its file has already, and for what an installed copy brings", () =>
+  it.scoped("wakes all when it starts, and for an installed copy, in which anything may have happened", () =>
     Effect.gen(function* () {
       const copy = path.join(yield* folder, "copy.db")
       yield* (yield* engineAt(5)).snapshot(copy)
       const signal = CommitSignal.make()
-      const reached = (index: number) => Effect.fork(signal.awaitIndex(index, () => false))
-      const [first, last] = [yield* reached(2), yield* reached(5)]
-      yield* settle
+      const { begin, news } = yield* signal.follow("a")
       const engine = yield* engineAt(2)
       const install = installOf(engine, signal)
+      yield* news
+      begin()
+      const waiting = yield* Effect.fork(news)
       yield* settle
-      assert.deepStrictEqual(
-        [first, last].map(fiber => fiber.unsafePoll() !== null),
-        [true, false]
-      )
+      assert.isNull(waiting.unsafePoll())
       yield* install(copy)
-      yield* settle
-      assert.isNotNull(last.unsafePoll())
+      yield* Fiber.join(waiting)
       assert.strictEqual(engine.appliedIndex(), 5)
     })
   )
+
+  for (const [what, told, operation] of [
+    ["an append, each of its streams", ["a", "b"], batch(append("a", "any", event(1)), append("b", "any", event(2)))],
+    ["a deletion, its stream", ["a"], deleteStream("a")],
+    ["metadata, its stream", ["a"], setMetadata("a", { maxCount: 1 })],
+    ["a snapshot, none", [], saveSnapshot(snapshot("a", 0))],
+    ["a snapshot's deletion, none", [], deleteSnapshots("a")]
+  ] as const) {
+    it.scoped(`wakes for ${what}`, () =>
+      Effect.gen(function* () {
+        const signal = CommitSignal.make()
+        const woken: Array<string> = []
+        const { apply } = StoreStateMachine.make(yield* engineAt(0), signal)
+        for (const streamId of ["a", "b", "c"]) {
+          const { news } = yield* signal.follow(streamId)
+          yield* Effect.forkScoped(Effect.andThen(news, () => woken.push(streamId)))
+        }
+        yield* settle
+        const payload = Command.encode({ at: 1, operations: [operation] })
+        apply([
+          { index: 1, term: 1, kind: "noop", payload: new Uint8Array(0) },
+          { index: 2, term: 1, kind: "command", payload }
+        ])
+        yield* settle
+        assert.deepStrictEqual(woken.sort(), [...told])
+      })
+    )
+  }
 
   it.scoped("says of a copy whether it is damaged, of another release, or could not be had", () =>
     Effect.gen(function* () {

@@ -45,7 +45,7 @@ export const makeReaders = (
     const write = (streamId: string, ...ns: ReadonlyArray<number>) =>
       Effect.sync(() => {
         applyNext(engine, append(streamId, "any", ...ns.map(n => event(n))))
-        signal.notify(engine.appliedIndex())
+        signal.notify(() => [streamId])
       })
     return { engine, handle, pool, reader, signal, write }
   })
