@@ -31,6 +31,12 @@ const isLargeAnswer = <Rpcs extends Rpc.Any>(group: RpcGroup.RpcGroup<Rpcs>) => 
 }
 
 /**
+ * A machine that loses its power, or its network, says nothing more, and a subscription with nothing to deliver would wait for it for ever: after ten seconds of silence the system asks for a sign of
+ * life, and ends the connection where there is none.
+ */
+const connectionOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 }
+
+/**
  * Serves the group's handlers at the address. A request that cannot be decoded is answered with a defect, a frame that cannot be read ends its own
  * connection; neither concerns anybody else. Of a connection 64 requests are under way at a time; one that does not read its answers is not read from, and is cut off where more than 256 MiB
  * of answers wait on this node. Raft's messages go to {@link Deliveries.Deliveries}.
@@ -55,5 +61,5 @@ export const layer = <Rpcs extends Rpc.Any>(
         )
       )
     ),
-    Layer.provide([Wire.layer, NodeSocketServer.layer({ host: address.host, port: address.port, noDelay: true })])
+    Layer.provide([Wire.layer, NodeSocketServer.layer({ ...address, ...connectionOptions })])
   )

@@ -1,0 +1,76 @@
+import * as fs from "node:fs"
+import * as Net from "node:net"
+import { assert, describe, it } from "@effect/vitest"
+import * as Members from "@reckon/cluster/Members"
+import * as NodeServer from "@reckon/cluster/NodeServer"
+import { PeerRpcs } from "@reckon/cluster/PeerRpcs"
+import * as SocketTransport from "@reckon/cluster/SocketTransport"
+import * as Process from "@reckon/otp/Process"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+const portOf = (server: Net.Server): number => {
+  const address = server.address()
+  return typeof address === "object" && address !== null ? address.port : assert.fail("the server has no port")
+}
+
+/** A port that was free a moment ago. */
+const freePort = Effect.async<number>(resume => {
+  const server = Net.createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const port = portOf(server)
+    server.close(() => resume(Effect.succeed(port)))
+  })
+})
+
+/** A connection, once the other side has taken it. */
+const connect = (port: number) =>
+  Effect.acquireRelease(
+    Effect.async<Net.Socket>(resume => {
+      const socket = Net.createConnection({ host: "127.0.0.1", port }, () => resume(Effect.succeed(socket)))
+    }),
+    socket => Effect.sync(() => socket.destroy())
+  )
+
+const established = "01"
+const keepAlive = "02"
+
+/** The timers that the system has running for what was connected to the port: see proc_net_tcp.txt of the kernel. */
+const timersAt = (port: number) => {
+  const address = `:${port.toString(16).toUpperCase().padStart(4, "0")}`
+  return fs
+    .readFileSync("/proc/net/tcp", "utf8")
+    .split("\n")
+    .map(line => line.trim().split(/\s+/))
+    .filter(([, local = "", , state]) => local.endsWith(address) && state === established)
+    .map(([, , , , , timer = ""]) => timer.split(":")[0])
+}
+
+const served = (port: number) => {
+  const address = { host: "127.0.0.1", port }
+  return NodeServer.layer(PeerRpcs, address).pipe(
+    Layer.provide(SocketTransport.layerHandlers),
+    Layer.provide(SocketTransport.layerReceivers),
+    Layer.provide(Members.layer({ name: "a", address }, [])),
+    Layer.provide(Process.layer)
+  )
+}
+
+describe("the socket of a node", () => {
+  it.scopedLive("finds out by itself that the machine behind a connection is gone, where nobody says so", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      yield* Layer.build(served(port))
+      yield* connect(port)
+      const timers = yield* Effect.repeat(
+        Effect.delay(
+          Effect.sync(() => timersAt(port)),
+          2
+        ),
+        // The system has made the connection before the node hears of it.
+        { until: found => found.includes(keepAlive), times: 500 }
+      )
+      assert.deepStrictEqual(timers, [keepAlive])
+    })
+  )
+})
