@@ -132,7 +132,7 @@ export class RaftLog extends Context.Tag("@reckon/raft/RaftLog")<
 >() {}
 
 /**
- * Payload bytes of recent entries that are kept in memory, so that replication and apply seldom read the disk, as long as they are not released.
+ * Bytes that recent entries hold which are kept in memory, so that replication and apply seldom read the disk, as long as they are not released.
  */
 const cacheBytesMax = 32 * 1024 * 1024
 

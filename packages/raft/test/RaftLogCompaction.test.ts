@@ -263,6 +263,40 @@ describe("the entries of a Raft log in memory", () => {
     cache.clear()
     assert.isUndefined(indexes(6, 7))
   })
+
+  // Encoders and sockets hand out views of buffers that have much else in them.
+  it("hold no more than their bytes allow of what their payloads are cut out of", () => {
+    const bytesMax = 100_000
+    const cache = makeTailCache(bytesMax)
+    const views = (buffer: ArrayBuffer, from: number, to: number) => {
+      for (let index = from; index <= to; index++) {
+        cache.append({ ...entry(index, 1), payload: new Uint8Array(buffer, index, 10) })
+      }
+    }
+    const heldThrough = (last: number): number => {
+      let first = last
+      while (first > 1 && cache.entries(first - 1, last, 1) !== undefined) first--
+      const found = cache.entries(first, last, 1e6) ?? []
+      const buffers = new Set(found.map(({ payload }) => payload.buffer))
+      return [...buffers].reduce((bytes, buffer) => bytes + buffer.byteLength, 0)
+    }
+    for (let index = 1; index <= 20; index++) views(new ArrayBuffer(40_000), index, index)
+    assert.strictEqual(heldThrough(20), 80_000)
+
+    cache.clear()
+    const shared = new ArrayBuffer(90_000)
+    views(shared, 1, 50)
+    assert.lengthOf(cache.entries(1, 50, 1e6) ?? [], 50)
+    cache.truncateFrom(41)
+    cache.dropThrough(10)
+    views(shared, 41, 60)
+    assert.lengthOf(cache.entries(11, 60, 1e6) ?? [], 50)
+    // Of one that several share nothing is free before the last of them is gone.
+    views(new ArrayBuffer(20_000), 61, 61)
+    assert.strictEqual(heldThrough(61), 20_000)
+    views(new ArrayBuffer(60_000), 62, 62)
+    assert.strictEqual(heldThrough(62), 80_000)
+  })
 })
 
 describe("the entries of a Raft log that are released", () => {

@@ -1,7 +1,10 @@
 /**
- * The newest entries of a log in memory, contiguous up to its end and bounded by payload bytes.
+ * The newest entries of a log in memory, contiguous up to its end and bounded by the bytes that they hold.
+ *
+ * A payload is mostly a piece of something larger: of the buffer that an encoder has filled with other messages as well, or of what a socket brought. As long as the entry is kept, so is all of that, and a
+ * hundred bytes can hold a megabyte. So what counts is the buffer, once for neighbours that share it.
  */
-import { type LogEntry, sizeBytes } from "../../LogEntry.js"
+import { type LogEntry, overheadBytes, sizeBytes } from "../../LogEntry.js"
 
 export interface TailCache {
   readonly append: (entry: LogEntry) => void
@@ -12,6 +15,10 @@ export interface TailCache {
   readonly entries: (from: number, to: number, bytesMax: number) => ReadonlyArray<LogEntry> | undefined
 }
 
+/** What the entry holds that its neighbour does not. */
+const heldBytes = ({ payload }: LogEntry, neighbour: LogEntry | undefined): number =>
+  overheadBytes + (payload.buffer === neighbour?.payload.buffer ? 0 : payload.buffer.byteLength)
+
 export const makeTailCache = (bytesMax: number): TailCache => {
   /** Places before `head` are empty, so that what was dropped is not held until the array is made anew. */
   let kept: Array<LogEntry | undefined> = []
@@ -21,7 +28,7 @@ export const makeTailCache = (bytesMax: number): TailCache => {
   const dropOldest = () => {
     const oldest = kept[head]
     if (oldest === undefined) return
-    bytes -= sizeBytes(oldest)
+    bytes -= heldBytes(oldest, kept[head + 1])
     kept[head] = undefined
     head++
     if (head > 1024 && head * 2 > kept.length) {
@@ -32,16 +39,16 @@ export const makeTailCache = (bytesMax: number): TailCache => {
 
   return {
     append: entry => {
+      bytes += heldBytes(entry, kept.at(-1))
       kept.push(entry)
-      bytes += sizeBytes(entry)
       while (bytes > bytesMax && kept.length - head > 1) dropOldest()
     },
     truncateFrom: index => {
       while (kept.length > head) {
         const last = kept[kept.length - 1]
         if (last === undefined || last.index < index) break
-        bytes -= sizeBytes(last)
         kept.pop()
+        bytes -= heldBytes(last, kept.at(-1))
       }
     },
     dropThrough: index => {
