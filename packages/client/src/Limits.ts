@@ -60,12 +60,24 @@ export const config: Config.Config<Limits> = Config.all({
 export const appendsMax = 10_000
 
 /**
- * Events the appends of one request may carry together.
+ * Events the appends of one request may carry together, counted once more for each of their tags: every tag is a row of an index, and as long as all of them are written nobody else is served.
  *
  * @since 0.1.0
  * @category constants
  */
 export const eventsMax = 100_000
+
+/**
+ * What an append counts towards {@link eventsMax}: its events and their tags.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const eventsIn = ({ events }: Append): number => {
+  let count = events.length
+  for (const { tags } of events) count += tags.length
+  return count
+}
 
 /**
  * Why something is not written that fits its schema.
@@ -96,7 +108,7 @@ export const checkAppends = (appends: ReadonlyArray<Append>, limits: Limits): Ei
   let events = 0
   for (const append of appends) {
     bytes += appendBytes(append)
-    events += append.events.length
+    events += eventsIn(append)
     for (const event of append.events) {
       const size = Event.byteLength(event)
       if (size > limits.eventBytesMax) {
@@ -109,7 +121,9 @@ export const checkAppends = (appends: ReadonlyArray<Append>, limits: Limits): Ei
     }
   }
   if (appends.length > appendsMax || events > eventsMax) {
-    return refuse(`${appends.length} appends with ${events} events, at most ${appendsMax} and ${eventsMax} are taken`)
+    return refuse(
+      `${appends.length} appends with ${events} events and tags, at most ${appendsMax} and ${eventsMax} are taken`
+    )
   }
   return tooLarge(bytes, limits)
 }

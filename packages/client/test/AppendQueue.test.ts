@@ -24,7 +24,7 @@ const turnOfTheEventLoop = Effect.async<void>(resume => {
 
 const eventBytes = 1_000
 
-const append = (streamId: string, events = 1): StoreRpcs.Append => ({
+const append = (streamId: string, events = 1, tags: ReadonlyArray<string> = []): StoreRpcs.Append => ({
   streamId,
   expectedVersion: "any",
   events: Array.from({ length: events }, (_, nth) => ({
@@ -35,7 +35,7 @@ const append = (streamId: string, events = 1): StoreRpcs.Append => ({
     dataContentType: "application/octet-stream",
     metadata: null,
     metadataContentType: "application/json",
-    tags: []
+    tags
   }))
 })
 
@@ -113,6 +113,22 @@ describe("what a request takes of the appends that wait", () => {
       yield* letAnswer(2)
       assert.deepStrictEqual(requests, [["first"], ["a"], ["b"]])
       assert.deepStrictEqual(yield* Effect.forEach([first, ...rest], outcomeOf), ["appended", "appended", "appended"])
+    })
+  )
+
+  it.scoped("no more events and tags than the contract allows", () =>
+    Effect.gen(function* () {
+      const { begin, letAnswer, requests } = yield* make({ batching: { inFlightMax: 1 } })
+      const tags = Array.from({ length: 49 }, (_, nth) => `t${nth}`)
+      const half = Limits.eventsMax / 100
+      const fibers = [yield* begin(append("first"))]
+      for (const one of [append("a", half, tags), append("b", half, tags), append("c")]) fibers.push(yield* begin(one))
+      for (const nth of [0, 1, 2]) yield* letAnswer(nth)
+      assert.deepStrictEqual(requests, [["first"], ["a", "b"], ["c"]])
+      assert.deepStrictEqual(
+        yield* Effect.forEach(fibers, outcomeOf),
+        fibers.map(() => "appended")
+      )
     })
   )
 

@@ -108,6 +108,18 @@ describe("what may be written", () => {
     assert.deepStrictEqual(check(appends(1, Limits.eventsMax + 1), large), ["InvalidRequest"])
   })
 
+  // Each is a row of an index, and nobody else is served while all of them are written.
+  it("are so many events and tags together", () => {
+    const tags = Array.from({ length: 49 }, (_, nth) => `t${nth}`)
+    const tagged = (count: number) =>
+      appendOf(Array.from({ length: count }, () => ({ ...eventOf(100), data: new Uint8Array(0), tags })))
+    const large = { eventBytesMax: 1000, requestBytesMax: Number.MAX_SAFE_INTEGER }
+    const most = Limits.eventsMax / 50
+    assert.isNumber(check([tagged(most - 1), tagged(1)], large))
+    assert.deepStrictEqual(check([tagged(most + 1)], large), ["InvalidRequest"])
+    assert.deepStrictEqual(check([tagged(most), tagged(1)], large), ["InvalidRequest"])
+  })
+
   it("is a snapshot as large as a request", () => {
     const snapshot = (bytes: number) => ({
       streamId: "s",

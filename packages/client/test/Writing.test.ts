@@ -143,6 +143,29 @@ describe("an append", () => {
     })
   )
 
+  it.effect(
+    "is one of an `appendAll` that leaves in requests of no more events and tags than the contract allows",
+    () =>
+      Effect.gen(function* () {
+        const { hooks, store } = yield* make()
+        const tags = Array.from({ length: 49 }, (_, nth) => `t${nth}`)
+        const third = Limits.eventsMax / 150
+        const appends = yield* Effect.forEach(["a", "b", "c", "d"], streamId =>
+          Effect.map(Effect.replicateEffect(event("A", { tags }), Math.floor(third)), events => ({
+            streamId,
+            expectedVersion: "any" as const,
+            events
+          }))
+        )
+        const results = yield* store.appendAll(appends)
+        assert.deepStrictEqual(results.map(Either.isRight), [true, true, true, true])
+        assert.deepStrictEqual(
+          hooks.requests.map(request => request.map(({ streamId }) => streamId)),
+          [["a", "b", "c"], ["d"]]
+        )
+      })
+  )
+
   it.effect("whose events have a tag twice reaches nobody", () =>
     Effect.gen(function* () {
       const { hooks, store } = yield* make()

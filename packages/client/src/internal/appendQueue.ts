@@ -87,11 +87,11 @@ export const make = Effect.fnUntraced(function* (options: {
       for (const waiting of lane.waiting) {
         if (members.length >= batching.appendsMax) break
         if (members.length > 0 && bytes + waiting.bytes > limits.requestBytesMax) break
-        if (members.length > 0 && events + waiting.append.events.length > Limits.eventsMax) break
+        if (members.length > 0 && events + Limits.eventsIn(waiting.append) > Limits.eventsMax) break
         lane.waiting.delete(waiting)
         members.push(waiting)
         bytes += waiting.bytes
-        events += waiting.append.events.length
+        events += Limits.eventsIn(waiting.append)
       }
       if (members.length > before) taken.push(lane)
       // The next lane's first append might still fit, but passing over this one would let small appends starve large ones.

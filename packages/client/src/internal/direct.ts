@@ -65,12 +65,12 @@ export const make = (options: {
         const { append, bytes: size } = admitted.right
         const full =
           waiting.length >= Limits.appendsMax ||
-          events + append.events.length > Limits.eventsMax ||
+          events + Limits.eventsIn(append) > Limits.eventsMax ||
           bytes + size > limits.requestBytesMax
         if (full) yield* flush
         waiting.push({ append, place })
         bytes += size
-        events += append.events.length
+        events += Limits.eventsIn(append)
       }
       if (waiting.length > 0) yield* flush
       return results
