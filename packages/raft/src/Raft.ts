@@ -35,6 +35,7 @@ import { isDamage } from "./internal/driver/applying.js"
 import * as Aside from "./internal/driver/aside.js"
 import * as Driver from "./internal/driver/driver.js"
 import { type DriverInput, isDriverInput } from "./internal/driver/input.js"
+import * as Pace from "./internal/driver/pace.js"
 import { localRequests } from "./internal/localRequests.js"
 import * as Snapshots from "./internal/snapshot/snapshots.js"
 import type * as RaftCore from "./RaftCore.js"
@@ -165,24 +166,32 @@ export const startLink = <E, R>(
     GenServer.make(RaftProtocol, {
       init: (self: GenServer.Self<DriverInput>) =>
         Effect.gen(function* () {
-          yield* Effect.sync(() => self.unsafeSend({ _tag: "Probe" })).pipe(
+          const scope = yield* Effect.scope
+          const probe = Effect.sync(() => self.unsafeSend({ _tag: "Probe" })).pipe(
             Effect.delay(probeEvery),
             Effect.forever,
-            Effect.forkScoped
+            Effect.forkIn(scope),
+            Effect.asVoid
           )
           const transport = yield* RaftTransport
           const openIn = yield* openerOf(options)
           const opened = yield* Effect.either(whole(openIn))
           if (Either.isLeft(opened)) {
             const why = options.passing?.(opened.left)
-            return why === undefined ? yield* Effect.fail(opened.left) : yield* standBy(openIn, options, why)
+            if (why === undefined) return yield* Effect.fail(opened.left)
+            return yield* Effect.zipLeft(standBy(openIn, options, why), probe)
           }
           const { log, machine, trace } = opened.right
           const wake = self.unsafeSend
           const admission = Admission.make(options)
           const snapshots = yield* Snapshots.make({ ...options, transport, log, machine, admission, wake })
           yield* snapshots.recover
-          const driver = Driver.make({
+          const pace = Pace.make({
+            tick: options.tick ?? tickDefault,
+            onTick: () => driver.tick(),
+            isQuiet: () => driver.isQuiet()
+          })
+          const driver: Driver.Driver = Driver.make({
             group: options.group,
             self: options.self,
             voters: options.voters,
@@ -201,7 +210,9 @@ export const startLink = <E, R>(
             machine,
             courier: snapshots.courier,
             install: snapshots.install,
-            wake
+            wake,
+            stir: pace.stir,
+            probe
           })
           yield* Effect.addFinalizer(() => Effect.sync(() => driver.close("the member's process stopped")))
           yield* driver.intake.lend
@@ -213,11 +224,7 @@ export const startLink = <E, R>(
             claim: admission.claim,
             admits: admission.admitsRequest
           })
-          yield* Effect.sync(driver.tick).pipe(
-            Effect.delay(options.tick ?? tickDefault),
-            Effect.forever,
-            Effect.forkScoped
-          )
+          yield* Effect.forkScoped(pace.run)
           return driver
         }).pipe(
           // A file that cannot be used is no crash: whoever starts the member is told, and nobody else.

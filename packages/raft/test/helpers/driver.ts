@@ -51,7 +51,9 @@ export const makeDriver = (surroundings: DriverSurroundings) =>
       wake: input => {
         if (!room.isFull) queue.push(input)
         return !room.isFull
-      }
+      },
+      stir: () => {},
+      probe: Effect.void
     })
     yield* driver.intake.lend
     /** Handles what is in the queue, and what that puts there. */

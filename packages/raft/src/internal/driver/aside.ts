@@ -24,6 +24,7 @@ const absent = (options: {
 }): Driver => ({
   receive: () => {},
   tick: () => {},
+  isQuiet: () => true,
   intake: options.intake,
   readIndex: reply => reply(refused),
   awaitApplied: (index, reply) => reply(index <= options.status().appliedIndex ? Exit.void : refused),

@@ -69,11 +69,17 @@ export interface DriverOptions {
   readonly install: (snapshot: Snapshot) => Effect.Effect<void>
   /** Puts an input at the end of the process's queue. False where that is full. */
   readonly wake: (input: DriverInput) => boolean
+  /** Told of what may depend on time from now on: a member that is quiet is not ticked. */
+  readonly stir: () => void
+  /** Has a member that was set aside probe whether that is over, for the rest of its life. */
+  readonly probe: Effect.Effect<void>
 }
 
 export interface Driver {
   readonly receive: (messages: ReadonlyArray<Message>) => void
   readonly tick: () => void
+  /** Whether nothing would come of a tick: it leads alone, and nothing is under way. */
+  readonly isQuiet: () => boolean
   readonly intake: Intake
   readonly readIndex: (reply: Reply<number, ReadError>) => void
   readonly awaitApplied: (index: number, reply: Reply<void, ReadError>) => void
@@ -169,6 +175,7 @@ export const make = (options: DriverOptions): Driver => {
   const schedule = (tag: keyof typeof scheduled) => {
     if (scheduled[tag]) return
     scheduled[tag] = true
+    if (tag !== "Tick") options.stir()
     if (!wake({ _tag: tag })) refused.add(tag)
   }
 
@@ -412,7 +419,7 @@ export const make = (options: DriverOptions): Driver => {
       const until = mayPass ? "that is over, which is tried every few seconds," : "it is started anew"
       problem = `${message}. Until ${until} ${core.id} takes no part in the group "${group}"`
       const told = roleChanged({ _tag: "RoleChanged", role: "follower", term: core.term, leader: undefined })
-      return Effect.zipRight(Effect.logError(problem), told)
+      return Effect.all([Effect.logError(problem), told, options.probe], { discard: true })
     })
 
   return {
@@ -428,6 +435,13 @@ export const make = (options: DriverOptions): Driver => {
       for (const tag of refused) if (wake({ _tag: tag })) refused.delete(tag)
       schedule("Tick")
     },
+    isQuiet: () =>
+      RaftCore.readIndexAlone(core) !== undefined &&
+      core.progress.length === 0 &&
+      core.change === undefined &&
+      proposals.open() === 0 &&
+      machine.appliedIndex() >= Math.max(reached, core.lastIndex) &&
+      refused.size === 0,
     intake,
     readIndex: reply => {
       if (reads.gather(reply)) schedule("Gathered")
