@@ -195,6 +195,23 @@ describe("a member whose machine may be sound again", () => {
   )
 })
 
+/** That a proposal is the last thing it hears of, for whatever reason, and that it says so once and lives on for a minute. */
+const assertWaits = (
+  member: Member,
+  process: Effect.Effect.Success<Member["start"]>,
+  errors: ReadonlyArray<string | null>,
+  detail: string
+) =>
+  Effect.gen(function* () {
+    const error = yield* whileTimePasses(Effect.flip(propose(member, "2")))
+    assert.deepInclude(error, { _tag: "ProposalUnknown", detail })
+    yield* whileTimePasses(Effect.sleep("1 minute"))
+    const status = yield* member.status
+    assert.deepInclude(status, { role: "follower", leader: null })
+    assert.deepStrictEqual(errors, [status.problem])
+    assert.isTrue(yield* Process.isAlive(process.pid))
+  })
+
 describe("a member whose log cannot be read just now", () => {
   it.scoped("takes no part and is silent until it can, and begins anew then", () =>
     listening(errors =>
@@ -206,13 +223,7 @@ describe("a member whose log cannot be read just now", () => {
         const unread = vi.spyOn(member.log, "entries").mockImplementation(() => {
           throw new RaftLogError({ filename: "log", detail: "its disk is away", mayPass: true })
         })
-        const error = yield* whileTimePasses(Effect.flip(propose(member, "2")))
-        assert.deepInclude(error, { _tag: "ProposalUnknown", detail: "log: its disk is away" })
-        yield* whileTimePasses(Effect.sleep("1 minute"))
-        const status = yield* member.status
-        assert.deepInclude(status, { role: "follower", leader: null })
-        assert.deepStrictEqual(errors, [status.problem])
-        assert.isTrue(yield* Process.isAlive(first.pid))
+        yield* assertWaits(member, first, errors, "log: its disk is away")
 
         unread.mockRestore()
         yield* whileTimePasses(Process.awaitExit(first.pid))
@@ -237,16 +248,10 @@ describe("a member whose log cannot be written just now", () => {
         })
         const failed = vi.spyOn(member.log, "hasFailed").mockReturnValue(true)
         const room = vi.spyOn(member.log, "hasRoom").mockReturnValue(false)
-        const error = yield* whileTimePasses(Effect.flip(propose(member, "2")))
-        assert.deepInclude(error, { _tag: "ProposalUnknown", detail: "log: its disk is full" })
-        yield* whileTimePasses(Effect.sleep("1 minute"))
-        const status = yield* member.status
-        assert.deepInclude(status, { role: "follower", leader: null })
-        assert.deepStrictEqual(errors, [status.problem])
+        yield* assertWaits(member, first, errors, "log: its disk is full")
         // Not more often than a supervisor would bear: there may be room for a moment only.
         assert.isAtMost(room.mock.calls.length, 12)
         assert.isAtLeast(room.mock.calls.length, 6)
-        assert.isTrue(yield* Process.isAlive(first.pid))
 
         room.mockReturnValue(true)
         yield* whileTimePasses(Process.awaitExit(first.pid))
