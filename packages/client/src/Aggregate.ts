@@ -13,7 +13,7 @@
  * again, while its versions go on; of one that was truncated behind its last snapshot, the state is that of the events which are left.
  *
  * **Conflicts.** Events are appended with the version that the decision saw. If somebody else was faster, the state is loaded and the decision made again, after a pause, a bounded number of
- * times (`retry`). No other error of the store is met in that way: either the store has repeated the request already, or it would not help. An append whose outcome is unknown is repeated with the
+ * times (`retry`); those of one program that were overtaken on a stream take turns then. No other error of the store is met in that way: either the store has repeated the request already, or it would not help. An append whose outcome is unknown is repeated with the
  * same event ids until that is known.
  *
  * **A command takes effect once** if it has a `commandId`. The ids of its events follow from it and they carry it as `command_id` in their metadata; whoever executes it again, on whichever node and however much
@@ -37,6 +37,7 @@ import * as Attempts from "./internal/typed/attempts.js"
 import * as Fold from "./internal/typed/fold.js"
 import * as Prepare from "./internal/typed/prepare.js"
 import * as Snapshots from "./internal/typed/snapshots.js"
+import * as Turns from "./internal/typed/turns.js"
 import * as Query from "./Query.js"
 import type { StreamTombstoned } from "./StoreError.js"
 import type { StreamDefinition } from "./StreamDefinition.js"
@@ -161,6 +162,7 @@ export const make = <Id, State, Command, Event, E = never, R = never, I = never>
   const rules: Fold.Rules<State, Event> = { union: stream, decider, unreadable: options.unreadable ?? "fail" }
   const retry = options.retry ?? Attempts.retryDefault
   const snapshots = options.snapshot === undefined ? undefined : Snapshots.make(options.snapshot)
+  const inTurn = Turns.make()
 
   /** Versions are dense: where one is missing, the stream was created anew or truncated, and what is before the gap is no longer part of it. */
   const startsAnew = (folded: Fold.Folded<State>, next: { readonly version: number }) =>
@@ -265,10 +267,11 @@ export const make = <Id, State, Command, Event, E = never, R = never, I = never>
         const streamId = stream.streamId(id)
         const commandId = options?.commandId
         if (commandId !== undefined) yield* Prepare.checkCommandId(commandId)
-        return yield* Attempts.untilNotOvertaken(before => attempt(store, streamId, command, commandId, before), {
-          commandId,
-          retry
-        })
+        const next = (before: Attempts.Overtaken | undefined) => attempt(store, streamId, command, commandId, before)
+        return yield* Attempts.untilNotOvertaken(
+          before => (before === undefined ? next(before) : inTurn(streamId)(next(before))),
+          { commandId, retry }
+        )
       })
   }
 }
