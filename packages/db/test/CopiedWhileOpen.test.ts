@@ -6,6 +6,7 @@ import * as LogEntry from "@reckon/raft/LogEntry"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Command from "../src/Command.js"
+import * as OpenMark from "../src/internal/processes/openMark.js"
 import { inFolder } from "../src/internal/processes/storage.js"
 import type { Service } from "../src/StoreEngine.js"
 import * as StoreFolder from "../src/StoreFolder.js"
@@ -187,6 +188,21 @@ describe("a store's two files", () => {
       yield* Effect.scoped(Effect.map(storage(copy).open, opened => appendThrough(opened, 50, 3)))
       copyFiles(place, copy, ["events.sqlite"])
       assert.include(yield* refusal(copy), "the two are of different copies")
+    })
+  )
+})
+
+describe("the mark of a store that is open", () => {
+  it.scoped("stays what it was where there is no room for another one: nothing is looked through for a full disk", () =>
+    Effect.map(folder, place => {
+      OpenMark.leave(place)
+      fs.mkdirSync(path.join(place, "open.new"))
+      assert.throws(() => OpenMark.leave(place))
+      assert.isFalse(OpenMark.isOfSeveralMoments(place))
+      fs.rmdirSync(path.join(place, "open.new"))
+      OpenMark.leave(place)
+      assert.isFalse(OpenMark.isOfSeveralMoments(place))
+      assert.deepStrictEqual(fs.readdirSync(place), ["open"])
     })
   )
 })

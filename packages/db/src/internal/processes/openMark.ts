@@ -32,12 +32,17 @@ export const isOfSeveralMoments = (folder: string): boolean => {
   return isInDoubt
 }
 
-/** Leaves the mark, anew. Durable, or the next start after a loss of power would look through everything. */
+/** Leaves the mark, anew. Durable, or the next start after a loss of power would look through everything; and whole or not at all, or one after a full disk would. */
 export const leave = (folder: string): void => {
   const mark = StoreFolder.openMark(folder)
-  fs.rmSync(mark, { force: true })
-  fs.writeFileSync(mark, "")
-  fs.writeFileSync(mark, identityOf(mark), { flush: true })
+  const unfinished = `${mark}.new`
+  try {
+    fs.writeFileSync(unfinished, "")
+    fs.writeFileSync(unfinished, identityOf(unfinished), { flush: true })
+    fs.renameSync(unfinished, mark)
+  } finally {
+    fs.rmSync(unfinished, { force: true })
+  }
   Folder.sync(folder)
 }
 
