@@ -43,6 +43,25 @@ describe("the pace of a member's ticks", () => {
 /** How many ticks a trace has. */
 const ticksIn = (trace: ReadonlyArray<string>) => trace.filter(line => line.includes("Tick")).length
 
+describe("a rest", () => {
+  it.scoped("is not begun where something came up as it was about to", () =>
+    Effect.gen(function* () {
+      let ticks = 0
+      const pace: Pace.Pace = Pace.make({
+        tick: "100 millis",
+        onTick: () => ticks++,
+        isQuiet: () => {
+          pace.stir()
+          return true
+        }
+      })
+      yield* Effect.forkScoped(pace.run)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(ticks, 10)
+    })
+  )
+})
+
 describe("a member that is alone", () => {
   it.scoped("is not ticked while nothing is asked of it, and takes proposals as ever", () =>
     Effect.gen(function* () {

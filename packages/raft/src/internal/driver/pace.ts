@@ -21,26 +21,25 @@ export const make = (options: {
   readonly isQuiet: () => boolean
 }): Pace => {
   const { isQuiet, onTick, tick } = options
-  let stir: (() => void) | undefined
+  /** Since it was last looked whether all is quiet: a rest begins a little after that. */
+  let isStirred = false
+  let wake: (() => void) | undefined
+  const forgetWaking = Effect.sync(() => {
+    wake = undefined
+  })
   const rest = Effect.async<void>(resume => {
-    stir = () => resume(Effect.void)
-    return Effect.sync(() => {
-      stir = undefined
-    })
-  }).pipe(
-    Effect.timeoutOption(restMax),
-    Effect.ensuring(
-      Effect.sync(() => {
-        stir = undefined
-      })
-    )
-  )
+    if (isStirred) return resume(Effect.void)
+    wake = () => resume(Effect.void)
+    return forgetWaking
+  }).pipe(Effect.timeoutOption(restMax), Effect.ensuring(forgetWaking))
   return {
-    stir: () => stir?.(),
-    run: Effect.suspend(() => (isQuiet() ? rest : Effect.void)).pipe(
-      Effect.zipRight(Effect.sleep(tick)),
-      Effect.zipRight(Effect.sync(onTick)),
-      Effect.forever
-    )
+    stir: () => {
+      isStirred = true
+      wake?.()
+    },
+    run: Effect.suspend(() => {
+      isStirred = false
+      return isQuiet() ? rest : Effect.void
+    }).pipe(Effect.zipRight(Effect.sleep(tick)), Effect.zipRight(Effect.sync(onTick)), Effect.forever)
   }
 }
