@@ -197,6 +197,20 @@ describe("noMachinePaths", () => {
   })
 })
 
+describe("plannedOnce", () => {
+  const check = (text: string, path = publicModule) => lines(Rules.plannedOnce(make(path, text)))
+
+  it("objects to a bare parameter", () => {
+    assert.deepStrictEqual(check("const a = `SELECT b FROM c\nORDER BY b LIMIT ?`"), [2])
+    assert.deepStrictEqual(check("const a = 'delete from b limit  ?'", "packages/raft/src/internal/log/a.ts"), [1])
+  })
+
+  it("passes what is no value of its own, and tests", () => {
+    assert.deepStrictEqual(check("const a = 'LIMIT +?', b = 'LIMIT 1 OFFSET ?', c = 'LIMIT $1'"), [])
+    assert.deepStrictEqual(check("const a = 'LIMIT ?'", testFile), [])
+  })
+})
+
 describe("noRegistryHosts", () => {
   const check = (text: string) => lines(Rules.noRegistryHosts(make("pnpm-lock.yaml", text)))
 

@@ -69,6 +69,8 @@ describe("tidy", () => {
 
   it("no test changes what tests are made with", () => everywhere(Rules.noSharedLayers))
 
+  it("statements are planned once", () => everywhere(Rules.plannedOnce))
+
   it("nothing is left over", () => everywhere(Rules.noLeftovers))
 
   it("no file names a machine's folders", () => everywhere(Rules.noMachinePaths))

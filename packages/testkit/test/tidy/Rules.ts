@@ -223,6 +223,15 @@ export const noSharedLayers: Rule = source => {
 const everyMatch = (source: Source, pattern: RegExp, message: (found: string) => string): ReadonlyArray<Finding> =>
   [...source.text.matchAll(pattern)].map(match => at(source, match.index, message(match[0])))
 
+/**
+ * No `LIMIT` is a bare parameter: SQLite (3.47 and later, built with STAT4 as better-sqlite3 builds it) lets a plan depend on its value, and so prepares the statement anew each time that one is bound. That
+ * costs more than the query itself. `LIMIT +?` means the same and is planned once.
+ */
+export const plannedOnce: Rule = source =>
+  isRoomSource(source.path)
+    ? everyMatch(source, /\bLIMIT\s+\?/gi, found => `${found} is planned anew each time, LIMIT +? is not`)
+    : []
+
 /** What is left to do is written down where work is planned, not in the files. */
 export const noLeftovers: Rule = source =>
   everyMatch(source, /\b(?:TO[D]O|FIX[M]E|XX[X])\b/g, found => `${found} is left over`)

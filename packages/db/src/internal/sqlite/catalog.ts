@@ -58,7 +58,7 @@ export const queries = {
   streamById: `SELECT ${streamColumns} FROM streams WHERE id = ?`,
   kindId: "SELECT id FROM kinds WHERE event_type = ? AND data_content_type = ? AND metadata_content_type = ?",
   kind: "SELECT event_type, data_content_type, metadata_content_type FROM kinds WHERE id = ?",
-  kindsOfType: "SELECT id FROM kinds WHERE event_type = ? LIMIT ?",
+  kindsOfType: "SELECT id FROM kinds WHERE event_type = ? LIMIT +?",
   tagId: "SELECT id FROM tags WHERE name = ?"
 } as const
 

@@ -11,6 +11,10 @@ const youngShare = 16
 const youngLeast = 64
 
 type Value = number | Uint8Array
+type Key = [first: Value, second: Value]
+
+/** The first part of every key is a whole number. */
+const behindAll: Key = [Number.POSITIVE_INFINITY, 0]
 
 export interface LsmIndex<Entry extends ReadonlyArray<Value>> {
   /** `isNear` tells that the entry most likely goes to a page of the old part that has changed just now. Then that page is the best place for it. */
@@ -44,8 +48,9 @@ export const make = <Entry extends ReadonlyArray<Value>>(
     return {
       insert: insertInto(table),
       isUsed: db.prepare<[], number>(`SELECT EXISTS (SELECT 1 FROM ${table})`).pluck(),
-      copy: db.prepare<[number]>(`INSERT INTO ${name}_0 SELECT * FROM ${table} ORDER BY ${key} LIMIT ?`),
-      remove: db.prepare<[number]>(`DELETE FROM ${table} ORDER BY ${key} LIMIT ?`)
+      keyBehind: db.prepare<[number], Key>(`SELECT ${key} FROM ${table} ORDER BY ${key} LIMIT 1 OFFSET ?`).raw(),
+      copy: db.prepare<Key>(`INSERT INTO ${name}_0 SELECT * FROM ${table} WHERE (${key}) < (?, ?) ORDER BY ${key}`),
+      remove: db.prepare<Key>(`DELETE FROM ${table} WHERE (${key}) < (?, ?)`)
     }
   }
 
@@ -74,10 +79,13 @@ export const make = <Entry extends ReadonlyArray<Value>>(
     if (!isMoving && young.isUsed.get() === 1) swap()
   }
 
+  /** By range: SQLite deletes so many first entries, given by their number, in five times the time, for it collects their keys and looks for each again. */
   const move = (entries: number) => {
-    other.copy.run(entries)
-    const { changes } = other.remove.run(entries)
-    isMoving = changes === entries
+    const next = other.keyBehind.get(entries)
+    const end = next ?? behindAll
+    other.copy.run(...end)
+    other.remove.run(...end)
+    isMoving = next !== undefined
   }
 
   return {
