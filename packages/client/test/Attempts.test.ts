@@ -107,7 +107,7 @@ describe("when the time is up", () => {
     Effect.gen(function* () {
       const { attempts, call } = peerOf(refused, served)
       const late = Effect.flatMap(Clock.currentTimeMillis, now =>
-        Effect.merge(attempts.until(call, { deadline: now, history: Attempts.history(), kind: "append" }))
+        Effect.merge(attempts.until(call, { deadline: now, history: Attempts.emptyHistory(), kind: "append" }))
       )
       const nothing = "the time was up before the request could be sent"
       assert.deepInclude(yield* late, { _tag: "Unreachable", detail: nothing })

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Event, ExpectedVersion, Query, StoreError, type StoreRpcs } from "@reckon/client"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
-import { history } from "../src/internal/attempts.js"
+import { emptyHistory } from "../src/internal/attempts.js"
 import { conclude } from "../src/internal/conclude.js"
 import { MemoryStore } from "./helpers/memoryStore.js"
 
@@ -12,7 +12,7 @@ const refused = (expected: ExpectedVersion.ExpectedVersion, actual: number) =>
 /** What is told of an append that expected this, after an attempt of unknown outcome and then this refusal. */
 const told = (expectedVersion: ExpectedVersion.ExpectedVersion, refusal: StoreError.AppendError) => {
   const answer = conclude([{ streamId: "s", expectedVersion, events: [] }], Either.left(refusal), {
-    ...history(),
+    ...emptyHistory(),
     uncertain: "the first answer was lost"
   })
   return Either.match(answer, { onLeft: ({ _tag }) => _tag, onRight: () => "Appended" })
@@ -38,14 +38,14 @@ describe("after an attempt of unknown outcome", () => {
   })
 
   it("success is believed, and without an uncertain attempt every answer is", () => {
-    const book = { ...history(), uncertain: "the first answer was lost" }
-    assert.deepStrictEqual(conclude([], Either.right("written"), book), Either.right("written"))
+    const history = { ...emptyHistory(), uncertain: "the first answer was lost" }
+    assert.deepStrictEqual(conclude([], Either.right("written"), history), Either.right("written"))
     const refusal = refused("no_stream", 5)
-    assert.deepStrictEqual(conclude([], Either.left(refusal), history()), Either.left(refusal))
+    assert.deepStrictEqual(conclude([], Either.left(refusal), emptyHistory()), Either.left(refusal))
   })
 
   it("an append that the answer leaves out has an unknown outcome", () => {
-    assert.deepInclude(Either.flip(conclude([], undefined, history())).pipe(Either.getOrThrow), {
+    assert.deepInclude(Either.flip(conclude([], undefined, emptyHistory())).pipe(Either.getOrThrow), {
       _tag: "OutcomeUnknown"
     })
   })
@@ -118,8 +118,8 @@ describe("whatever happens to a store", () => {
           for (const one of before) play(store, one)
           const answer = store.appendBatch(appends, condition)
           if (Either.isRight(answer)) return
-          const book = { ...history(), uncertain: "the first answer was lost" }
-          const conclusion = conclude(appends, answer, book)
+          const history = { ...emptyHistory(), uncertain: "the first answer was lost" }
+          const conclusion = conclude(appends, answer, history)
           const believed = Either.isLeft(conclusion) && conclusion.left === answer.left
           seen[believed ? "believed" : "unknown"]++
           for (const one of after) {

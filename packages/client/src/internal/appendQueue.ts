@@ -15,8 +15,7 @@ import * as Limits from "../Limits.js"
 import { OutcomeUnknown, Overloaded, Unreachable } from "../StoreError.js"
 import type { Append, Appended } from "../StoreRpcs.js"
 import { type Admitted, admit } from "./admit.js"
-import type { Attempts, History } from "./attempts.js"
-import { history } from "./attempts.js"
+import { type Attempts, emptyHistory, type History } from "./attempts.js"
 import { conclude } from "./conclude.js"
 import { closedDetail } from "./lost.js"
 import type { Appends } from "./service.js"
@@ -58,13 +57,13 @@ export const make = Effect.fnUntraced(function* (options: {
   let pumping = false
   let closed = false
 
-  const isOver = () => new Unreachable({ endpoints: attempts.peers.names, detail: closedDetail })
+  const closedError = () => new Unreachable({ endpoints: attempts.peers.names, detail: closedDetail })
 
   // ── Closing: no new appends, then the fibers (whose members learn that the outcome is unknown), then what never left. ──
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       for (const lane of lanes.values()) {
-        for (const waiting of lane.waiting) waiting.settle(Either.left(isOver()))
+        for (const waiting of lane.waiting) waiting.settle(Either.left(closedError()))
       }
     })
   )
@@ -137,7 +136,7 @@ export const make = Effect.fnUntraced(function* (options: {
       )
 
   const sendBatch = (batch: Batch): Effect.Effect<void> =>
-    send(batch.members, history()).pipe(
+    send(batch.members, emptyHistory()).pipe(
       Effect.onExit(exit =>
         Effect.sync(() => {
           if (Exit.isFailure(exit)) {
@@ -198,7 +197,7 @@ export const make = Effect.fnUntraced(function* (options: {
   }
 
   const refusal = (count: number, bytes: number): AppendFailure | undefined => {
-    if (closed) return isOver()
+    if (closed) return closedError()
     return held + count > batching.queueAppendsMax || heldBytes + bytes > batching.queueBytesMax
       ? new Overloaded({ detail: `the client has ${held} appends of ${heldBytes} bytes waiting` })
       : undefined

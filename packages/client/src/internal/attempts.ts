@@ -25,7 +25,7 @@ export interface History {
   lost: string | undefined
 }
 
-export const history = (): History => ({
+export const emptyHistory = (): History => ({
   tries: 0,
   defects: 0,
   uncertain: undefined,
@@ -34,7 +34,7 @@ export const history = (): History => ({
   lost: undefined
 })
 
-const untroubled = history()
+const untroubled = emptyHistory()
 
 export type Verdict = NoQuorum | Overloaded | OutcomeUnknown | Unreachable
 
@@ -47,7 +47,7 @@ export interface Attempts {
   readonly peers: Peers
   readonly timeoutMillis: number
   readonly attemptTimeoutMillis: number
-  /** Attempts until one ends the matter or the deadline (`Steady.millis`) has come, keeping book in `history`. */
+  /** Attempts until one ends the matter or the deadline (`Steady.millis`) has come. What they meet is entered into `history`. */
   readonly until: <A, E extends Failure>(
     call: Call<A, E>,
     options: { readonly deadline: number; readonly history: History; readonly kind: Kind }
@@ -69,7 +69,7 @@ export const pauseMillis = (tries: number): Effect.Effect<number> =>
 /** A node that breaks on a request twice would break on it again. */
 export const defectsMax = 2
 
-/** Enters a failed attempt into the book; false where it ends the matter. */
+/** Enters a failed attempt into the history; false where it ends the matter. */
 export const note = (history: History, error: Failure | Lost, kind: Kind): boolean => {
   const writes = kind !== "read"
   if (error instanceof Lost) {
@@ -105,9 +105,9 @@ export const make = (options: {
   /** What requests met lately, for those whose time is up before they have met anything themselves. */
   let lately: History = untroubled
 
-  const verdict: Attempts["verdict"] = book => {
-    if (book.uncertain !== undefined) return new OutcomeUnknown({ detail: book.uncertain })
-    const met = book.tries > 0 ? book : lately
+  const verdict: Attempts["verdict"] = history => {
+    if (history.uncertain !== undefined) return new OutcomeUnknown({ detail: history.uncertain })
+    const met = history.tries > 0 ? history : lately
     return (
       met.answer ??
       new Unreachable({
@@ -126,10 +126,10 @@ export const make = (options: {
     clock: Clock.Clock,
     began: number
   ): Effect.Effect<A, Ending<E>> => {
-    const { deadline, history: book, kind } = options
+    const { deadline, history, kind } = options
     const left = deadline - began
-    if (left <= 0 || book.defects >= defectsMax || (kind !== "read" && wouldBlur(book, left))) {
-      return Effect.fail(verdict(book))
+    if (left <= 0 || history.defects >= defectsMax || (kind !== "read" && wouldBlur(history, left))) {
+      return Effect.fail(verdict(history))
     }
     const index = peers.preferred()
     return Effect.matchEffect(peers.ask(index, call, Math.min(left, attemptTimeoutMillis)), {
@@ -157,17 +157,17 @@ export const make = (options: {
     }
   ): Effect.Effect<void, Ending<E>> =>
     Effect.gen(function* () {
-      const { deadline, history: book, index, kind, tookMillis } = attempt
-      if (error instanceof NoQuorum || error instanceof Overloaded) book.answerMillis = tookMillis
-      if (!note(book, error, kind) && !(error instanceof Lost)) {
+      const { deadline, history, index, kind, tookMillis } = attempt
+      if (error instanceof NoQuorum || error instanceof Overloaded) history.answerMillis = tookMillis
+      if (!note(history, error, kind) && !(error instanceof Lost)) {
         // That this attempt had no effect says nothing of an earlier one whose answer was lost.
-        return yield* Effect.fail(book.uncertain === undefined ? error : verdict(book))
+        return yield* Effect.fail(history.uncertain === undefined ? error : verdict(history))
       }
       peers.avoid(index)
-      book.tries++
-      lately = book
-      if (kind === "write" && book.uncertain !== undefined) return yield* Effect.fail(verdict(book))
-      const pause = yield* pauseMillis(book.tries)
+      history.tries++
+      lately = history
+      if (kind === "write" && history.uncertain !== undefined) return yield* Effect.fail(verdict(history))
+      const pause = yield* pauseMillis(history.tries)
       yield* Effect.sleep(Math.max(0, Math.min(pause, deadline - (yield* Steady.millis))))
     })
 
@@ -175,10 +175,10 @@ export const make = (options: {
     ...options,
     until,
     verdict,
-    now: (call, kind, book = history()) =>
+    now: (call, kind, history = emptyHistory()) =>
       Effect.clockWith(clock => {
         const began = Steady.millisOn(clock)
-        return attempt(call, { deadline: began + timeoutMillis, history: book, kind }, clock, began)
+        return attempt(call, { deadline: began + timeoutMillis, history, kind }, clock, began)
       })
   }
 }

@@ -8,7 +8,7 @@ import type { Requests } from "../EventStore.js"
 import * as Limits from "../Limits.js"
 import { AppendError, type Unreachable } from "../StoreError.js"
 import * as Rpcs from "../StoreRpcs.js"
-import { type Attempts, history, type Kind, type Verdict } from "./attempts.js"
+import { type Attempts, emptyHistory, type Kind, type Verdict } from "./attempts.js"
 import { checked } from "./checked.js"
 import { conclude } from "./conclude.js"
 import type { Call, Failure } from "./peers.js"
@@ -49,7 +49,7 @@ export const make = (attempts: Attempts, limits: Limits.Limits): Calls => {
     AppendBatch: Effect.fnUntraced(function* (payload) {
       const request = yield* validBatch(payload)
       yield* Limits.checkBatch(request.appends, limits)
-      const book = history()
+      const history = emptyHistory()
       const answer = yield* attempts.now(
         rpc =>
           rpc.AppendBatch(request).pipe(
@@ -57,9 +57,9 @@ export const make = (attempts: Attempts, limits: Limits.Limits): Calls => {
             Effect.catchIf(isAppendError, refusal => Effect.succeed(Either.left(refusal)))
           ),
         "append",
-        book
+        history
       )
-      return yield* conclude(request.appends, answer, book)
+      return yield* conclude(request.appends, answer, history)
     }),
     DeleteStream: write(Rpcs.DeleteStreamRpc.payloadSchema, request => rpc => rpc.DeleteStream(request)),
     SetStreamMetadata: write(Rpcs.SetStreamMetadataRpc.payloadSchema, request => rpc => rpc.SetStreamMetadata(request)),

@@ -7,7 +7,7 @@ import type { AppendFailure } from "../EventStore.js"
 import * as Limits from "../Limits.js"
 import type { Append, Appended } from "../StoreRpcs.js"
 import { admit } from "./admit.js"
-import { type Attempts, history } from "./attempts.js"
+import { type Attempts, emptyHistory } from "./attempts.js"
 import { conclude } from "./conclude.js"
 import type { Appends } from "./service.js"
 
@@ -22,12 +22,12 @@ export const make = (options: {
 
   /** One request with all of them. */
   const send = (appends: ReadonlyArray<Append>) => {
-    const book = history()
+    const history = emptyHistory()
     return Effect.map(
-      attempts.now(rpc => rpc.Append({ store, appends }), "append", book),
+      attempts.now(rpc => rpc.Append({ store, appends }), "append", history),
       answers =>
         (append: Append, index: number): Result =>
-          conclude([append], answers[index], book)
+          conclude([append], answers[index], history)
     )
   }
 

@@ -8,8 +8,7 @@ import type { RecordedEvent } from "../Event.js"
 import type { ReadFailure, Service } from "../EventStore.js"
 import type { StreamTombstoned } from "../StoreError.js"
 import { SubscribeRpc } from "../StoreRpcs.js"
-import type { Attempts, History } from "./attempts.js"
-import { defectsMax, history, note, pauseMillis } from "./attempts.js"
+import { type Attempts, defectsMax, emptyHistory, note, pauseMillis } from "./attempts.js"
 import type { Calls } from "./calls.js"
 import { checked } from "./checked.js"
 import { Lost } from "./lost.js"
@@ -45,7 +44,7 @@ export const make =
             : calls.GetVersion({ store, streamId, consistency: "linearizable" })
         let next = from === "origin" ? 0 : from === "current" ? (yield* last) + 1 : from
         let deadline = (yield* Steady.millis) + timeoutMillis
-        let book: History = history()
+        let history = emptyHistory()
         let since: number | undefined
         let delivered = false
 
@@ -81,14 +80,14 @@ export const make =
         const recover = Effect.fnUntraced(function* (index: number, error: ReadFailure | StreamTombstoned | Lost) {
           const now = yield* Steady.millis
           if (delivered || (since !== undefined && now - since >= heldMillis)) {
-            book = history()
+            history = emptyHistory()
             deadline = now + timeoutMillis
           }
-          if (!note(book, error, "read") && !(error instanceof Lost)) return yield* Effect.fail(error)
-          if (now >= deadline || book.defects >= defectsMax) return yield* Effect.fail(attempts.verdict(book))
+          if (!note(history, error, "read") && !(error instanceof Lost)) return yield* Effect.fail(error)
+          if (now >= deadline || history.defects >= defectsMax) return yield* Effect.fail(attempts.verdict(history))
           peers.avoid(index)
-          book.tries++
-          yield* Effect.sleep(Math.min(yield* pauseMillis(book.tries), deadline - now))
+          history.tries++
+          yield* Effect.sleep(Math.min(yield* pauseMillis(history.tries), deadline - now))
           return loop
         })
 
