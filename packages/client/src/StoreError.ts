@@ -245,7 +245,7 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>("@reckon/
 }
 
 /**
- * The node has more work waiting than it takes on. The request surely had no effect.
+ * The node, or the client before it, has more work waiting than it takes on. The request surely had no effect.
  *
  * @since 0.1.0
  * @category errors
@@ -255,7 +255,7 @@ export class Overloaded extends Schema.TaggedError<Overloaded>("@reckon/client/O
 }) {
   readonly retryable = true
   override get message() {
-    return `the node has too much waiting: ${this.detail}`
+    return `too much is waiting: ${this.detail}`
   }
 }
 
