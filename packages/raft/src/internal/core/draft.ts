@@ -14,7 +14,8 @@ export type Mutable<A> = { -readonly [K in keyof A]: A[K] }
  * previous state still holds them. {@link editProgress} is the one way to a follower's record.
  */
 export interface Draft {
-  readonly base: State
+  /** As it was before the step. */
+  readonly before: State
   readonly state: Mutable<State>
   readonly log: LogView
   /** Everything but what stands first, from Persist or Install to MemberRemoved, which {@link finish} derives. */
@@ -28,26 +29,26 @@ export interface Draft {
   token: number | undefined
 }
 
-export const begin = (base: State, log: LogView): Draft => {
-  if (base.lastIndex !== log.lastIndex) {
+export const begin = (before: State, log: LogView): Draft => {
+  if (before.lastIndex !== log.lastIndex) {
     broken("the log is the one the core accepted", {
-      id: base.id,
-      term: base.term,
-      lastIndex: base.lastIndex,
+      id: before.id,
+      term: before.term,
+      lastIndex: before.lastIndex,
       logLastIndex: log.lastIndex
     })
   }
-  if (log.firstIndex - 1 > base.commitIndex) {
+  if (log.firstIndex - 1 > before.commitIndex) {
     broken("only what is committed is cut off a log's beginning", {
-      id: base.id,
-      term: base.term,
+      id: before.id,
+      term: before.term,
       firstIndex: log.firstIndex,
-      commitIndex: base.commitIndex
+      commitIndex: before.commitIndex
     })
   }
   return {
-    base,
-    state: { ...base },
+    before,
+    state: { ...before },
     log,
     outputs: [],
     appended: [],
@@ -258,11 +259,11 @@ export const send = (draft: Draft, message: Message, token = 0): void => {
 
 /** A follower's record, to be changed in place: copied from the previous state on its first change in a step. */
 export const editProgress = (draft: Draft, id: MemberId): Mutable<Progress> | undefined => {
-  const { base, state } = draft
+  const { before, state } = draft
   const at = state.progress.findIndex(progress => progress.id === id)
   const current = state.progress[at]
   if (current === undefined) return undefined
-  if (!base.progress.includes(current)) return current
+  if (!before.progress.includes(current)) return current
   const copy: Mutable<Progress> = { ...current }
   state.progress = state.progress.map((progress, index) => (index === at ? copy : progress))
   return copy
@@ -270,18 +271,18 @@ export const editProgress = (draft: Draft, id: MemberId): Mutable<Progress> | un
 
 /** Checks what must hold between steps, and puts the outputs in their order. */
 export const finish = (draft: Draft): Step => {
-  const { base, state } = draft
+  const { before, state } = draft
   const outputs: Array<Output> = []
   if (draft.token !== undefined) outputs.push(write(draft, draft.token))
-  if (state.role !== base.role || state.term !== base.term || state.leader !== base.leader) {
+  if (state.role !== before.role || state.term !== before.term || state.leader !== before.leader) {
     outputs.push({ _tag: "RoleChanged", role: state.role, term: state.term, leader: state.leader })
   }
-  const gone = draft.installed === undefined ? draft.truncateFrom : base.applyIndex + 1
-  if (gone !== undefined && gone <= base.lastIndex) outputs.push({ _tag: "Truncated", fromIndex: gone })
+  const gone = draft.installed === undefined ? draft.truncateFrom : before.applyIndex + 1
+  if (gone !== undefined && gone <= before.lastIndex) outputs.push({ _tag: "Truncated", fromIndex: gone })
   const [inForce] = state.configurations
-  if (!Membership.isSame(inForce, base.configurations[0])) outputs.push({ _tag: "MembershipChanged", ...inForce })
+  if (!Membership.isSame(inForce, before.configurations[0])) outputs.push({ _tag: "MembershipChanged", ...inForce })
   state.configurations = Membership.settle(state.configurations, state.commitIndex)
-  if (state.configurations !== base.configurations) {
+  if (state.configurations !== before.configurations) {
     state.removed ||= Membership.committed(state.configurations, state.commitIndex).removed.includes(state.id)
   }
   const applyIndex = Math.min(state.commitIndex, state.durableIndex)
@@ -289,8 +290,8 @@ export const finish = (draft: Draft): Step => {
     state.applyIndex = applyIndex
     outputs.push({ _tag: "Commit", index: applyIndex })
   }
-  if (state.removed && !base.removed) outputs.push({ _tag: "MemberRemoved" })
-  check(base, state)
+  if (state.removed && !before.removed) outputs.push({ _tag: "MemberRemoved" })
+  check(before, state)
   for (const output of draft.outputs) outputs.push(output)
   return { state, outputs }
 }
@@ -302,11 +303,11 @@ const write = ({ appended, installed, state, truncateFrom }: Draft, token: numbe
     : { _tag: "Install", token, hardState, snapshot: installed }
 }
 
-const check = (base: State, state: State): void => {
+const check = (before: State, state: State): void => {
   const sound =
-    state.term >= base.term &&
-    state.commitIndex >= base.commitIndex &&
-    state.applyIndex >= base.applyIndex &&
+    state.term >= before.term &&
+    state.commitIndex >= before.commitIndex &&
+    state.applyIndex >= before.applyIndex &&
     state.applyIndex <= state.durableIndex &&
     state.commitIndex <= state.lastIndex &&
     state.durableIndex <= state.lastIndex &&
@@ -317,12 +318,12 @@ const check = (base: State, state: State): void => {
     broken("applied ≤ durable, committed ≤ last, and nothing falls", {
       id: state.id,
       term: state.term,
-      termBefore: base.term,
+      termBefore: before.term,
       applyIndex: state.applyIndex,
-      applyIndexBefore: base.applyIndex,
+      applyIndexBefore: before.applyIndex,
       durableIndex: state.durableIndex,
       commitIndex: state.commitIndex,
-      commitIndexBefore: base.commitIndex,
+      commitIndexBefore: before.commitIndex,
       lastIndex: state.lastIndex,
       lastTerm: state.lastTerm,
       configurationIndex: state.configurations[0].index,

@@ -54,10 +54,10 @@ const appendConfiguration = (draft: Draft, changed: Membership.Configuration): v
 
 /** What follows for a leader from whatever the step brought: a change is committed, it has left, a learner keeps up. */
 export const settleMembership = (draft: Draft): void => {
-  const { base, state } = draft
+  const { before, state } = draft
   if (state.role !== "leader") return
   const [{ index }] = state.configurations
-  if (index > base.commitIndex && index <= state.commitIndex) {
+  if (index > before.commitIndex && index <= state.commitIndex) {
     if (state.change !== undefined) draft.outputs.push({ _tag: "ChangeCommitted", ...state.change })
     state.change = undefined
     dismiss(draft)
