@@ -113,3 +113,15 @@ export const overheadBytes = 32
  * @category getters
  */
 export const sizeBytes = (entry: { readonly payload: Uint8Array }): number => entry.payload.byteLength + overheadBytes
+
+/**
+ * What several weigh together.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const totalBytes = (entries: Iterable<{ readonly payload: Uint8Array }>): number => {
+  let bytes = 0
+  for (const entry of entries) bytes += sizeBytes(entry)
+  return bytes
+}

@@ -33,8 +33,7 @@ export const onPropose = (draft: Draft, input: Propose): void => {
     refuse(draft, input, "founding")
     return
   }
-  let bytes = 0
-  for (const proposal of input.proposals) bytes += LogEntry.sizeBytes(proposal)
+  const bytes = LogEntry.totalBytes(input.proposals)
   if (state.uncommittedBytes > 0 && state.uncommittedBytes + bytes > state.options.uncommittedBytesMax) {
     refuse(draft, input, "overloaded")
     return

@@ -12,12 +12,6 @@ import * as transfer from "./transfer.js"
 
 /** The leader's side of the log. */
 
-const bytesOf = (entries: ReadonlyArray<LogEntry.LogEntry>): number => {
-  let bytes = 0
-  for (const entry of entries) bytes += LogEntry.sizeBytes(entry)
-  return bytes
-}
-
 /**
  * Where what comes next for a follower is gone from the log, has a snapshot sent to it, and nothing more until then. Not
  * even the term before is known there, and a question with a made-up one would be answered. Says whether it was so.
@@ -85,7 +79,7 @@ export const replicate = (draft: Draft, progress: Mutable<Progress>): void => {
       lastIndex: draft.state.lastIndex
     })
     sendAppend(draft, progress, entries)
-    progresses.addInflight(progress, { lastIndex: last.index, bytes: bytesOf(entries) })
+    progresses.addInflight(progress, { lastIndex: last.index, bytes: LogEntry.totalBytes(entries) })
     // on the assumption that it arrives; a refusal or a heartbeat's answer corrects it
     progress.nextIndex = last.index + 1
   }

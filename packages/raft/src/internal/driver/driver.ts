@@ -98,12 +98,6 @@ export interface Driver {
 /** Messages from peers that may wait in the queue; more are dropped, and Raft sends them again. */
 const receivedMax = 4096
 
-const totalBytes = (entries: ReadonlyArray<LogEntry.LogEntry>): number => {
-  let bytes = 0
-  for (const entry of entries) bytes += LogEntry.sizeBytes(entry)
-  return bytes
-}
-
 export const make = (options: DriverOptions): Driver => {
   const { admission, courier, group, log, machine, transport, wake } = options
   const view: RaftCore.LogView = {
@@ -379,7 +373,7 @@ export const make = (options: DriverOptions): Driver => {
     if (answers.length < entries.length) return Effect.logError(stuck(applied + answers.length))
     if (machine.appliedIndex() < core.applyIndex) schedule("Apply")
     if (courier === undefined) return Effect.void
-    tail.applied(machine.appliedIndex(), totalBytes(entries))
+    tail.applied(machine.appliedIndex(), LogEntry.totalBytes(entries))
     return compact
   })
 
