@@ -14,17 +14,18 @@ export type DriverInput =
   | RaftCore.SnapshotDelivered
   | RaftCore.SnapshotFailed
 
-const inputTags: ReadonlySet<string> = new Set([
-  "Tick",
-  "Received",
-  "Gathered",
-  "Submit",
-  "Flush",
-  "Apply",
-  "Probe",
-  "InstallSnapshot",
-  "SnapshotDelivered",
-  "SnapshotFailed"
-])
+const inputTags: Readonly<Record<DriverInput["_tag"], true>> = {
+  Tick: true,
+  Received: true,
+  Gathered: true,
+  Submit: true,
+  Flush: true,
+  Apply: true,
+  Probe: true,
+  InstallSnapshot: true,
+  SnapshotDelivered: true,
+  SnapshotFailed: true
+}
 
-export const isDriverInput = (message: { readonly _tag: string }): message is DriverInput => inputTags.has(message._tag)
+export const isDriverInput = (message: { readonly _tag: string }): message is DriverInput =>
+  Object.hasOwn(inputTags, message._tag)

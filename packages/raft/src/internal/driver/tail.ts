@@ -6,7 +6,7 @@ import type { Compaction } from "../../Compaction.js"
 export interface Tail {
   /** A page of entries was applied. */
   readonly applied: (lastIndex: number, bytes: number) => void
-  /** Through which entry the log is to be cut, whose machine has applied `appliedIndex` and made `durable` durable; `undefined` while it is short enough. */
+  /** Whether the log, which begins after `baseIndex` and is applied up to `appliedIndex`, is long enough to be cut. */
   readonly isLong: (baseIndex: number, appliedIndex: number) => boolean
   /** Through which entry the log may be cut. */
   readonly cut: (appliedIndex: number) => number
