@@ -7,7 +7,6 @@
  *
  * @since 0.1.0
  */
-import * as Config from "effect/Config"
 
 /**
  * The limits count what is applied and still in the log.
@@ -39,22 +38,3 @@ export const defaults: Compaction = {
   tailEntries: 8_192,
   tailBytes: 64 * 1024 * 1024
 }
-
-const limit = (name: string, least: number, standard: number) =>
-  Config.integer(name).pipe(
-    Config.validate({ message: `must be at least ${least}`, validation: value => value >= least }),
-    Config.withDefault(standard)
-  )
-
-/**
- * From `RECKON_LOG_ENTRIES_MAX`, `RECKON_LOG_BYTES_MAX`, `RECKON_LOG_TAIL_ENTRIES` and `RECKON_LOG_TAIL_BYTES`.
- *
- * @since 0.1.0
- * @category config
- */
-export const config: Config.Config<Compaction> = Config.all({
-  entriesMax: limit("RECKON_LOG_ENTRIES_MAX", 1, defaults.entriesMax),
-  bytesMax: limit("RECKON_LOG_BYTES_MAX", 1, defaults.bytesMax),
-  tailEntries: limit("RECKON_LOG_TAIL_ENTRIES", 0, defaults.tailEntries),
-  tailBytes: limit("RECKON_LOG_TAIL_BYTES", 0, defaults.tailBytes)
-})
