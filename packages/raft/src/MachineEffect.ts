@@ -137,7 +137,7 @@ export const monitor = (subject: Subject): MachineEffect<never> => ({ _tag: "Mon
 export const demonitor = (subject: Subject): MachineEffect<never> => ({ _tag: "Demonitor", subject })
 
 /**
- * The machine's state stands for itself here: a snapshot at this index is worth its while. A hint that each member may follow. It is `release_cursor` of Ra.
+ * The machine's state stands for itself here: a snapshot at this index is worth its while. A hint that each member may follow, and none does yet: when a log is cut, `Compaction` says. It is `release_cursor` of Ra.
  *
  * @since 0.1.0
  * @category effects

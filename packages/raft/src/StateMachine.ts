@@ -113,7 +113,7 @@ export class StateMachine extends Context.Tag("@reckon/raft/StateMachine")<
     /** Replaces everything by the copy in the file, all or nothing; durable when it returns. */
     readonly install?: (filename: string) => Effect.Effect<void, SnapshotError>
     readonly version?: () => MachineVersion
-    /** The index up to which the machine says that it needs no entry any more; a hint for when a snapshot is worth its while. */
+    /** The index up to which the machine says that it needs no entry any more: a hint, which no member follows yet. Its log is cut as `Compaction` says. */
     readonly released?: () => number
     /**
      * Told when this member begins to lead, at any time after its election, and when it ceases to, before anything of a later term is applied. What the machine
