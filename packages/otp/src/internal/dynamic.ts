@@ -32,7 +32,7 @@ interface Member extends Child {
   args: unknown
 }
 
-export class Crew {
+class Crew {
   /** By the process; a child that is restarting, by the process it had. */
   private readonly children = new Map<Pid, Member>()
   private readonly intensity: Intensity

@@ -5,7 +5,7 @@ import { type Draft, editProgress, type Mutable, send } from "./draft.js"
  * Tells a follower that its leader lives, how far the log is committed, and the present read round. The commit index goes
  * no further than what the follower is known to hold: beyond it the follower may have entries of its own.
  */
-export const sendHeartbeat = (draft: Draft, progress: Mutable<Progress>): void => {
+const sendHeartbeat = (draft: Draft, progress: Mutable<Progress>): void => {
   const { state } = draft
   const commit = Math.min(progress.matchIndex, state.commitIndex)
   progress.sentCommit = Math.max(progress.sentCommit, commit)

@@ -18,9 +18,9 @@ export interface Monitor {
   readonly armed: number
 }
 
-export const effectsMax = 1024
-export const timersMax = 4096
-export const monitorsMax = 4096
+const effectsMax = 1024
+const timersMax = 4096
+const monitorsMax = 4096
 
 /** One key for each subject. */
 export const keyOf = (subject: Subject): string =>

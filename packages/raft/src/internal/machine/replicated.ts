@@ -15,7 +15,7 @@ import { Obligations } from "./obligations.js"
 import { Sessions } from "./sessions.js"
 
 /** A larger reply is refused, and its command with it. */
-export const replyBytesMax = 1024 * 1024
+const replyBytesMax = 1024 * 1024
 
 export interface Taken<Notification> {
   readonly answer: Uint8Array

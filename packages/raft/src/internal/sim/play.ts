@@ -26,7 +26,7 @@ const linearizable = "histories are linearizable"
 const kindOf = ({ detail, invariant }: Broken): string =>
   invariant === linearizable ? invariant : `${invariant}: ${detail.replace(/ \(.*\)$/, "").replace(/\d+/g, "n")}`
 
-export const printEvent = (event: Event): string =>
+const printEvent = (event: Event): string =>
   Object.entries(event)
     .map(([key, value]) => (key === "_tag" ? value : `${key}=${value}`))
     .join(" ")

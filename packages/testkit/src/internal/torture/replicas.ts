@@ -11,7 +11,7 @@ export interface Replicas {
   readonly violations: ReadonlyArray<Violation>
 }
 
-export const showStored = (event: Stored | undefined): string =>
+const showStored = (event: Stored | undefined): string =>
   event === undefined ? "nothing" : `${event.id} as ${event.stream}/${event.version} (${event.digest})`
 
 const gaps = (node: string, events: ReadonlyArray<Stored>): ReadonlyArray<Violation> => {
