@@ -20,7 +20,7 @@ import { Changes } from "./changes.js"
 import { EventLoop } from "./eventLoop.js"
 import { Mailbox } from "./mailbox.js"
 import { Down, ExitSignal, type Kind, type Message, MonitorRef, Pid } from "./signal.js"
-import { TimerEntry, Timers } from "./timers.js"
+import { Alarm, Timers } from "./timers.js"
 
 /** A message of a process kind of its own (a server's calls and casts), told apart by class. */
 export interface Envelope {
@@ -374,7 +374,7 @@ export class Kernel {
         resume(Effect.succeed(process.exitReason))
         return
       }
-      const limit = new Limit(() => {
+      const limit = new Alarm(() => {
         forget()
         resume(Effect.succeed(undefined))
       })
@@ -388,11 +388,5 @@ export class Kernel {
         forget()
       })
     })
-  }
-}
-
-class Limit extends TimerEntry {
-  constructor(readonly expire: () => void) {
-    super()
   }
 }

@@ -15,7 +15,7 @@ import * as ExitReason from "../ExitReason.js"
 import { Call, Cast, StateRequest, StopRequest } from "./envelope.js"
 import type { Process, Waiting } from "./kernel.js"
 import type { Pid } from "./signal.js"
-import { TimerEntry } from "./timers.js"
+import { Alarm } from "./timers.js"
 
 /** What all partitions of a pool have in common. Times that are not finite never come. */
 export interface Limits {
@@ -29,15 +29,6 @@ export interface Limits {
 
 type Resume = (answer: Effect.Effect<unknown, unknown>) => void
 type Caller = Fiber.RuntimeFiber<unknown, unknown>
-
-class Alarm extends TimerEntry {
-  constructor(private readonly ring: () => void) {
-    super()
-  }
-  expire(): void {
-    this.ring()
-  }
-}
 
 const forEver = Number.POSITIVE_INFINITY
 

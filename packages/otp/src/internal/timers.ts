@@ -34,7 +34,14 @@ export abstract class TimerEntry {
   }
 }
 
-export class TimerQueue {
+/** An entry that does no more than call back. */
+export class Alarm extends TimerEntry {
+  constructor(readonly expire: () => void) {
+    super()
+  }
+}
+
+class TimerQueue {
   head: TimerEntry | undefined = undefined
   private tail: TimerEntry | undefined = undefined
   watched = false
