@@ -12,13 +12,13 @@ import type { Request } from "./internal/request.js"
 import type { Name, Pid, PriorityAlias, ProcessTable } from "./Process.js"
 
 /**
- * How a call is made.
+ * How long a caller waits.
  *
  * @since 0.1.0
  * @category models
  */
 export interface CallOptions {
-  /** How long to wait for the reply; 5 seconds by default, `Duration.infinity` allowed. */
+  /** `Duration.infinity` allowed. Default: 5 seconds for a call; the functions of `Request` say their own. */
   readonly timeout?: Duration.DurationInput | undefined
 }
 

@@ -5,7 +5,7 @@ import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { ChildAlreadyStarted, ChildStartFailed, InitFailed } from "../ChildError.js"
+import { ChildAlreadyStarted, ChildStartFailed, ChildStateError, InitFailed } from "../ChildError.js"
 import * as ChildSpec from "../ChildSpec.js"
 import * as ExitReason from "../ExitReason.js"
 import * as GenServer from "../GenServer.js"
@@ -144,17 +144,13 @@ export const serverOf = <R>(init: Init<Design, R>) =>
         }),
       RestartChild: ({ id }, tree) =>
         Effect.gen(function* () {
-          const child = tree.find(id)
-          const state = child === undefined ? "not_found" : busyState(child)
-          if (child === undefined || state !== undefined)
-            return GenServer.fail(stateError(id, state ?? "not_found"), tree)
+          const child = stoppedChild(tree, id)
+          if (child instanceof ChildStateError) return GenServer.fail(child, tree)
           return answerStart(yield* tree.boot(child, "debug"), id, tree)
         }),
       DeleteChild: ({ id }, tree) => {
-        const child = tree.find(id)
-        const state = child === undefined ? "not_found" : busyState(child)
-        if (child === undefined || state !== undefined)
-          return GenServer.fail(stateError(id, state ?? "not_found"), tree)
+        const child = stoppedChild(tree, id)
+        if (child instanceof ChildStateError) return GenServer.fail(child, tree)
         tree.remove(child)
         return GenServer.reply(undefined, tree)
       },
@@ -205,5 +201,10 @@ const answerStart = (booted: Booted, id: string, tree: Tree) => {
   }
 }
 
-const busyState = (child: Child): "running" | "restarting" | undefined =>
-  child.retry !== undefined ? "restarting" : child.pid === undefined ? undefined : "running"
+/** The child, if it is one that does not run, or why it is not. */
+const stoppedChild = (tree: Tree, id: string): Child | ChildStateError => {
+  const child = tree.find(id)
+  if (child === undefined) return stateError(id, "not_found")
+  if (child.retry !== undefined) return stateError(id, "restarting")
+  return child.pid === undefined ? child : stateError(id, "running")
+}
