@@ -14,7 +14,6 @@ import { WorkerRegistry } from "@reckon/gater/WorkerRegistry"
 import * as ExitReason from "@reckon/otp/ExitReason"
 import { ProcessTable } from "@reckon/otp/Process"
 import * as Supervisor from "@reckon/otp/Supervisor"
-import type { Compaction } from "@reckon/raft/Compaction"
 import { RaftLogError } from "@reckon/raft/RaftError"
 import { RaftTransport } from "@reckon/raft/RaftTransport"
 import * as Cause from "effect/Cause"
@@ -139,8 +138,6 @@ export interface Options {
   readonly stores: ReadonlyArray<string | StoreConfig.StoreOptions>
   /** What is set for all of them. Unless it says otherwise every member of the cluster keeps every store. */
   readonly defaults?: StoreConfig.StoreSettingsOptions | undefined
-  /** When a store's log is cut, and how much of it stays, in the place of `defaults.log`. */
-  readonly compaction?: Partial<Compaction> | undefined
   /** To whom the stores tell what they do, see `Telemetry.layerHandlers`. Default: the logger. */
   readonly telemetryHandlers?: StoreConfig.ReckonConfig["telemetryHandlers"] | undefined
   /** The stores keep nothing on disk, and are gone when they are stopped. Default: false. */
@@ -162,7 +159,7 @@ const make = Effect.fnUntraced(function* (options: Options, sup: Supervisor.Supe
 
   const node = yield* StoreConfig.makeReckon({
     dataDir: options.dataDir,
-    defaults: { mode: "cluster", ...options.defaults, log: options.compaction ?? options.defaults?.log },
+    defaults: { mode: "cluster", ...options.defaults },
     stores: []
   })
 

@@ -138,16 +138,15 @@ describe("the stores of a node", () => {
     }).pipe(Effect.provide(node([])))
   )
 
-  it.effect("cut their logs where the node's `compaction` says, in the place of its defaults", () =>
+  it.effect("cut their logs where the node's defaults say, where nothing is said of one alone", () =>
     Effect.gen(function* () {
       const { config } = yield* Effect.flatMap(Stores.Stores, stores => stores.get("orders"))
-      assert.include(config.log, { entriesMax: 20_000, tailEntries: 8_192 })
+      assert.include(config.log, { entriesMax: 30_000, tailEntries: 9 })
     }).pipe(
       Effect.provide(
         node(["orders"], {
           memory: true,
-          defaults: { log: { entriesMax: 30_000, tailEntries: 9 } },
-          compaction: { entriesMax: 20_000 }
+          defaults: { log: { entriesMax: 30_000, tailEntries: 9 } }
         })
       )
     )
