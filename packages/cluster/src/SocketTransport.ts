@@ -38,9 +38,9 @@ import { PeerRpcs } from "./PeerRpcs.js"
 const envelopeBytesMax = 1024 * 1024
 const entryBytesMax = Wire.messageBytesMax - envelopeBytesMax
 
-/** How long a forwarded proposal or read, or a piece of a snapshot, may take, beyond which its outcome is unknown. */
+/** How long a forwarded read, or a piece of a snapshot, may take. Proposals have a limit of their own, see `proposing.ts`. */
 const requestTimeoutMillis = 5_000
-/** The same for a change of the membership and for a transfer, which wait for more than one round. */
+/** The same for a change of the membership and for a transfer, which wait for more than one round. Beyond it their outcome is unknown. */
 const administrationTimeoutMillis = 15_000
 
 const nobodyLeads = new NotLeader({ leader: null })
@@ -52,8 +52,8 @@ const departed = Effect.async<void>(resume => {
   return Effect.sync(() => clearImmediate(turn))
 })
 
-/** What a request ends with that got no answer, because its time ran out or the connection failed. */
-const answered =
+/** Has a request that gets no answer, because its time runs out or the connection fails, end with what `lost` makes of that. */
+const orLost =
   <Lost>(millis: number, lost: (how: string, isLate: boolean) => Lost) =>
   <A, E>(request: Effect.Effect<A, E | RpcClientError>): Effect.Effect<A, E | Lost> =>
     Effect.timeoutFail(request, { duration: millis, onTimeout: () => lost("did not answer in time", true) }).pipe(
@@ -134,24 +134,24 @@ export const make: Effect.Effect<
     readIndex: (group, to) =>
       asking<number, ReadError>(to, nobodyLeads, ({ PeerReadIndex }) =>
         PeerReadIndex({ ...askerFor(group), group }).pipe(
-          answered(requestTimeoutMillis, (_, isLate) => (isLate ? new ReadTimeout() : nobodyLeads))
+          orLost(requestTimeoutMillis, (_, isLate) => (isLate ? new ReadTimeout() : nobodyLeads))
         )
       ),
     changeMembership: (group, to, change) =>
       asking<number, ChangeError>(to, nobodyLeads, ({ PeerChangeMembership }) =>
         PeerChangeMembership({ ...askerFor(group), group, change }).pipe(
-          answered(administrationTimeoutMillis, lost => new ChangeUnknown({ detail: `${to} ${lost}` }))
+          orLost(administrationTimeoutMillis, lost => new ChangeUnknown({ detail: `${to} ${lost}` }))
         )
       ),
     transferLeadership: (group, to, target) =>
       asking<void, TransferError>(to, nobodyLeads, ({ PeerTransferLeadership }) =>
         PeerTransferLeadership({ ...askerFor(group), group, target }).pipe(
-          answered(administrationTimeoutMillis, () => new TransferFailed({ outcome: "lost", leader: null }))
+          orLost(administrationTimeoutMillis, () => new TransferFailed({ outcome: "lost", leader: null }))
         )
       ),
     sendSnapshot: (group, chunk) =>
       asking(chunk.to, unreachable(`${chunk.to} is not a peer`), ({ PeerSnapshot }) =>
-        PeerSnapshot({ group, chunk }).pipe(answered(requestTimeoutMillis, lost => unreachable(`${chunk.to} ${lost}`)))
+        PeerSnapshot({ group, chunk }).pipe(orLost(requestTimeoutMillis, lost => unreachable(`${chunk.to} ${lost}`)))
       )
   })
 })
