@@ -10,7 +10,6 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import type { Endpoint } from "@reckon/client/Endpoint"
-import type { NodeStatus } from "@reckon/client/StoreRpcs"
 import { Stores } from "@reckon/db/Stores"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -20,7 +19,7 @@ import * as Layer from "effect/Layer"
  */
 const health = Effect.gen(function* () {
   const stores = yield* Stores
-  const statuses: ReadonlyArray<NodeStatus> = yield* stores.statuses
+  const statuses = yield* stores.statuses
   const healthy = statuses.length > 0 && statuses.every(status => status.healthy)
   return yield* HttpServerResponse.json({ healthy, stores: statuses }, { status: healthy ? 200 : 503 })
 })

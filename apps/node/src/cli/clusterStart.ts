@@ -15,7 +15,7 @@ import * as Settings from "./shared/settings.js"
 
 const basePort = Shared.wholeNumber("base-port", 1, 65535 - LocalCluster.portSpan).pipe(
   Options.withDescription("RPC ports are N, N+1, N+2; HTTP ports N+10, N+11, N+12"),
-  Options.withDefault(45901)
+  Options.withDefault(LocalCluster.basePortDefault)
 )
 
 const dataDir = Shared.dataDir.pipe(

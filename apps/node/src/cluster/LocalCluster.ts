@@ -31,16 +31,24 @@ export class ClusterStartError extends Schema.TaggedError<ClusterStartError>("@r
 }
 
 /**
+ * The first of the ports that the nodes take where nothing is said.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const basePortDefault = 45901
+
+const host = "127.0.0.1"
+const httpOffset = 10
+const nodeCount = 3
+
+/**
  * The highest port a node of the cluster takes, above the base port.
  *
  * @since 0.1.0
  * @category constants
  */
-export const portSpan = 12
-
-const host = "127.0.0.1"
-const httpOffset = 10
-const nodeCount = 3
+export const portSpan = httpOffset + nodeCount - 1
 
 interface LocalNode {
   readonly name: string
@@ -147,8 +155,6 @@ export const start = (options: {
     )
   })
 
-const defaultBasePort = 45901
-
 const nextSteps = (
   leader: { readonly node: string; readonly stores: ReadonlyArray<string> },
   { basePort, stores }: { readonly basePort: number; readonly stores: ReadonlyArray<string> }
@@ -159,7 +165,7 @@ const nextSteps = (
     `ready  ${leader.node} leads${stores.length > 1 ? ` ${leader.stores.join(", ")}` : ""}`,
     "",
     "Try, in another shell in this folder:",
-    ...(basePort === defaultBasePort ? [] : [`  export RECKON_ENDPOINTS=${endpoints}`]),
+    ...(basePort === basePortDefault ? [] : [`  export RECKON_ENDPOINTS=${endpoints}`]),
     `  npx reckon status${store}`,
     `  npx reckon append order-1 --type OrderPlaced --data '{"total": 42}'${store}`,
     `  npx reckon read order-1${store}`,

@@ -23,7 +23,7 @@ export interface NodeProcessOptions {
   /** Where the node's output goes. */
   readonly logFile: string
   readonly onStart: (pid: number, restarts: number) => Effect.Effect<void>
-  readonly onExit: (reason: string, nextStartMillis: number) => Effect.Effect<void>
+  readonly onExit: (reason: string, waitMillis: number) => Effect.Effect<void>
 }
 
 const backoffMillisMin = 200
