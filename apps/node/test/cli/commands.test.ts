@@ -267,6 +267,7 @@ describe("usage", () => {
         [[...append, "--expect", "perhaps"], "--expect is 'perhaps'"],
         [[...append, "--endpoint", "localhost"], '"localhost" is not an endpoint'],
         [[...append, "--store", "a b"], "--store is 'a b'"],
+        [[...append, "--store", ".a"], "the first of them a letter or digit"],
         [[...append, "--timeout", "soon"], "--timeout is 'soon'"],
         [["read", "s", "--from", "-1"], "--from is '-1'"],
         [["read-all", "--count", "many"], "--count is 'many'"],

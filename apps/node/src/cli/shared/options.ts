@@ -141,7 +141,11 @@ export const expect = Options.text("expect").pipe(
 export const storeName = (text: string): Effect.Effect<string, ValidationError.ValidationError> =>
   isStoreId(text)
     ? Effect.succeed(text)
-    : Effect.fail(usage(`--store is '${text}': a store's name has 1 to 64 letters, digits, '_', '.' or '-'`))
+    : Effect.fail(
+        usage(
+          `--store is '${text}', it must be 1 to 64 letters, digits, '_', '.' or '-', the first of them a letter or digit`
+        )
+      )
 
 const endpoint = repeated("endpoint").pipe(
   Options.withPseudoName("HOST:PORT"),
