@@ -16,17 +16,28 @@ import * as Shared from "./shared/options.js"
 import { Stdio } from "./shared/Stdio.js"
 import * as Settings from "./shared/settings.js"
 
-const name = Options.text("name").pipe(Options.withDescription("this node's name in the cluster"))
+const name = Options.text("name").pipe(
+  Options.withPseudoName("NAME"),
+  Options.withDescription("this node's name in the cluster")
+)
 const dataDir = Shared.dataDir.pipe(
   Options.withDescription("the folder that holds the node's data (default: RECKON_DATA_DIR, or else ./.reckon)"),
   Options.optional
 )
-const rpc = Options.text("rpc").pipe(Options.withDescription("HOST:PORT for clients and peers"))
-const http = Options.text("http").pipe(Options.withDescription("HOST:PORT for GET /health"))
+const rpc = Options.text("rpc").pipe(
+  Options.withPseudoName("HOST:PORT"),
+  Options.withDescription("where it listens for clients and peers")
+)
+const http = Options.text("http").pipe(
+  Options.withPseudoName("HOST:PORT"),
+  Options.withDescription("where it listens for GET /health")
+)
 const peer = Shared.repeated("peer").pipe(
-  Options.withDescription("NAME=HOST:PORT of another member's RPC address; once for each")
+  Options.withPseudoName("NAME=HOST:PORT"),
+  Options.withDescription("another member and its RPC address; once for each")
 )
 const store = Shared.repeated("store").pipe(
+  Options.withPseudoName("NAME"),
   Options.withDescription(
     "a store that the cluster keeps; repeatable, the same on every node (default: RECKON_STORES, or else default)"
   ),

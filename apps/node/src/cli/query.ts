@@ -93,11 +93,14 @@ type Moment =
 
 const asOf = Options.text("as-of").pipe(
   Options.withPseudoName("POSITION|TIME"),
-  Options.withDescription("the store as it was at a position or at an ISO time, such as 2026-05-01T12:00:00Z"),
+  Options.withDescription(
+    "the store as it was at a position, at an ISO time such as 2026-05-01T12:00:00Z, or when a day began"
+  ),
   Options.mapEffect((text): Effect.Effect<Moment, ReturnType<typeof usage>> => {
     if (/^\d{1,15}$/.test(text)) return Effect.succeed({ _tag: "Position", position: Number(text) })
     return Option.match(Time.parseIso(text), {
-      onNone: () => Effect.fail(usage(`--as-of is '${text}', it must be a position, or an ISO time with a zone`)),
+      onNone: () =>
+        Effect.fail(usage(`--as-of is '${text}', it must be a position, an ISO time with a zone, or a day`)),
       onSome: epochUs => Effect.succeed({ _tag: "Time", epochUs })
     })
   }),

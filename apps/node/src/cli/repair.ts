@@ -16,8 +16,14 @@ import { plain, printJson, printLine } from "./shared/print.js"
 
 const { json } = sharedOptions
 const store = Options.withDefault(storeNamed("default"), "default")
-const dataDir = Options.text("data-dir").pipe(Options.withDescription("the folder that holds the stopped node's data"))
-const name = Options.text("name").pipe(Options.withDescription("the node's name in the cluster"))
+const dataDir = Options.text("data-dir").pipe(
+  Options.withPseudoName("DIR"),
+  Options.withDescription("the folder that holds the stopped node's data")
+)
+const name = Options.text("name").pipe(
+  Options.withPseudoName("NAME"),
+  Options.withDescription("the node's name in the cluster")
+)
 
 interface Place {
   readonly dataDir: string

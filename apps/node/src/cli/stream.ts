@@ -75,7 +75,7 @@ const tombstone = Command.make("tombstone", { streamId, expect, ...sharedOptions
 // -----------------------------------------------------------------------------
 
 const maxAge = Options.text("max-age").pipe(
-  Options.withPseudoName("TIME"),
+  Options.withPseudoName("AGE"),
   Options.withDescription("keep no event that is older than this, such as '30 days' or '12 hours'"),
   Options.mapEffect(text => {
     const micros = Option.map(Duration.decodeUnknown(text), age => Math.round(Duration.toMillis(age) * 1000))
