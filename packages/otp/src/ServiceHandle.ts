@@ -21,7 +21,7 @@ import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as ChildSpec from "./ChildSpec.js"
-import { currentProcess } from "./internal/kernel.js"
+import { currentProcess, type Process } from "./internal/kernel.js"
 import type { ProcessTable } from "./Process.js"
 import type { StartError } from "./StartError.js"
 import * as Supervisor from "./Supervisor.js"
@@ -96,19 +96,29 @@ export const unsafeMake = <S>(label: string): ServiceHandle<S> => {
     return Effect.sync(() => waiting.delete(wake))
   })
   const provide = (service: S): Effect.Effect<void, never, Scope.Scope> => {
-    const offered = { service }
-    const withdraw = (): void => {
-      if (current === offered) current = undefined
+    const offered = {
+      service,
+      release: (): void => {
+        if (current === offered) current = undefined
+      }
     }
-    const offer = Effect.withFiberRuntime<void>(fiber => {
+    const offer = Effect.withFiberRuntime<Process | undefined>(fiber => {
+      const process = fiber.getFiberRef(currentProcess)
       // A process that is killed closes its scope some time later, when a successor may be up already.
-      fiber.getFiberRef(currentProcess)?.hold({ release: withdraw })
+      process?.hold(offered)
       current = offered
       for (const wake of waiting) wake(service)
       waiting.clear()
-      return Effect.void
+      return Effect.succeed(process)
     })
-    return Effect.acquireRelease(offer, () => Effect.sync(withdraw))
+    return Effect.asVoid(
+      Effect.acquireRelease(offer, process =>
+        Effect.sync(() => {
+          process?.holdings?.delete(offered)
+          offered.release()
+        })
+      )
+    )
   }
   return {
     label,

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, LogLevel, TestClock } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, LogLevel, Scope, TestClock } from "effect"
 import * as ExitReason from "../src/ExitReason.js"
 import * as Process from "../src/Process.js"
 import * as ServiceHandle from "../src/ServiceHandle.js"
@@ -85,6 +85,32 @@ describe("ServiceHandle", () => {
         assert.deepStrictEqual(journal, ["+1", "+2", "-1"])
         assert.strictEqual(handle.current(), 2)
       }).pipe(provided)
+  )
+
+  it.effect("keeps what was offered last when an earlier offer is withdrawn", () =>
+    Effect.gen(function* () {
+      const handle = yield* ServiceHandle.make<number>("numbered")
+      const [first, second] = [yield* Scope.make(), yield* Scope.make()]
+      yield* Scope.extend(handle.provide(1), first)
+      yield* Scope.extend(handle.provide(2), second)
+      yield* Scope.close(first, Exit.void)
+      assert.strictEqual(handle.current(), 2)
+      yield* Scope.close(second, Exit.void)
+      assert.strictEqual(handle.current(), undefined)
+    })
+  )
+
+  it.effect("leaves nothing with the process that has offered it and lives on", () =>
+    Effect.gen(function* () {
+      const handle = yield* ServiceHandle.make<number>("numbered")
+      const kernel = yield* Process.ProcessTable
+      const pid = yield* Process.spawn(
+        Effect.zipRight(Effect.repeatN(Effect.scoped(handle.provide(1)), 99), Effect.never)
+      )
+      yield* settle
+      assert.strictEqual(handle.current(), undefined)
+      assert.strictEqual(kernel.lookup(pid)?.holdings?.size, 0)
+    }).pipe(provided)
   )
 
   it.effect("ready waits for the child", () =>
