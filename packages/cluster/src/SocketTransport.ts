@@ -21,10 +21,12 @@ import {
 } from "@reckon/raft/RaftError"
 import { type Asker, askAs, RaftTransport, type Receiver } from "@reckon/raft/RaftTransport"
 import { SnapshotRefused } from "@reckon/raft/SnapshotChunk"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { Deliveries } from "./Deliveries.js"
@@ -52,7 +54,7 @@ const departed = Effect.async<void>(resume => {
   return Effect.sync(() => clearImmediate(turn))
 })
 
-/** Has a request that gets no answer, because its time runs out or the connection fails, end with what `lost` makes of that. */
+/** Has a request that gets no answer, because its time runs out, the connection fails or the peer stops, end with what `lost` makes of that. */
 const orLost =
   <Lost>(millis: number, lost: (how: string, isLate: boolean) => Lost) =>
   <A, E>(request: Effect.Effect<A, E | RpcClientError>): Effect.Effect<A, E | Lost> =>
@@ -61,6 +63,10 @@ const orLost =
         Effect.fail(
           error instanceof RpcClientError ? lost("could not be reached, or the connection failed", false) : error
         )
+      ),
+      // A node that stops interrupts what it has under way, and says so. Nobody has interrupted who asks.
+      Effect.catchSomeCause(cause =>
+        Cause.isInterruptedOnly(cause) ? Option.some(Effect.fail(lost("has stopped", false))) : Option.none()
       )
     )
 

@@ -60,7 +60,8 @@ export const makeProposing = (
           onFailure: error =>
             leave(batch, typeof error === "string" ? error : "could not be reached, or the connection failed")
         }),
-        Effect.onInterrupt(() => Effect.sync(() => leave(batch, "is not waited for any more"))),
+        // Given up here, or interrupted or broken there.
+        Effect.onError(() => Effect.sync(() => leave(batch, "is not waited for any more, or broke on it"))),
         Effect.ensuring(
           Effect.sync(() => {
             requests -= 1
