@@ -5,7 +5,9 @@ import { type EventStore, Limits, StoreError, type StoreRpcs } from "@reckon/cli
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import { batchingDefaults } from "../src/Client.js"
 import * as AppendQueue from "../src/internal/appendQueue.js"
@@ -48,6 +50,10 @@ const make = (options: {
   readonly limits?: Limits.Limits
   /** Instead of an answer. */
   readonly refusal?: StoreError.RequestError
+  /** What becomes of each append; by default it is written. */
+  readonly answer?: (append: StoreRpcs.Append) => Either.Either<StoreRpcs.Appended, StoreError.AppendError>
+  /** An attempt that the node answers too late has its answer all the same. */
+  readonly patient?: boolean
 }) =>
   Effect.gen(function* () {
     /** The streams of each request, as it reached the node. */
@@ -59,15 +65,19 @@ const make = (options: {
         requests.push(appends.map(({ streamId }) => streamId))
         gates.push(gate)
         yield* Deferred.await(gate)
-        return options.refusal === undefined ? appends.map(answer) : yield* Effect.fail(options.refusal)
+        return options.refusal === undefined ? appends.map(options.answer ?? answer) : yield* options.refusal
       })
     const store = { ...Handlers.make(new MemoryStore(), Handlers.hooks()), Append: answered }
     const node = Peers.local(store, () => Effect.dieMessage("nobody subscribes"))
     const silent = new Lost({ endpoint: "n1", detail: "n1 gave no answer", sent: true, defect: false, silent: true })
     const peers: Peers.Peers = {
       ...node,
-      ask: (index, call, timeoutMillis) =>
-        Effect.timeoutFail(node.ask(index, call, timeoutMillis), { duration: timeoutMillis, onTimeout: () => silent })
+      ask: (index, call, timeoutMillis) => {
+        const asked = node.ask(index, call, timeoutMillis)
+        return options.patient === true
+          ? asked
+          : Effect.timeoutFail(asked, { duration: timeoutMillis, onTimeout: () => silent })
+      }
     }
     const queue = yield* AppendQueue.make({
       attempts: Attempts.make({ peers, timeoutMillis: 1_000, attemptTimeoutMillis: 1_000 }),
@@ -149,6 +159,26 @@ describe("what a request takes of the appends that wait", () => {
     })
   )
 
+  it.scoped("no more appends than it may have, and no more requests are under way than may be", () =>
+    Effect.gen(function* () {
+      const { begin, letAnswer, queue, requests } = yield* make({ batching: { appendsMax: 2, inFlightMax: 2 } })
+      const together = ["a", "b", "c", "d", "e"].map(streamId => queue.append(append(streamId)))
+      const all = yield* Effect.fork(Effect.all(together, { concurrency: "unbounded" }))
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(requests, [
+        ["a", "b"],
+        ["c", "d"]
+      ])
+      const last = yield* begin(append("f"))
+      yield* letAnswer(0)
+      assert.deepStrictEqual(requests.slice(2), [["e", "f"]])
+      yield* letAnswer(1)
+      yield* letAnswer(2)
+      assert.strictEqual((yield* Fiber.join(all)).length, 5)
+      assert.strictEqual(yield* outcomeOf(last), "appended")
+    })
+  )
+
   it.scoped("of a stream only once its request has ended, also the single one that came meanwhile", () =>
     Effect.gen(function* () {
       const { begin, letAnswer, requests } = yield* make({})
@@ -159,6 +189,20 @@ describe("what a request takes of the appends that wait", () => {
       assert.deepStrictEqual(requests, [["s"], ["s"]])
       yield* letAnswer(1)
       assert.deepStrictEqual([yield* outcomeOf(first), yield* outcomeOf(second)], ["appended", "appended"])
+    })
+  )
+
+  it.scoped("of a stream only once its request has ended, also behind one that nobody waits for any more", () =>
+    Effect.gen(function* () {
+      const { begin, letAnswer, requests } = yield* make({})
+      const first = yield* begin(append("s"))
+      yield* Fiber.interrupt(yield* begin(append("s")))
+      const third = yield* begin(append("s"))
+      assert.deepStrictEqual(requests, [["s"]])
+      yield* letAnswer(0)
+      yield* letAnswer(1)
+      assert.deepStrictEqual(requests, [["s"], ["s"]])
+      assert.deepStrictEqual([yield* outcomeOf(first), yield* outcomeOf(third)], ["appended", "appended"])
     })
   )
 
@@ -196,6 +240,25 @@ describe("a request with several appends", () => {
     })
   )
 
+  it.scoped("leaves it unknown for those who go on whether an earlier attempt wrote them", () =>
+    Effect.gen(function* () {
+      const taken = ({ streamId }: StoreRpcs.Append) =>
+        Either.left(new StoreError.WrongExpectedVersion({ streamId, expected: "no_stream", actual: 0 }))
+      const { begin, letAnswer, requests } = yield* make({ batching: { inFlightMax: 1 }, answer: taken })
+      const first = yield* begin(append("first"))
+      yield* begin(append("early"))
+      yield* TestClock.adjust(400)
+      const late = yield* begin({ ...append("late"), expectedVersion: "no_stream" })
+      yield* letAnswer(0)
+      assert.strictEqual(yield* outcomeOf(first), "WrongExpectedVersion")
+      yield* TestClock.adjust(700)
+      yield* letAnswer(requests.length - 1)
+      assert.deepStrictEqual(requests.slice(1), [["early", "late"], ["late"]])
+      // The attempt that got no answer may have written it, and somebody may have deleted the stream since.
+      assert.strictEqual(yield* outcomeOf(late), "OutcomeUnknown")
+    })
+  )
+
   it.scoped("is not sent again where that cannot help", () =>
     Effect.gen(function* () {
       const refusal = new StoreError.StoreNotFound({ store: "default" })
@@ -206,6 +269,52 @@ describe("a request with several appends", () => {
       yield* TestClock.adjust(500)
       assert.deepStrictEqual(requests, [["first"], ["a", "b"]])
       assert.deepStrictEqual(new Set(yield* Effect.forEach(fibers, outcomeOf)), new Set(["StoreNotFound"]))
+    })
+  )
+
+  it.scoped("is over for all of them where that cannot help, also when it is too late for some", () =>
+    Effect.gen(function* () {
+      const refusal = new StoreError.StoreNotFound({ store: "default" })
+      const { begin, letAnswer } = yield* make({ refusal, patient: true, batching: { inFlightMax: 1 } })
+      const fibers = [yield* begin(append("first")), yield* begin(append("early"))]
+      yield* TestClock.adjust(400)
+      fibers.push(yield* begin(append("late")))
+      yield* letAnswer(0)
+      yield* TestClock.adjust(700)
+      yield* letAnswer(1)
+      assert.deepStrictEqual(new Set(yield* Effect.forEach(fibers, outcomeOf)), new Set(["StoreNotFound"]))
+    })
+  )
+
+  it.scoped("gives each of those that came together its own answer, also where some could not leave", () =>
+    Effect.gen(function* () {
+      const limits = { ...Limits.defaults, eventBytesMax: 2 * eventBytes }
+      const { letAnswer, queue, requests } = yield* make({ limits })
+      const huge = append("huge", 1, ["t".repeat(500), "u".repeat(500)])
+      const all = yield* Effect.fork(queue.appendAll([append("a"), huge, append("b"), huge, append("c")]))
+      yield* TestClock.adjust(0)
+      yield* letAnswer(0)
+      assert.deepStrictEqual(requests, [["a", "b", "c"]])
+      assert.deepStrictEqual(
+        (yield* Fiber.join(all)).map(Either.match({ onLeft: ({ _tag }) => _tag, onRight: ({ streamId }) => streamId })),
+        ["a", "EventTooLarge", "b", "EventTooLarge", "c"]
+      )
+    })
+  )
+})
+
+describe("when the client is closed", () => {
+  it.effect("what has left may have been written; what waits, or comes later, surely was not", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { begin, requests } = yield* Scope.extend(make({ batching: { inFlightMax: 1 } }), scope)
+      const fibers = [yield* begin(append("a")), yield* begin(append("a")), yield* begin(append("b"))]
+      assert.deepStrictEqual(requests, [["a"]])
+      yield* Scope.close(scope, Exit.void)
+      fibers.push(yield* begin(append("c")))
+      const outcomes = yield* Effect.forEach(fibers, outcomeOf)
+      assert.deepStrictEqual(outcomes, ["OutcomeUnknown", "Unreachable", "Unreachable", "Unreachable"])
+      assert.deepStrictEqual(requests, [["a"]])
     })
   )
 })
@@ -233,6 +342,17 @@ describe("what may wait", () => {
       assert.deepStrictEqual((yield* Fiber.join(fiber)).map(tag), ["appended", "appended"])
       assert.deepStrictEqual(requests, [["a"], ["b"], ["d", "e"]])
       assert.deepStrictEqual(yield* Effect.forEach(held, outcomeOf), ["appended", "appended"])
+    })
+  )
+
+  it.scoped("makes room once, be it that nobody waits for it or that it is answered", () =>
+    Effect.gen(function* () {
+      const { begin, letAnswer } = yield* make({ batching: { queueAppendsMax: 2 } })
+      yield* Fiber.interrupt(yield* begin(append("a")))
+      yield* letAnswer(0)
+      yield* begin(append("b"))
+      yield* begin(append("c"))
+      assert.strictEqual(yield* outcomeOf(yield* begin(append("d"))), "Overloaded")
     })
   )
 

@@ -10,7 +10,7 @@ import * as Peers from "../src/internal/peers.js"
 import * as Handlers from "./helpers/handlers.js"
 import { MemoryStore } from "./helpers/memoryStore.js"
 
-type Failure = StoreError.NoQuorum | StoreError.Overloaded | StoreError.OutcomeUnknown
+type Failure = StoreError.NoQuorum | StoreError.Overloaded | StoreError.OutcomeUnknown | StoreError.StoreNotFound
 
 /** What comes of one attempt: an answer, after as many milliseconds, or none. */
 type Step =
@@ -135,6 +135,25 @@ describe("what is written", () => {
   it.effect("is tried to the end where it is unknown already: an answer may yet come", () =>
     Effect.gen(function* () {
       assert.deepInclude(yield* endOf("append", cutOff, fails(overloaded, 600), served), { end: "served", asked: 3 })
+    })
+  )
+
+  it.effect("surely had no effect where no attempt got as far as a node, and is tried again", () =>
+    Effect.gen(function* () {
+      for (const kind of ["append", "write"] as const) {
+        assert.deepInclude((yield* endOf(kind, refused)).end, { _tag: "Unreachable" })
+        assert.deepInclude(yield* endOf(kind, refused, served), { end: "served", asked: 2 })
+      }
+    })
+  )
+
+  it.effect("is over where a node will never take it, and stays unknown if it was before", () =>
+    Effect.gen(function* () {
+      const notHere = new StoreError.StoreNotFound({ store: "default" })
+      assert.deepInclude(yield* endOf("append", refused, fails(notHere)), { end: notHere, asked: 2 })
+      const { asked, end } = yield* endOf("append", cutOff, fails(notHere))
+      assert.deepInclude(end, { _tag: "OutcomeUnknown", detail: "n1 closed the connection" })
+      assert.strictEqual(asked, 2)
     })
   )
 })

@@ -72,6 +72,17 @@ describe("subscribing over the network", () => {
     })
   )
 
+  it.scopedLive("what a node ends is taken up again where it ended", () =>
+    Effect.gen(function* () {
+      const store = new Gateway.MemoryStore()
+      const gateway = yield* Gateway.make(store, { pageMax: 1, batchesMax: 2 })
+      const client = yield* Client.make({ endpoints: [gateway.endpoint] })
+      yield* fill(store, "s", 0, 5)
+      const got = yield* Stream.runCollect(Stream.take(client.subscribe({ streamId: "s", from: "origin" }), 5))
+      assert.deepStrictEqual(typesOf(got), ["E0", "E1", "E2", "E3", "E4"])
+    })
+  )
+
   it.scopedLive("a node that breaks on it twice would break on it again", () =>
     Effect.gen(function* () {
       const gateway = yield* Gateway.make(new Gateway.MemoryStore())

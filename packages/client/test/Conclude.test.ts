@@ -37,6 +37,24 @@ describe("after an attempt of unknown outcome", () => {
     assert.strictEqual(told("any", new StoreError.AppendConditionFailed({ after: 1, position: 2 })), "OutcomeUnknown")
   })
 
+  it("one refusal that is final is enough for a batch, if it is of the stream that it names", () => {
+    const book = { ...history(), uncertain: "the first answer was lost" }
+    const tagOf = (refusal: StoreError.AppendError) =>
+      Either.flip(
+        conclude(
+          [
+            { streamId: "s", expectedVersion: 3, events: [] },
+            { streamId: "t", expectedVersion: "no_stream", events: [] }
+          ],
+          Either.left(refusal),
+          book
+        )
+      ).pipe(Either.getOrThrow)._tag
+    assert.strictEqual(tagOf(refused(3, 4)), "WrongExpectedVersion")
+    const ofT = new StoreError.WrongExpectedVersion({ streamId: "t", expected: "no_stream", actual: 4 })
+    assert.strictEqual(tagOf(ofT), "OutcomeUnknown")
+  })
+
   it("success is believed, and without an uncertain attempt every answer is", () => {
     const history = { ...emptyHistory(), uncertain: "the first answer was lost" }
     assert.deepStrictEqual(conclude([], Either.right("written"), history), Either.right("written"))

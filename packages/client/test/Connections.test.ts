@@ -70,6 +70,18 @@ describe("the connections of a client", () => {
     })
   )
 
+  it.scopedLive("are one to an endpoint also for those who come at the same time", () =>
+    Effect.gen(function* () {
+      const { endpoint, sockets } = yield* server
+      const { use } = yield* Connections.make({ endpoints: [endpoint], connectTimeout: "1 second" })
+      const opened = use(endpoint, connection => Effect.as(until(connection.opened), connection))
+      const found = yield* Effect.replicateEffect(opened, 20, { concurrency: "unbounded" })
+      assert.strictEqual(new Set(found).size, 1)
+      yield* until(() => sockets.length > 0)
+      assert.strictEqual(sockets.length, 1)
+    })
+  )
+
   it.scopedLive("close when they are retired and nobody uses them any more, and a later one stays", () =>
     Effect.gen(function* () {
       const { endpoint, sockets } = yield* server
@@ -114,14 +126,30 @@ describe("a request without an answer", () => {
     })
   )
 
+  it.scopedLive("costs the connection its place: what is asked next has another one", () =>
+    Effect.gen(function* () {
+      const { endpoint, sockets } = yield* server
+      const connections = yield* Connections.make({ endpoints: [endpoint], connectTimeout: "1 second" })
+      const first = yield* connections.use(endpoint, found => Effect.as(until(found.opened), found))
+      yield* Effect.flip(Peers.askAt(connections, endpoint, () => Effect.never, 10))
+      assert.notStrictEqual(yield* connections.use(endpoint, found => Effect.as(until(found.opened), found)), first)
+      yield* until(() => sockets[0]?.closed === true)
+    })
+  )
+
   it.scopedLive("is no defect of the node where the socket broke under it", () =>
     Effect.gen(function* () {
       const { endpoint } = yield* server
       const { use } = yield* Connections.make({ endpoints: [endpoint], connectTimeout: "1 second" })
       const of = (defect: unknown) =>
-        use(endpoint, connection => Effect.flip(explain<never>(connection, Cause.die(defect))))
-      assert.deepInclude(yield* of({ _tag: "SocketError" }), { _tag: "Lost", defect: false })
-      assert.deepInclude(yield* of(new Error("out of order")), { _tag: "Lost", defect: true })
+        use(endpoint, connection =>
+          Effect.zipRight(
+            until(connection.opened),
+            Effect.flip(Effect.suspend(() => explain<never>(connection, Cause.die(defect))))
+          )
+        )
+      assert.deepInclude(yield* of({ _tag: "SocketError" }), { _tag: "Lost", defect: false, sent: true })
+      assert.deepInclude(yield* of(new Error("out of order")), { _tag: "Lost", defect: true, sent: true })
     })
   )
 })

@@ -1,12 +1,18 @@
+import * as v8 from "node:v8"
+import * as vm from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import * as Supervisor from "effect/Supervisor"
 import * as TestClock from "effect/TestClock"
 import * as Deadlines from "../src/internal/deadlines.js"
+
+v8.setFlagsFromString("--expose-gc")
+const collectGarbage: () => void = vm.runInNewContext("gc")
 
 const late = Effect.fail("late" as const)
 
@@ -102,6 +108,48 @@ describe("what has a time limit", () => {
       ])
       assert.deepStrictEqual(yield* Effect.supervised(answers, new Ends()), ["at once", "in a while"])
       assert.deepStrictEqual(ends, [Exit.void, Exit.void])
+    })
+  )
+
+  it.effect("has one fiber asleep for all, and none once the client is closed", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const track = yield* Supervisor.track
+      const { within } = yield* Scope.extend(Effect.supervised(Deadlines.make, track), scope)
+      for (const millis of [500, 300, 400, 100]) yield* Effect.fork(within(Effect.never, millis, late))
+      yield* TestClock.adjust(0)
+      assert.strictEqual((yield* track.value).length, 1)
+      yield* TestClock.adjust(300)
+      assert.strictEqual((yield* track.value).length, 1)
+      yield* Scope.close(scope, Exit.void)
+      yield* TestClock.adjust(0)
+      assert.strictEqual((yield* track.value).length, 0)
+    })
+  )
+
+  it.scoped("is forgotten when it is over, be it in time or late, while others are under way", () =>
+    Effect.gen(function* () {
+      const { within } = yield* Deadlines.make
+      const kept: Array<WeakRef<object>> = []
+      const ask = (effect: Effect.Effect<unknown>) =>
+        Effect.suspend(() => {
+          const error = { of: "no use any more" }
+          kept.push(new WeakRef(error))
+          return Effect.ignore(within(effect, 100, Effect.fail(error)))
+        })
+      const left = Effect.gen(function* () {
+        for (let turn = 0; turn < 3; turn++) {
+          yield* Effect.promise(() => new Promise(resolve => setImmediate(resolve)))
+          yield* Effect.sync(collectGarbage)
+        }
+        return kept.filter(ref => ref.deref() !== undefined).length
+      })
+      yield* Effect.fork(within(Effect.never, 1000, late))
+      yield* Effect.repeatN(ask(Effect.void), 99)
+      assert.isBelow(yield* left, 10)
+      yield* Effect.forkAll(Array.from({ length: 100 }, () => ask(Effect.never)))
+      yield* TestClock.adjust(100)
+      assert.isBelow(yield* left, 10)
     })
   )
 })

@@ -1,9 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Event, StoreError, type StoreRpcs } from "@reckon/client"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import * as Attempts from "../src/internal/attempts.js"
+import { Lost } from "../src/internal/lost.js"
+import type * as Peers from "../src/internal/peers.js"
+import * as Subscription from "../src/internal/subscription.js"
 import { collect, event, failure, make, types } from "./helpers/embedded.js"
 
 const stopped = new StoreError.NoQuorum({ store: "default", detail: "the gateway worker stopped" })
@@ -102,6 +108,55 @@ describe("a subscription in this process", () => {
       yield* store.append("s", "any", [yield* event("A")])
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(yield* Fiber.join(fiber), ["A"])
+    })
+  )
+
+  it.effect("has it again once for such a connection, or for an event, and not for every failure behind it", () =>
+    Effect.gen(function* () {
+      for (const before of [0, 1]) {
+        let connections = 0
+        const { store } = yield* make({
+          timeout: "3 seconds",
+          around: feed => {
+            if (connections++ > 0) return Stream.fail(stopped)
+            return before === 0
+              ? Stream.concat(Stream.interruptAfter(feed, "1200 millis"), Stream.fail(stopped))
+              : Stream.concat(Stream.take(feed, 1), Stream.fail(stopped))
+          }
+        })
+        if (before === 1) yield* store.append("s", "any", [yield* event("A")])
+        const fiber = yield* Effect.fork(
+          Effect.flip(Stream.runDrain(store.subscribe({ streamId: "s", from: "origin" })))
+        )
+        yield* TestClock.adjust("5 seconds")
+        assert.deepStrictEqual(Option.map(yield* Fiber.poll(fiber), Exit.isSuccess), Option.some(true))
+        assert.deepStrictEqual(yield* Fiber.join(fiber), stopped)
+      }
+    })
+  )
+
+  it.effect("has no more time because a connection held once, where none comes about any more", () =>
+    Effect.gen(function* () {
+      let connections = 0
+      const lost = new Lost({ endpoint: "n1", detail: "refused", sent: false, defect: false, silent: false })
+      const unused = () => Effect.dieMessage("nobody asks where `current` is")
+      const peers: Peers.Peers = {
+        names: ["n1"],
+        preferred: () => 0,
+        avoid: () => {},
+        ask: unused,
+        follow: () => Effect.suspend(() => (connections++ === 0 ? Effect.succeed(held) : lost))
+      }
+      const held = Stream.concat(Stream.interruptAfter(Stream.never, "2 seconds"), Stream.fail(stopped))
+      const subscribe = Subscription.make({
+        attempts: Attempts.make({ peers, timeoutMillis: 3_000, attemptTimeoutMillis: 3_000 }),
+        calls: { GetVersion: unused, PositionAt: unused },
+        store: "default"
+      })
+      const fiber = yield* Effect.fork(Effect.flip(Stream.runDrain(subscribe({ streamId: "s", from: 0 }))))
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* Fiber.poll(fiber))._tag, "Some")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), stopped)
     })
   )
 

@@ -27,11 +27,12 @@ describe("a turn", () => {
       )
       yield* TestClock.adjust("1 second")
       assert.include(seen, "3 ends")
+      const last = yield* Effect.fork(work("a", "5"))
       yield* TestClock.adjust("10 seconds")
-      yield* Fiber.joinAll(fibers)
+      yield* Fiber.joinAll([...fibers, last])
       assert.deepStrictEqual(
         seen.filter(line => !line.startsWith("3")),
-        [...["1 begins", "1 ends", "2 begins", "2 ends", "4 begins", "4 ends"]]
+        [...["1 begins", "1 ends", "2 begins", "2 ends", "4 begins", "4 ends", "5 begins", "5 ends"]]
       )
     })
   )

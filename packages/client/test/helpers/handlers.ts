@@ -24,6 +24,8 @@ export interface Hooks {
 export const hooks = (): Hooks => ({ before: () => Effect.void, after: () => Effect.void, tags: [], requests: [] })
 
 export interface Bounds {
+  /** A subscription ends by itself behind so many batches. */
+  readonly batchesMax?: number
   /** Items a page carries at most. Default: as many as are asked for. */
   readonly pageMax?: number | undefined
   /** Rows a page looks at before it ends, with what it has found by then. Default: all. */
@@ -59,7 +61,7 @@ export const make = (
   hooks: Hooks,
   bounds: Bounds = {}
 ): EventStore.Requests & { readonly Subscribe: EventStore.Subscribe } => {
-  const { pageMax = Infinity } = bounds
+  const { batchesMax = Number.MAX_SAFE_INTEGER, pageMax = Infinity } = bounds
 
   const enter = (tag: string, name: string) =>
     Effect.suspend(() => {
@@ -193,7 +195,7 @@ export const make = (
               const batch = list().slice(at, at + Math.min(pageMax, StoreRpcs.pageEventsMax))
               return Option.some([batch.filter(event => store.isVisible(event)), at + batch.length] as const)
             })
-          )
+          ).pipe(Stream.take(batchesMax))
         })
       )
   }
