@@ -12,10 +12,12 @@ import * as SocketTransport from "@reckon/cluster/SocketTransport"
 import type { Message } from "@reckon/raft/Message"
 import type { Receiver } from "@reckon/raft/RaftTransport"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Mailbox from "effect/Mailbox"
 import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
 import { connectPeer } from "../src/internal/peerClient.js"
 import { append, heartbeat, terms } from "./helpers/messages.js"
 
@@ -100,7 +102,10 @@ describe("deliveries", () => {
         { ...delivery, id: "12" },
         { ...delivery, tag: "PeerReadIndex" },
         { _tag: "Ping" },
-        { _tag: "Interrupt", requestId: "-1" }
+        { _tag: "Interrupt", requestId: "-1" },
+        // What a socket brings may be of any shape.
+        JSON.parse(JSON.stringify({ _tag: "Request", tag: delivery.tag, id: -1 })),
+        JSON.parse(JSON.stringify({ _tag: "Request", tag: delivery.tag }))
       ]
       for (const other of others) yield* server.arrive(other)
       assert.deepStrictEqual(server.served, others)
@@ -139,6 +144,28 @@ const none: Receiver = {
   transferLeadership: () => Effect.never,
   takeSnapshot: () => Effect.never
 }
+
+describe("a group", () => {
+  it.effect("has the receiver that listened last, and where that is gone none, though it was here", () =>
+    Effect.gen(function* () {
+      const receivers = new Map<string, Receiver | undefined>()
+      const self = { name: "a", address: { host: "127.0.0.1", port: 1 } }
+      const { listen } = yield* Effect.scoped(SocketTransport.make).pipe(
+        Effect.provide(Members.layer(self, [])),
+        Effect.provideService(SocketTransport.Receivers, receivers)
+      )
+      const [one, other] = [{ ...none }, { ...none }]
+      const [first, second] = [yield* Scope.make(), yield* Scope.make()]
+      yield* Scope.extend(listen("things", one), first)
+      assert.strictEqual(receivers.get("things"), one)
+      yield* Scope.extend(listen("things", other), second)
+      yield* Scope.close(first, Exit.void)
+      assert.strictEqual(receivers.get("things"), other)
+      yield* Scope.close(second, Exit.void)
+      assert.deepStrictEqual([...receivers], [["things", undefined]])
+    })
+  )
+})
 
 /** A node's server on a port of its own, with or without an answer to each delivery, and a connection to it. */
 const connected = (isAnswering: boolean) =>

@@ -61,11 +61,15 @@ describe("an outbox", () => {
       outbox.offer(append(1, half))
       outbox.offer(append(2, half))
       outbox.offer(append(3, 3 * half))
-      for (let frame = 0; frame < 3; frame++) {
+      for (const term of [4, 5]) outbox.offer(heartbeat(term))
+      for (let frame = 0; frame < 4; frame++) {
         yield* turns
         yield* socket.take
       }
-      assert.deepStrictEqual(socket.frames.map(terms), [[1], [2], [3]])
+      assert.deepStrictEqual(socket.frames.map(terms), [[1], [2], [3], [4, 5]])
+      outbox.offer(append(6, 3 * half))
+      yield* turns
+      assert.deepStrictEqual(socket.frames.slice(4).map(terms), [[6]])
     })
   )
 

@@ -96,6 +96,25 @@ describe("proposals on their way to a peer", () => {
     })
   )
 
+  it.scoped("wait behind eight requests also where those of many groups come at the same time", () =>
+    Effect.gen(function* () {
+      const { answer, propose, requests } = yield* peer
+      const groups = Array.from({ length: 12 }, (_, nth) => `g${nth}`)
+      const asking = yield* Effect.forEach(groups, group => Effect.fork(propose(group, Uint8Array.of(1))))
+      yield* turns
+      assert.deepStrictEqual(
+        requests.map(({ group }) => group),
+        groups.slice(0, 8)
+      )
+      yield* answer
+      yield* Effect.forEach(asking, Fiber.join)
+      assert.deepStrictEqual(
+        requests.map(({ group }) => group),
+        groups
+      )
+    })
+  )
+
   it.scoped("wait with so many bytes", () =>
     Effect.gen(function* () {
       const { propose, requests } = yield* peer

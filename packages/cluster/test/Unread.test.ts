@@ -4,6 +4,7 @@ import type { FromClientEncoded, FromServerEncoded } from "@effect/rpc/RpcMessag
 import * as RpcServer from "@effect/rpc/RpcServer"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Mailbox from "effect/Mailbox"
 import { bounded } from "../src/internal/unread.js"
@@ -12,6 +13,9 @@ import { bounded } from "../src/internal/unread.js"
 class Connection extends Net.Socket {
   override writableLength = 0
 }
+
+/** The request whose answer cannot be sent. */
+const tooLarge = "too large"
 
 const limits = { requestsMax: 2, bytesMax: 100, connectionBytesMax: 10 }
 
@@ -28,7 +32,10 @@ const makeServed = Effect.gen(function* () {
         return Effect.never
       },
       disconnects,
-      send: (_, answer) => Effect.sync(() => sent.push(answer)),
+      send: (_, answer) =>
+        answer._tag === "Exit" && answer.requestId === tooLarge
+          ? Effect.dieMessage("no message carries it")
+          : Effect.sync(() => sent.push(answer)),
       end: () => Effect.void,
       clientIds: Effect.succeed(new Set([1, 2])),
       initialMessage: Effect.succeedNone,
@@ -47,7 +54,7 @@ const makeServed = Effect.gen(function* () {
   yield* Effect.yieldNow()
   const arrive = (client: number, socket: Net.Socket, message: FromClientEncoded) =>
     Effect.forkScoped(Effect.provideService(take(client, message), NetSocket, socket)).pipe(
-      Effect.zipRight(Effect.yieldNow())
+      Effect.zipLeft(Effect.yieldNow())
     )
   const answer = (client: number, requestId: string) =>
     protocol.send(client, { _tag: "Exit", requestId, exit: { _tag: "Success", value: null } })
@@ -78,6 +85,46 @@ describe("a connection", () => {
       yield* Effect.yieldNow()
       assert.deepStrictEqual(served, ["1:1", "1:2", "1:3", "1:4"])
       assert.isFalse(socket.isPaused())
+    })
+  )
+
+  it.scoped("has its place back for a request whose answer cannot be sent, or that is given up where it waits", () =>
+    Effect.gen(function* () {
+      const { answer, arrive, served } = yield* makeServed
+      const socket = new Connection()
+      for (const id of [tooLarge, "1"]) yield* arrive(1, socket, request(id))
+      yield* Fiber.interrupt(yield* arrive(1, socket, request("2")))
+      yield* arrive(1, socket, request("3"))
+      yield* Effect.exit(answer(1, tooLarge))
+      yield* Effect.yieldNow()
+      assert.deepStrictEqual(served, [`1:${tooLarge}`, "1:1", "1:3"])
+      assert.isFalse(socket.isPaused())
+    })
+  )
+
+  it.scoped("has no more requests under way because others end that do not count", () =>
+    Effect.gen(function* () {
+      const { answer, arrive, served } = yield* makeServed
+      const socket = new Connection()
+      yield* arrive(1, socket, request("0", "Subscribe"))
+      const strange: FromClientEncoded = JSON.parse(JSON.stringify({ ...request("0"), id: 0 }))
+      for (let nth = 0; nth < 3; nth++) yield* arrive(1, socket, strange)
+      for (const id of ["1", "2", "3"]) yield* arrive(1, socket, request(id))
+      yield* answer(1, "0")
+      yield* Effect.yieldNow()
+      assert.deepStrictEqual(served, ["1:0", "1:0", "1:0", "1:0", "1:1", "1:2"])
+      assert.isTrue(socket.isPaused())
+    })
+  )
+
+  it.scoped("is forgotten when it closes, with what it had under way", () =>
+    Effect.gen(function* () {
+      const { arrive, served } = yield* makeServed
+      const closed = new Connection()
+      for (const id of ["1", "2"]) yield* arrive(1, closed, request(id))
+      closed.emit("close")
+      for (const id of ["3", "4"]) yield* arrive(1, new Connection(), request(id))
+      assert.deepStrictEqual(served, ["1:1", "1:2", "1:3", "1:4"])
     })
   )
 
@@ -121,7 +168,8 @@ describe("a connection", () => {
       yield* answer(0, "1")
       assert.deepStrictEqual([slow.destroyed, slower.destroyed, idle.destroyed], [false, true, false])
       assert.include(said.join(), "was cut off: 101 bytes")
-      slow.writableLength = 60
+      // What waits for those that were cut off is gone with them.
+      slow.writableLength = 70
       yield* answer(0, "1")
       assert.isFalse(slow.destroyed)
     }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
