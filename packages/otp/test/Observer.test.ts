@@ -54,6 +54,22 @@ describe("Observer", () => {
     }).pipe(provided)
   )
 
+  it.effect("shows by itself what has outlived its parent", () =>
+    Effect.gen(function* () {
+      const orphan = Process.spawn(Effect.never, { name: "orphan", link: true, trapExit: true })
+      const parent = yield* Process.spawn(Effect.zipRight(orphan, Effect.never), { name: "parent" })
+      yield* settle
+      const shown = Effect.map(Observer.snapshot, nodes => Observer.format(nodes).split("\n"))
+      assert.deepStrictEqual(yield* shown, [
+        "process parent <1 parent> up=0 waiting=0",
+        "  process orphan <2 orphan> up=0 waiting=0"
+      ])
+      yield* Process.exit(parent, ExitReason.killed)
+      yield* settle
+      assert.deepStrictEqual(yield* shown, ["process orphan <2 orphan> up=0 waiting=1"])
+    }).pipe(provided)
+  )
+
   it.effect("changes begin with the tree as it is and miss nothing that comes after", () =>
     Effect.gen(function* () {
       const top = yield* Supervisor.start({ name: "top", children: [Supervisor.scoped("a", Effect.void)] })

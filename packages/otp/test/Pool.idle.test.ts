@@ -27,6 +27,34 @@ describe("Pool, when workers are idle", () => {
     }).pipe(provided)
   )
 
+  it.effect("a request that nobody waits for counts as any other", () =>
+    Effect.gen(function* () {
+      const journal: Array<string> = []
+      const pool = yield* Pool.start(keyed({ journal }, { idleStop }))
+      yield* pool.call(zero, "Do", { what: "a" })
+      yield* TestClock.adjust("59 seconds")
+      yield* pool.cast(zero, "Do", { what: "b" })
+      yield* TestClock.adjust("59999 millis")
+      assert.deepStrictEqual(journal, ["+0", "a", "b"])
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(journal, ["+0", "a", "b", "-0"])
+    }).pipe(provided)
+  )
+
+  it.effect("the time that a worker had to stop is nothing to its successor", () =>
+    Effect.gen(function* () {
+      const journal: Array<string> = []
+      const pool = yield* Pool.start(keyed({ journal }, { idleStop, shutdown: "5 seconds" }))
+      const first = yield* pool.call(zero, "Do", { what: "a" })
+      yield* TestClock.adjust(idleStop)
+      const second = yield* pool.call(zero, "Do", { what: "b" })
+      assert.notStrictEqual(second, first)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* pool.call(zero, "Do", { what: "c" }), second)
+      assert.deepStrictEqual(journal, ["+0", "a", "-0", "+0", "b", "c"])
+    }).pipe(provided)
+  )
+
   it.effect("a worker at work is not idle: neither a slow request nor an answer that is put off is cut short", () =>
     Effect.gen(function* () {
       const journal: Array<string> = []
@@ -46,9 +74,10 @@ describe("Pool, when workers are idle", () => {
   it.effect("the worker is asked in its turn whether it is idle: what comes behind the question counts too", () =>
     Effect.gen(function* () {
       const pool = yield* Pool.start(keyed({}, { idleStop }))
-      yield* pool.cast(zero, "Do", { what: "slow", millis: 90_000 })
+      for (const key of [zero, one]) yield* pool.cast(key, "Do", { what: "slow", millis: 90_000 })
       yield* TestClock.adjust("70 seconds")
       const put = yield* Effect.fork(pool.call(zero, "Defer", { millis: 5_000 }, { timeout: "1 minute" }))
+      yield* pool.cast(one, "Do", { what: "next" })
       yield* TestClock.adjust("25 seconds")
       assert.strictEqual(yield* Fiber.join(put), "late")
       assert.strictEqual((yield* pool.stats).idleStops, 0)

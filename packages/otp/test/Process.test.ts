@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Layer, Option, Schema, Scope, TestClock } from "effect"
 import * as ExitReason from "../src/ExitReason.js"
 import * as Process from "../src/Process.js"
-import { endOf, idle, provided, settle } from "./conformance/processes.js"
+import { actor, endOf, heard, idle, provided, settle } from "./conformance/processes.js"
 
 // What OTP promises of processes is in `conformance/`; here is what these add: tables, environment, scope.
 describe("Process", () => {
@@ -11,6 +11,22 @@ describe("Process", () => {
       const pid = yield* Process.spawn(Effect.never, { name: "n" })
       const there = Effect.all([Process.isAlive(pid), Process.whereis("n"), Process.list])
       assert.deepStrictEqual(yield* Effect.provide(there, Process.layer), [false, Option.none(), []])
+    }).pipe(provided)
+  )
+
+  it.effect("means nobody to another table, also where that has one of the same number", () =>
+    Effect.gen(function* () {
+      const here = yield* idle("here")
+      yield* Effect.gen(function* () {
+        const there = yield* actor("there")
+        assert.strictEqual(there.pid.id, here.id)
+        assert.isFalse(yield* Process.isAlive(here))
+        assert.isFalse(yield* Process.send(here, "hello"))
+        yield* Process.exit(here, ExitReason.killed)
+        yield* there.do(Process.monitor(here))
+        assert.deepStrictEqual(yield* heard(there), ["down here noproc"])
+      }).pipe(Effect.provide(Process.layer))
+      assert.isTrue(yield* Process.isAlive(here))
     }).pipe(provided)
   )
 

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import { GroupScope } from "../src/internal/groupScope.js"
 import * as Process from "../src/Process.js"
 import * as ProcessGroup from "../src/ProcessGroup.js"
 import * as Transport from "../src/ProcessGroupTransport.js"
+import * as Sys from "../src/Sys.js"
 import {
   groupsOf,
   idle,
@@ -290,6 +292,44 @@ describe("the protocol of process groups", () => {
       yield* a.run(ProcessGroup.join("g", m))
       yield* settle
       assert.deepStrictEqual(yield* b.run(membersOf("g")), ["m@a"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("messages that find no room are made up for once, however many they are", () =>
+    Effect.gen(function* () {
+      const { a, p } = yield* acquainted
+      yield* a.run(
+        Effect.gen(function* () {
+          const kernel = yield* Process.ProcessTable
+          const pid = yield* scopeProcess()
+          const mailbox = kernel.lookup(pid)?.mailbox
+          const scope = yield* Sys.getState({ pid })
+          assert(mailbox !== undefined && scope instanceof GroupScope)
+          mailbox.capacity = 0
+          const from = new Transport.RemotePid({ node: "p", creation: "1", id: 1, label: "<1 pg>" })
+          for (let nth = 0; nth < 100; nth++) scope.receive(new Transport.Join({ from, group: "g", members: [x] }))
+          assert.strictEqual(mailbox.length, 1)
+        })
+      )
+      assert.deepStrictEqual(yield* p.news, ["sync {}", "discover"])
+    }).pipe(Effect.scoped, quiet)
+  )
+
+  it.effect("a subscriber that dies is forgotten, also one that has left all its groups", () =>
+    Effect.gen(function* () {
+      const { a } = yield* scene
+      yield* a.run(
+        Effect.gen(function* () {
+          const { pid } = yield* listener("g")
+          yield* ProcessGroup.join("g", pid)
+          yield* ProcessGroup.leave("g", pid)
+          const scope = yield* Sys.getState({ pid: yield* scopeProcess() })
+          assert(scope instanceof GroupScope)
+          assert.strictEqual(scope.subscriptions, 1)
+          yield* kill(pid)
+          assert.strictEqual(scope.subscriptions, 0)
+        })
+      )
     }).pipe(Effect.scoped)
   )
 })

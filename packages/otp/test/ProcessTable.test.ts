@@ -1,6 +1,6 @@
 import { Rpc, RpcGroup } from "@effect/rpc"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Schema, Scope, TestClock } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Schema, Scope, TestClock } from "effect"
 import * as GenServer from "../src/GenServer.js"
 import * as Process from "../src/Process.js"
 
@@ -32,5 +32,25 @@ describe("the process table", () => {
       yield* TestClock.adjust(0)
       assert.strictEqual(sleepers(table), 0)
     })
+  )
+
+  it.effect("forgets who waits no more for the end of a process", () =>
+    Effect.gen(function* () {
+      const kernel = yield* Process.ProcessTable
+      const pid = yield* Process.spawn(Effect.never)
+      const process = kernel.lookup(pid)
+      assert(process !== undefined)
+      const kept = () => Array.from(process.takeObservers()).length
+      for (const wait of [Process.awaitExit(pid), kernel.awaitDeathWithin(process, 1_000)]) {
+        const waiting = yield* Effect.fork(wait)
+        yield* TestClock.adjust(0)
+        yield* Fiber.interrupt(waiting)
+        assert.strictEqual(kept(), 0)
+      }
+      const late = yield* Effect.fork(kernel.awaitDeathWithin(process, 1_000))
+      yield* TestClock.adjust("1 second")
+      assert.isUndefined(yield* Fiber.join(late))
+      assert.strictEqual(kept(), 0)
+    }).pipe(Effect.provide(Process.layer))
   )
 })

@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Exit } from "effect"
+import { Clock, Duration, Effect, Exit, TestClock } from "effect"
 import { Call } from "../src/internal/envelope.js"
 import * as Process from "../src/Process.js"
 import * as Timer from "../src/Timer.js"
@@ -54,4 +54,31 @@ it.effect("a call that is settled waits for no time limit any more, and no serve
     assert.isUndefined(queue?.head)
     assert.isUndefined(server.waitingHead)
   }).pipe(Effect.provide(Process.layer))
+)
+
+it.effect(
+  "timers of the same time and of very many times come all, each when it is due, whichever are taken back",
+  () =>
+    Effect.gen(function* () {
+      const due: Array<unknown> = []
+      const pid = yield* Process.spawn(
+        Effect.forever(
+          Effect.map(Process.receive, signal => (signal._tag === "Message" ? due.push(signal.body) : undefined))
+        )
+      )
+      const later = (millis: number) => Timer.sendAfter({ pid }, millis, millis)
+      // The last and the first of those that are due at the same time.
+      const first = yield* later(500)
+      yield* later(500)
+      yield* Timer.cancel(yield* later(500))
+      yield* later(500)
+      yield* Timer.cancel(first)
+      yield* Timer.cancel(yield* later(1_000))
+      yield* later(1_000)
+      for (let millis = 1; millis <= 400; millis++) yield* later(millis)
+      yield* TestClock.adjust(399)
+      assert.strictEqual(due.length, 399)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(due, [...Array.from({ length: 400 }, (_, nth) => nth + 1), 500, 500, 1_000])
+    }).pipe(Effect.provide(Process.layer))
 )

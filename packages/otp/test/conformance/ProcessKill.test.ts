@@ -176,6 +176,28 @@ describe("kill", () => {
     }).pipe(provided)
   )
 
+  it.effect("§6: a ghost finds nothing in its mailbox, neither what waited there nor what is sent to it now", () =>
+    Effect.gen(function* () {
+      const heard: Array<unknown> = []
+      const gate = yield* Deferred.make<void>()
+      const pid = yield* Process.spawn(
+        Effect.uninterruptible(
+          Effect.zipRight(
+            Deferred.await(gate),
+            Effect.forever(Effect.map(Process.receive, signal => heard.push(signal)))
+          )
+        )
+      )
+      yield* settle
+      assert.isTrue(yield* Process.send(pid, "before"))
+      yield* Process.exit(pid, ExitReason.killed)
+      assert.isFalse(yield* Process.send(pid, "after"))
+      yield* Deferred.succeed(gate, undefined)
+      yield* settle
+      assert.deepStrictEqual(heard, [])
+    }).pipe(provided)
+  )
+
   it.effect("§6: kill during terminate ends the server as killed", () =>
     Effect.gen(function* () {
       const journal: Array<string> = []

@@ -331,4 +331,25 @@ describe("a restart that fails", () => {
       yield* assertDead(sup.pid)
     }).pipe(provided)
   )
+
+  it.effect("1.7: is tried again also by a supervisor whose mailbox is full", () =>
+    Effect.gen(function* () {
+      const kernel = yield* Process.ProcessTable
+      let starts = 0
+      const start = Effect.suspend((): Starting => {
+        if (starts++ !== 1) return GenServer.startLink(obedient("a"))
+        const supervisor = kernel.lookup(sup.pid)
+        if (supervisor !== undefined) supervisor.mailbox.capacity = 0
+        return Effect.fail("not yet")
+      })
+      const sup: Supervisor.Supervisor = yield* Supervisor.start({
+        intensity: never,
+        children: [Supervisor.worker("a", start)]
+      })
+      yield* end(sup, "a", crash)
+      const [, a] = Array.from(kernel.processes.values())
+      assert.strictEqual(starts, 3)
+      assert.strictEqual(a?.parent?.pid, sup.pid)
+    }).pipe(provided)
+  )
 })

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, TestClock } from "effect"
+import { Effect, FastCheck, TestClock } from "effect"
 import * as DynamicSupervisor from "../../src/DynamicSupervisor.js"
 import * as ExitReason from "../../src/ExitReason.js"
+import { Intensity } from "../../src/internal/intensity.js"
 import * as Process from "../../src/Process.js"
 import * as Supervisor from "../../src/Supervisor.js"
 import {
@@ -26,6 +27,26 @@ import {
 const gaveUp = ExitReason.shutdown("reached_max_restart_intensity")
 
 describe("restart intensity", () => {
+  it("1.6: of a supervisor that lives long is what counting all restarts of the last period says", () => {
+    FastCheck.assert(
+      FastCheck.property(
+        FastCheck.record({ intensity: FastCheck.nat(4), periodMillis: FastCheck.integer({ min: 1, max: 20 }) }),
+        FastCheck.array(FastCheck.nat(12), { minLength: 200, maxLength: 400 }),
+        (limits, pauses) => {
+          const intensity = new Intensity(limits)
+          const instants: Array<number> = []
+          let now = 0
+          for (const pause of pauses) {
+            now += pause
+            instants.push(now)
+            const counted = instants.filter(instant => instant >= now - limits.periodMillis).length
+            assert.strictEqual(intensity.count(now), counted <= limits.intensity)
+          }
+        }
+      )
+    )
+  })
+
   it.effect("1.6: n restarts within the period are allowed, whichever child; the next one ends the supervisor", () =>
     Effect.gen(function* () {
       const children = [child("a"), child("b")]
