@@ -20,6 +20,7 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
 import * as Backend from "./helpers/backend.js"
 
 const provided = Effect.provide(
@@ -119,6 +120,20 @@ describe("a request", () => {
       yield* Effect.fork(handlers.ReadAll({ ...page, asOf: null }))
       yield* Effect.yieldNow()
       assert.strictEqual(yield* failure(handlers.GetVersion(stream)), "InvalidRequest")
+    }).pipe(provided)
+  )
+
+  it.scoped("is waited for as long as it takes, and turned away where the worker's mailbox is full", () =>
+    Effect.gen(function* () {
+      const kernel = yield* Process.ProcessTable
+      const handlers = yield* gateway({ ...Backend.make(), readAll: () => Effect.never })
+      const waiting = yield* Effect.fork(Effect.either(handlers.ReadAll({ ...page, asOf: null })))
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual((yield* Fiber.poll(waiting))._tag, "None")
+      const pid = Option.getOrThrow(yield* Process.whereis(processName))
+      const mailbox = kernel.lookup(pid)?.mailbox
+      if (mailbox !== undefined) mailbox.capacity = 0
+      assert.strictEqual(yield* failure(handlers.GetVersion(stream)), "Overloaded")
     }).pipe(provided)
   )
 
