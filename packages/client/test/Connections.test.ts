@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Connections from "../src/internal/connections.js"
 import { explain } from "../src/internal/lost.js"
 import * as Peers from "../src/internal/peers.js"
@@ -79,6 +80,27 @@ describe("the connections of a client", () => {
       assert.strictEqual(new Set(found).size, 1)
       yield* until(() => sockets.length > 0)
       assert.strictEqual(sockets.length, 1)
+    })
+  )
+
+  it.scopedLive("leave nothing in the fiber that closes them, whoever opened them", () =>
+    Effect.gen(function* () {
+      const { endpoint } = yield* server
+      /** For each of what is local to this fiber, the fibers it has it from. */
+      const origins = Effect.map(Effect.getFiberRefs, ({ locals }) =>
+        Array.from(locals.values(), ({ length }) => length)
+      )
+      const options = { endpoints: [endpoint], connectTimeout: "1 second" } as const
+      const elsewhere = ({ use }: Connections.Connections) =>
+        Effect.flatMap(Effect.fork(use(endpoint, ({ opened }) => until(opened))), Fiber.await)
+      const ended = Effect.scoped(Effect.flatMap(Connections.make(options), elsewhere))
+      const lasting = yield* Connections.make(options)
+      const retired = Effect.zipRight(elsewhere(lasting), lasting.use(endpoint, lasting.retire))
+      const both = Effect.zipRight(ended, retired)
+      yield* both
+      const once = yield* origins
+      yield* Effect.repeatN(both, 4)
+      assert.deepStrictEqual(yield* origins, once)
     })
   )
 

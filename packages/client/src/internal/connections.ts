@@ -13,6 +13,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Endpoint from "../Endpoint.js"
@@ -85,6 +86,13 @@ const openSocket = (endpoint: Endpoint.Endpoint, state: { opened: boolean; broke
     )
   )
 
+/**
+ * Closes a scope in a fiber of its own. Finalizers leave the fiber they run in with what was local to the one that added them, connections and all, on top of what it had: a program that
+ * closes one connection after the other would keep all of them.
+ */
+const close = (scope: Scope.CloseableScope, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.flatMap(Effect.forkDaemon(Scope.close(scope, exit)), Fiber.await).pipe(Effect.flatten)
+
 export const make = Effect.fnUntraced(function* (options: {
   readonly endpoints: ReadonlyArray<Endpoint.Endpoint>
   readonly connectTimeout: Duration.DurationInput
@@ -93,7 +101,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) =>
     Effect.suspend(() => {
       isClosed = true
-      return Scope.close(scope, exit)
+      return close(scope, exit)
     })
   )
   const deadlines = yield* Deadlines.make
@@ -126,7 +134,7 @@ export const make = Effect.fnUntraced(function* (options: {
   })
 
   const closeIfIdle = (entry: Entry) =>
-    entry.retired && entry.users === 0 ? Scope.close(entry.scope, Exit.void) : Effect.void
+    entry.retired && entry.users === 0 ? close(entry.scope, Exit.void) : Effect.void
 
   const retireEntry = (entry: Entry) =>
     Effect.suspend(() => {
