@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Scheduler from "effect/Scheduler"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Attempts from "../src/internal/attempts.js"
@@ -157,6 +158,37 @@ describe("a subscription in this process", () => {
       yield* TestClock.adjust("1 minute")
       assert.strictEqual((yield* Fiber.poll(fiber))._tag, "Some")
       assert.deepStrictEqual(yield* Fiber.join(fiber), stopped)
+    })
+  )
+
+  it.effect("works as much for an event after many connections as after a few", () =>
+    Effect.gen(function* () {
+      const { store } = yield* make({
+        pageMax: 1,
+        around: feed => Stream.concat(Stream.take(feed, 1), Stream.fail(stopped))
+      })
+      const names = Array.from({ length: 121 }, (_, nth) => `E${nth}`)
+      for (const name of names) yield* store.append("s", "any", [yield* event(name)])
+
+      // Each step of the fiber asks the scheduler whether it is to pause.
+      let steps = 0
+      const counting = Scheduler.make(
+        task => Scheduler.defaultScheduler.scheduleTask(task, 0),
+        fiber => {
+          steps++
+          return Scheduler.defaultShouldYield(fiber)
+        }
+      )
+      const stepsAt: Array<number> = []
+      const feed = Stream.take(store.subscribe({ streamId: "s", from: "origin" }), names.length)
+      const fiber = yield* Stream.runForEach(feed, () => Effect.sync(() => stepsAt.push(steps))).pipe(
+        Effect.withScheduler(counting),
+        Effect.fork
+      )
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(fiber)
+      const between = (from: number, to: number) => (stepsAt[to] ?? 0) - (stepsAt[from] ?? 0)
+      assert.isAtMost(between(110, 120), between(20, 30))
     })
   )
 

@@ -70,13 +70,6 @@ export const make =
             })
           )
 
-        const loop: Stream.Stream<RecordedEvent, ReadFailure | StreamTombstoned> = Stream.suspend(() => {
-          const index = peers.preferred()
-          since = undefined
-          delivered = false
-          return Stream.catchAll(serve(index), error => Stream.unwrap(recover(index, error)))
-        })
-
         const recover = Effect.fnUntraced(function* (index: number, error: ReadFailure | StreamTombstoned | Lost) {
           const now = yield* Steady.millis
           if (delivered || (since !== undefined && now - since >= heldMillis)) {
@@ -88,10 +81,17 @@ export const make =
           peers.avoid(index)
           history.tries++
           yield* Effect.sleep(Math.min(yield* pauseMillis(history.tries), deadline - now))
-          return loop
         })
 
-        return loop
+        // Each connection ends before the next one begins: were the next a part of it, a subscription would hold all that it ever had.
+        return Stream.forever(
+          Stream.suspend(() => {
+            const index = peers.preferred()
+            since = undefined
+            delivered = false
+            return Stream.catchAll(serve(index), error => Stream.execute(recover(index, error)))
+          })
+        )
       })
     )
   }
