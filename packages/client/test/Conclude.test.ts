@@ -38,7 +38,7 @@ describe("after an attempt of unknown outcome", () => {
   })
 
   it("one refusal that is final is enough for a batch, if it is of the stream that it names", () => {
-    const book = { ...history(), uncertain: "the first answer was lost" }
+    const book = { ...emptyHistory(), uncertain: "the first answer was lost" }
     const tagOf = (refusal: StoreError.AppendError) =>
       Either.flip(
         conclude(
