@@ -38,7 +38,7 @@ describe("after an attempt of unknown outcome", () => {
   })
 
   it("one refusal that is final is enough for a batch, if it is of the stream that it names", () => {
-    const book = { ...emptyHistory(), uncertain: "the first answer was lost" }
+    const history = { ...emptyHistory(), uncertain: "the first answer was lost" }
     const tagOf = (refusal: StoreError.AppendError) =>
       Either.flip(
         conclude(
@@ -47,7 +47,7 @@ describe("after an attempt of unknown outcome", () => {
             { streamId: "t", expectedVersion: "no_stream", events: [] }
           ],
           Either.left(refusal),
-          book
+          history
         )
       ).pipe(Either.getOrThrow)._tag
     assert.strictEqual(tagOf(refused(3, 4)), "WrongExpectedVersion")

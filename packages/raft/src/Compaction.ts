@@ -17,7 +17,7 @@
 export interface Compaction {
   /** Entries at which the log is cut. */
   readonly entriesMax: number
-  /** Bytes at which the log is cut, of entries applied since the start of the process. */
+  /** Bytes at which the log is cut. */
   readonly bytesMax: number
   /** Entries that stay. */
   readonly tailEntries: number

@@ -70,6 +70,17 @@ export interface Write {
 }
 
 /**
+ * Entries that stand together in the file, and about what they weigh (`LogEntry.sizeBytes`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Piece {
+  readonly lastIndex: number
+  readonly bytes: number
+}
+
+/**
  * For whoever watches the member.
  *
  * @since 0.1.0
@@ -105,6 +116,8 @@ export class RaftLog extends Context.Tag("@reckon/raft/RaftLog")<
     readonly term: (index: number) => number
     /** Entries `from`…`to` (both included), cut where `LogEntry.sizeBytes` together would exceed `bytesMax`, but at least one. */
     readonly entries: (from: number, to: number, bytesMax: number) => ReadonlyArray<LogEntry>
+    /** All of the log up to the end of the last piece that ends at `through` or before it, with no payload read: what a member needs at its start. Flushes what is staged. */
+    readonly pieces: (through: number) => ReadonlyArray<Piece>
     /** All entries of the kind `configuration`, in their order: what a member needs at its start. Flushes what is staged. */
     readonly configurations: () => ReadonlyArray<LogEntry>
     /** Takes a change into the log as seen through this service. It is durable only after the next {@link flush}. */
@@ -278,6 +291,11 @@ export const make = (options: {
       return database.configurations()
     }
 
+    const pieces = (through: number) => {
+      flushStaged()
+      return database.pieces(through)
+    }
+
     return RaftLog.of({
       filename,
       incarnation: database.incarnation,
@@ -287,6 +305,7 @@ export const make = (options: {
       lastIndex: runs.lastIndex,
       term: runs.term,
       entries,
+      pieces,
       configurations,
       stage,
       compact,

@@ -49,6 +49,26 @@ describe("the log of a member", () => {
     }).pipe(Effect.provide(Process.layer))
   )
 
+  it.scoped("is cut by its bytes also where no process of the member has applied many of them", () =>
+    Effect.gen(function* () {
+      const limits = { entriesMax: 10_000, tailEntries: 5_000, bytesMax: 20_000, tailBytes: 5_000 }
+      const { members, refs } = yield* makeGroup(["a"], { compaction: limits })
+      const [only] = members
+      let [ref] = refs
+      assert(only !== undefined && ref !== undefined)
+      for (let life = 0; life < 4; life++) {
+        yield* leaderOf(members)
+        for (let nth = 0; nth < 8; nth++) yield* whileTimePasses(propose(only, "x".repeat(1_000)))
+        const { appliedIndex, firstIndex } = yield* only.status
+        assert.isAtMost((appliedIndex - firstIndex) * 1_000, limits.bytesMax)
+        yield* kill(ref)
+        ref = yield* only.start
+      }
+      assert.isAbove(only.log.firstIndex(), 10)
+      assert.strictEqual(only.applied.length, 4 * 8)
+    }).pipe(Effect.provide(Process.layer))
+  )
+
   it.scoped("is bounded at a leader with a follower that is dead, and at followers", () =>
     Effect.gen(function* () {
       const group = yield* makeGroup(names, { compaction })

@@ -142,7 +142,7 @@ export const make = (options: DriverOptions): Driver => {
   const reads = Reads.make(nextId, machine.appliedIndex)
   const administration = Administration.make(nextId)
   const successions = Successions.make(core.leader)
-  const tail = Tail.make(options.compaction)
+  const tail = Tail.make(options.compaction, log.pieces(machine.appliedIndex()))
   const ticks = Ticks.make(options.clock, options.tickMillis)
 
   let held: Array<RaftCore.SendAfterPersist> = []
@@ -373,7 +373,7 @@ export const make = (options: DriverOptions): Driver => {
     if (answers.length < entries.length) return Effect.logError(stuck(applied + answers.length))
     if (machine.appliedIndex() < core.applyIndex) schedule("Apply")
     if (courier === undefined) return Effect.void
-    tail.applied(machine.appliedIndex(), LogEntry.totalBytes(entries))
+    tail.applied({ lastIndex: machine.appliedIndex(), bytes: LogEntry.totalBytes(entries) })
     return compact
   })
 

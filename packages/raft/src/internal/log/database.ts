@@ -11,6 +11,7 @@ import * as Folder from "../../Folder.js"
 import { type LogEntry, overheadBytes, sizeBytes } from "../../LogEntry.js"
 import type { HardState } from "../../RaftCore.js"
 import type { RaftLogError } from "../../RaftError.js"
+import type { Piece } from "../../RaftLog.js"
 import * as file from "./file.js"
 import { createLog, formatVersion, readFormat, setMemberStatement, takeOver } from "./format.js"
 import { makeLeftovers } from "./leftovers.js"
@@ -66,6 +67,8 @@ export interface LogDatabase extends StoredTerms {
   readonly hardState: HardState
   readonly base: StoredBase
   readonly entries: (from: number, to: number, bytesMax: number) => ReadonlyArray<LogEntry>
+  /** Those above the base that end at `through` or before it. Of a row without its payload nothing is checked. */
+  readonly pieces: (through: number) => ReadonlyArray<Piece>
   /** Those above the base, in their order. */
   readonly configurations: () => ReadonlyArray<LogEntry>
   /** The newest up to this index, above the base. */
@@ -185,6 +188,11 @@ const makeLogDatabase = (
   const fromRowAt = "idx >= (SELECT coalesce(max(idx), 0) FROM entries WHERE idx <= ?)"
   const getRows = database.prepare<[number, number], EntryRow>(`${select} ${fromRowAt} AND idx <= ? ORDER BY idx`)
   const getNewest = database.prepare<[number], EntryRow>(`${select} ${fromRowAt} ORDER BY idx DESC`)
+  const getSizes = database
+    .prepare<[number, number], [idx: number, count: number, bytes: number]>(
+      `SELECT idx, count, length(payload) FROM entries WHERE ${fromRowAt} AND idx <= ? ORDER BY idx`
+    )
+    .raw()
   const getConfigurations = database.prepare<[number, number], EntryRow>(
     `${select} kind = 2 AND idx > ? AND idx <= ? ORDER BY idx`
   )
@@ -317,6 +325,13 @@ const makeLogDatabase = (
         if (found.length <= to - from) throw damagedRow(from + found.length)
         return found
       }),
+    pieces: through =>
+      checked(() =>
+        getSizes
+          .all(member.base_index + 1, through)
+          .map(([idx, count, bytes]) => ({ lastIndex: lastOf({ idx, count }), bytes: bytes + count * overheadBytes }))
+          .filter(({ lastIndex }) => lastIndex > member.base_index && lastIndex <= through)
+      ),
     configurations: () =>
       checked(() => getConfigurations.all(member.base_index, member.last_index).flatMap(row => decode(row))),
     configurationAt: index =>
