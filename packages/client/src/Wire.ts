@@ -8,6 +8,7 @@
  */
 import * as RpcSerialization from "@effect/rpc/RpcSerialization"
 import * as Layer from "effect/Layer"
+import { faultOf } from "./internal/frame.js"
 
 /**
  * The largest message either end takes, in bytes. A request at the limit of `Limits.requestBytesMax` stays well below it.
@@ -21,8 +22,6 @@ const headerBytes = 4
 /** The room a message begins with that does not come in one piece. */
 const firstBodyBytes = 64 * 1024
 
-const isMessage = (value: unknown): boolean => typeof value === "object" && value !== null
-
 const tooLong = (bytes: number) =>
   new RpcSerialization.RpcSerializationError({
     reason: "BufferSizeExceeded",
@@ -33,7 +32,7 @@ const tooLong = (bytes: number) =>
 const makeParser = (): RpcSerialization.Parser => {
   const messagePack = RpcSerialization.makeMsgPack({ useRecords: true, maxBufferSize: "unbounded" })
   const encoder = messagePack.unsafeMake()
-  let decoder = messagePack.unsafeMake()
+  const decoder = messagePack.unsafeMake()
 
   const header = new Uint8Array(headerBytes)
   const headerView = new DataView(header.buffer)
@@ -44,11 +43,9 @@ const makeParser = (): RpcSerialization.Parser => {
   let filled = 0
 
   const unpack = (frame: Uint8Array): unknown => {
-    const values = decoder.decode(frame)
-    if (values.length === 1 && isMessage(values[0])) return values[0]
-    // The decoder may have kept the tail of a broken value and would put it before the next one.
-    decoder = messagePack.unsafeMake()
-    throw new Error("a frame does not hold exactly one message")
+    const fault = faultOf(frame)
+    if (fault !== undefined) throw new Error(`a frame is no message: ${fault}`)
+    return decoder.decode(frame)[0]
   }
 
   /** What a header announces costs nothing until it arrives: the room doubles as it fills. */
@@ -108,6 +105,39 @@ const makeParser = (): RpcSerialization.Parser => {
       }
       return messages
     }
+  }
+}
+
+/**
+ * How many bytes of a message that is not whole yet have come on a connection, piece by piece of what it brings.
+ *
+ * @since 0.1.0
+ * @category serialization
+ */
+export const makeUnfinished = (): ((data: Uint8Array | string) => number) => {
+  const header = new Uint8Array(headerBytes)
+  const headerView = new DataView(header.buffer)
+  let headerFilled = 0
+  /** Bytes of the message that are still to come. */
+  let missing = 0
+  let held = 0
+  return data => {
+    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data
+    for (let at = 0; at < bytes.length; ) {
+      if (missing === 0) {
+        held = 0
+        header[headerFilled++] = bytes[at++] ?? 0
+        if (headerFilled < headerBytes) continue
+        headerFilled = 0
+        missing = headerView.getUint32(0)
+      } else {
+        const taken = Math.min(missing, bytes.length - at)
+        at += taken
+        held += taken
+        missing -= taken
+      }
+    }
+    return missing === 0 ? 0 : held
   }
 }
 
