@@ -66,12 +66,12 @@ export const makeSend = (
     })
 }
 
-/** What a socket brings was read, and nothing more: it may be of any shape. */
 const isDelivery = (message: FromClientEncoded): message is RequestEncoded =>
-  message._tag === "Request" &&
-  message.tag === DeliverRpc._tag &&
-  typeof message.id === "string" &&
-  message.id.startsWith("-")
+  message._tag === "Request" && message.tag === DeliverRpc._tag && message.id.startsWith("-")
+
+/** So many are told of, and so much of each: what a peer sends must not fill the disk by way of the log. */
+const reportsMax = 64
+const reportCharacters = 500
 
 /**
  * The protocol of a server without the deliveries, which go to {@link Deliveries}. One that makes no sense is dropped; the first of several is reported.
@@ -84,12 +84,15 @@ export const aside = (
 ): Effect.Effect<RpcServer.Protocol["Type"], never, Deliveries> =>
   Effect.map(Deliveries, take => {
     let isReported = false
+    let reports = 0
     const deliver = (payload: unknown) => {
       const decoded = decode(payload)
       const wasReported = isReported
       isReported = Either.isLeft(decoded)
       if (Either.isRight(decoded)) return Effect.sync(() => take(decoded.right.messages))
-      return wasReported ? Effect.void : Effect.logWarning("messages of a peer cannot be read", decoded.left)
+      if (wasReported || reports >= reportsMax) return Effect.void
+      reports += 1
+      return Effect.logWarning(`messages of a peer cannot be read: ${decoded.left.message.slice(0, reportCharacters)}`)
     }
     return RpcServer.Protocol.of({
       ...protocol,

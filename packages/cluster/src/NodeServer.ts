@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 
-import type { SocketServerError } from "@effect/platform/SocketServer"
+import * as SocketServer from "@effect/platform/SocketServer"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import type * as Rpc from "@effect/rpc/Rpc"
 import type * as RpcGroup from "@effect/rpc/RpcGroup"
@@ -16,18 +16,20 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Deliveries from "./Deliveries.js"
+import * as Arriving from "./internal/arriving.js"
+import { understood } from "./internal/envelope.js"
 import { bounded } from "./internal/unread.js"
 import { PeerRpcs } from "./PeerRpcs.js"
 
-/** Requests of clients, but for streams, which send no more than is acknowledged. */
-const isLargeAnswer = <Rpcs extends Rpc.Any>(group: RpcGroup.RpcGroup<Rpcs>) => {
-  const tags = new Set<string>()
+/** Of the requests there are, those of clients have large answers, but for streams, which send no more than is acknowledged. */
+const largeAnswers = <Rpcs extends Rpc.Any>(group: RpcGroup.RpcGroup<Rpcs>): ReadonlyMap<string, boolean> => {
+  const isLarge = new Map<string, boolean>()
   for (const [tag, rpc] of group.requests) {
     const isStream =
       "successSchema" in rpc && Schema.isSchema(rpc.successSchema) && RpcSchema.isStreamSchema(rpc.successSchema)
-    if (!isStream && !PeerRpcs.requests.has(tag)) tags.add(tag)
+    isLarge.set(tag, !isStream && !PeerRpcs.requests.has(tag))
   }
-  return (tag: string): boolean => tags.has(tag)
+  return isLarge
 }
 
 /**
@@ -36,10 +38,17 @@ const isLargeAnswer = <Rpcs extends Rpc.Any>(group: RpcGroup.RpcGroup<Rpcs>) => 
  */
 const connectionOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 }
 
+const layerSockets = (address: Endpoint) =>
+  Layer.scoped(
+    SocketServer.SocketServer,
+    Effect.map(NodeSocketServer.make({ ...address, ...connectionOptions }), server => Arriving.bounded(server))
+  )
+
 /**
  * Serves the group's handlers at the address. A request that cannot be decoded is answered with a defect, a frame that cannot be read ends its own
- * connection; neither concerns anybody else. Of a connection 64 requests are under way at a time; one that does not read its answers is not read from, and is cut off where more than 256 MiB
- * of answers wait on this node. Raft's messages go to {@link Deliveries.Deliveries}.
+ * connection, and so does an id that is under way already; neither concerns anybody else. Of a connection 64 requests are under way at a
+ * time; one that does not read its answers is not read from, and is cut off where more than 256 MiB of answers wait on this node, or where that much waits for the rest of messages that have only
+ * begun. There are 4,096 connections at most: beyond them the one is ended from which nothing has come for longest. Raft's messages go to {@link Deliveries.Deliveries}.
  *
  * @since 0.1.0
  * @category layers
@@ -49,17 +58,21 @@ export const layer = <Rpcs extends Rpc.Any>(
   address: Endpoint
 ): Layer.Layer<
   never,
-  SocketServerError,
+  SocketServer.SocketServerError,
   Deliveries.Deliveries | Rpc.ToHandler<Rpcs> | Rpc.Context<Rpcs> | Rpc.Middleware<Rpcs>
-> =>
-  RpcServer.layer(group, { disableTracing: true, disableFatalDefects: true }).pipe(
+> => {
+  const isLarge = largeAnswers(group)
+  return RpcServer.layer(group, { disableTracing: true, disableFatalDefects: true }).pipe(
     Layer.provide(
       Layer.scoped(
         RpcServer.Protocol,
-        Effect.map(Effect.flatMap(RpcServer.makeProtocolSocketServer, Deliveries.aside), protocol =>
-          bounded(protocol, isLargeAnswer(group))
+        RpcServer.makeProtocolSocketServer.pipe(
+          Effect.map(understood),
+          Effect.flatMap(Deliveries.aside),
+          Effect.map(protocol => bounded(protocol, tag => isLarge.get(tag)))
         )
       )
     ),
-    Layer.provide([Wire.layer, NodeSocketServer.layer({ ...address, ...connectionOptions })])
+    Layer.provide([Wire.layer, layerSockets(address)])
   )
+}

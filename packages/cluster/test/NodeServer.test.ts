@@ -1,6 +1,7 @@
 import * as fs from "node:fs"
 import * as Net from "node:net"
 import { assert, describe, it } from "@effect/vitest"
+import * as Wire from "@reckon/client/Wire"
 import * as Members from "@reckon/cluster/Members"
 import * as NodeServer from "@reckon/cluster/NodeServer"
 import { PeerRpcs } from "@reckon/cluster/PeerRpcs"
@@ -56,7 +57,55 @@ const served = (port: number) => {
   )
 }
 
+/** What becomes of a message: its answer, or the end of the connection. */
+const send = (port: number, message: object) =>
+  Effect.flatMap(connect(port), socket =>
+    Effect.async<unknown>(resume => {
+      const parser = Wire.serialization.unsafeMake()
+      socket.on("data", bytes => {
+        for (const answer of parser.decode(bytes)) resume(Effect.succeed(answer))
+      })
+      socket.on("error", () => {})
+      socket.on("close", () => resume(Effect.succeed("closed")))
+      socket.write(parser.encode(message) ?? "")
+    })
+  )
+
 describe("the socket of a node", () => {
+  it.scopedLive("ends the connection of what has not the form of a message, and serves the others", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      yield* Layer.build(served(port))
+      const request = {
+        _tag: "Request",
+        id: "1",
+        tag: "PeerPropose",
+        payload: { group: "g", payloads: [] },
+        headers: []
+      }
+      const wrong = [
+        // As a number, and that as text again, it would take minutes.
+        { ...request, id: "9".repeat(3_000_000) },
+        { ...request, id: "01" },
+        { ...request, id: "0x1" },
+        { ...request, id: "" },
+        { ...request, id: 1 },
+        { ...request, tag: {} },
+        { ...request, headers: null },
+        { ...request, headers: [["a", {}]] },
+        { ...request, headers: Array.from({ length: 1_000 }, () => ["a", "b"]) },
+        { _tag: "Ack" },
+        { _tag: "Interrupt", requestId: "9".repeat(3_000_000) },
+        { _tag: { toString: 1 } }
+      ]
+      for (const message of wrong) assert.strictEqual(yield* send(port, message), "closed")
+      assert.propertyVal(yield* send(port, request), "_tag", "Exit")
+      assert.propertyVal(yield* send(port, { _tag: "Ping" }), "_tag", "Pong")
+      assert.propertyVal(yield* send(port, { ...request, tag: "Unheard" }), "_tag", "Defect")
+      assert.propertyVal(yield* send(port, { _tag: "Unheard" }), "_tag", "Defect")
+    })
+  )
+
   it.scopedLive("finds out by itself that the machine behind a connection is gone, where nobody says so", () =>
     Effect.gen(function* () {
       const port = yield* freePort

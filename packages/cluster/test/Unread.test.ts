@@ -24,6 +24,8 @@ const makeServed = Effect.gen(function* () {
   const disconnects = yield* Mailbox.make<number>()
   let take: (client: number, message: FromClientEncoded) => Effect.Effect<void> = () => Effect.void
   const served: Array<string> = []
+  /** What the server waits with each of its answers for. */
+  const room = yield* Effect.makeLatch(true)
   const sent: Array<FromServerEncoded> = []
   const protocol = bounded(
     RpcServer.Protocol.of({
@@ -43,12 +45,15 @@ const makeServed = Effect.gen(function* () {
       supportsTransferables: false,
       supportsSpanPropagation: true
     }),
-    tag => tag === "Read",
+    tag => (tag === "Unknown" ? undefined : tag === "Read"),
     limits
   )
   yield* Effect.forkScoped(
     protocol.run((client, message) =>
-      Effect.sync(() => served.push(message._tag === "Request" ? `${client}:${message.id}` : message._tag))
+      Effect.zipRight(
+        Effect.sync(() => served.push(message._tag === "Request" ? `${client}:${message.id}` : message._tag)),
+        room.await
+      )
     )
   )
   yield* Effect.yieldNow()
@@ -58,7 +63,7 @@ const makeServed = Effect.gen(function* () {
     )
   const answer = (client: number, requestId: string) =>
     protocol.send(client, { _tag: "Exit", requestId, exit: { _tag: "Success", value: null } })
-  return { answer, arrive, protocol, served }
+  return { answer, arrive, protocol, room, served }
 })
 
 const request = (id: string, tag = "Read"): FromClientEncoded => ({
@@ -138,6 +143,41 @@ describe("a connection", () => {
       yield* arrive(1, full, { _tag: "Ping" })
       assert.deepStrictEqual(served, ["1:1", "1:2", "2:1", "1:4", "Ping"])
       assert.isFalse(other.isPaused())
+    })
+  )
+
+  it.scoped("is not read from while more than one piece of what it brought waits to be taken", () =>
+    Effect.gen(function* () {
+      const { arrive, room, served } = yield* makeServed
+      const socket = new Connection()
+      yield* room.close
+      yield* arrive(1, socket, { _tag: "Ping" })
+      assert.isFalse(socket.isPaused())
+      yield* arrive(1, socket, { _tag: "Ping" })
+      assert.isTrue(socket.isPaused())
+      yield* room.open
+      yield* Effect.repeatN(Effect.yieldNow(), 5)
+      assert.isFalse(socket.isPaused())
+      assert.deepStrictEqual(served, ["Ping", "Ping"])
+    })
+  )
+
+  it.scoped("has each id under way once, whatever was asked with it; once there is an answer it is free", () =>
+    Effect.gen(function* () {
+      const { answer, arrive, served } = yield* makeServed
+      const socket = new Connection()
+      yield* arrive(1, socket, request("1", "Subscribe"))
+      for (const tag of ["Subscribe", "Read", "Deliver"]) {
+        const refusal = yield* Effect.flatMap(arrive(1, socket, request("1", tag)), Fiber.join).pipe(
+          Effect.catchAllDefect(defect => Effect.succeed(String(defect)))
+        )
+        assert.strictEqual(refusal, "Error: a request of this id is under way")
+      }
+      yield* arrive(1, socket, request("2", "Unknown"))
+      yield* arrive(1, socket, request("2", "Unknown"))
+      yield* answer(1, "1")
+      yield* arrive(1, socket, request("1"))
+      assert.deepStrictEqual(served, ["1:1", "1:2", "1:2", "1:1"])
     })
   )
 

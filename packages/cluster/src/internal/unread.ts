@@ -2,11 +2,12 @@
  * What a node holds for those who do not read their answers.
  *
  * A connection has so many requests under way, from their arrival until the socket has taken the answer; behind them nothing is read from it, so that the sender waits as it would for any slow
- * server. That leaves those that make many connections: where the answers that wait for all of them are too much, the one with most is cut off.
+ * server. So it does where a message is not taken at once, for the socket has to take a short answer first. That leaves those that make many connections: where the answers that wait for all of
+ * them are too much, the one with most is cut off.
  */
 import type * as Net from "node:net"
 import { NetSocket } from "@effect/platform-node/NodeSocket"
-import type { FromClientEncoded, FromServerEncoded } from "@effect/rpc/RpcMessage"
+import type { FromServerEncoded } from "@effect/rpc/RpcMessage"
 import * as RpcServer from "@effect/rpc/RpcServer"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -29,19 +30,26 @@ export const defaults: Limits = {
 
 interface Connection {
   readonly socket: Net.Socket
-  /** The requests under way, by id. */
+  /** The ids of the requests that have no answer yet. */
+  readonly open: Set<string>
+  /** Those of them that count. */
   readonly underWay: Set<string>
   /** Those that wait for one to end, in order. */
   readonly waiting: Array<() => void>
+  /** Pieces of what was read with a message that is being taken. */
+  taking: number
 }
 
+/** Behind the one that is being worked off there is the next, and no third. */
+const takingMax = 2
+
 /**
- * The protocol with bounds on what waits. `counts`: the requests that may have to wait themselves. Those of peers carry Raft, which must not, and a subscription stays under way; what is unread of
- * their answers is bounded all the same.
+ * The protocol with bounds on what waits. `counts`: the requests that may have to wait themselves; nothing of one that is unknown. Those of peers carry Raft, which must not wait, and a subscription
+ * stays under way; what is unread of their answers is bounded all the same.
  */
 export const bounded = (
   protocol: RpcServer.Protocol["Type"],
-  counts: (tag: string) => boolean,
+  counts: (tag: string) => boolean | undefined,
   limits: Limits = defaults
 ): RpcServer.Protocol["Type"] => {
   const connections = new Map<number, Connection>()
@@ -49,33 +57,54 @@ export const bounded = (
   const connectionOf = (client: number, socket: Net.Socket): Connection => {
     const known = connections.get(client)
     if (known !== undefined) return known
-    const connection: Connection = { socket, underWay: new Set(), waiting: [] }
+    const connection: Connection = { socket, open: new Set(), underWay: new Set(), waiting: [], taking: 0 }
     connections.set(client, connection)
     socket.once("close", () => connections.delete(client))
     return connection
   }
 
+  const pace = ({ socket, taking, waiting }: Connection) => {
+    if (waiting.length > 0 || taking >= takingMax) socket.pause()
+    else socket.resume()
+  }
+
   /** Ends when the connection may have one more request under way. */
-  const admit = ({ socket, underWay, waiting }: Connection, id: string) =>
+  const admit = (connection: Connection, id: string) =>
     Effect.async<void>(resume => {
+      const { underWay, waiting } = connection
       const enter = () => {
         underWay.add(id)
         resume(Effect.void)
       }
       if (waiting.length === 0 && underWay.size < limits.requestsMax) return enter()
       waiting.push(enter)
-      socket.pause()
+      pace(connection)
       return Effect.sync(() => {
         const at = waiting.indexOf(enter)
         if (at >= 0) waiting.splice(at, 1)
       })
     })
 
-  const release = ({ socket, underWay, waiting }: Connection, id: string) => {
-    if (!underWay.delete(id)) return
-    waiting.shift()?.()
-    if (waiting.length === 0) socket.resume()
+  const release = (connection: Connection, id: string) => {
+    connection.open.delete(id)
+    if (!connection.underWay.delete(id)) return
+    connection.waiting.shift()?.()
+    pace(connection)
   }
+
+  /** Takes a message. The messages of one piece of what was read come one after the other, those of several pieces beside each other. */
+  const taken = (connection: Connection, take: Effect.Effect<void>) =>
+    Effect.suspend(() => {
+      connection.taking += 1
+      pace(connection)
+      return Effect.ensuring(
+        take,
+        Effect.sync(() => {
+          connection.taking -= 1
+          pace(connection)
+        })
+      )
+    })
 
   /** Cuts off the connection for which most waits, if too much waits for all of them. */
   const relieve = Effect.suspend(() => {
@@ -98,17 +127,24 @@ export const bounded = (
   return RpcServer.Protocol.of({
     ...protocol,
     run: serve =>
-      protocol.run((client, message) => {
-        const request = isCounted(message, counts) ? message : undefined
-        if (request === undefined && connections.has(client)) return serve(client, message)
-        return Effect.flatMap(Effect.serviceOption(NetSocket), socket => {
+      protocol.run((client, message) =>
+        Effect.flatMap(Effect.serviceOption(NetSocket), socket => {
           if (Option.isNone(socket)) return serve(client, message)
           const connection = connectionOf(client, socket.value)
-          return request === undefined
-            ? serve(client, message)
-            : Effect.zipRight(admit(connection, request.id), serve(client, message))
+          return taken(
+            connection,
+            Effect.suspend(() => {
+              const served = serve(client, message)
+              const isCounted = message._tag === "Request" ? counts(message.tag) : undefined
+              if (message._tag !== "Request" || isCounted === undefined) return served
+              // The server would wait for the other one, a subscription for ever, and meanwhile not hear that the connection ends.
+              if (connection.open.has(message.id)) return Effect.die(new Error("a request of this id is under way"))
+              connection.open.add(message.id)
+              return isCounted ? Effect.zipRight(admit(connection, message.id), served) : served
+            })
+          )
         })
-      }),
+      ),
     send: (client, response, transferables) => {
       const connection = connections.get(client)
       if (connection === undefined) return protocol.send(client, response, transferables)
@@ -122,12 +158,6 @@ export const bounded = (
     }
   })
 }
-
-type Request = Extract<FromClientEncoded, { readonly _tag: "Request" }>
-
-/** What a socket brings was read, and nothing more: it may be of any shape. */
-const isCounted = (message: FromClientEncoded, counts: (tag: string) => boolean): message is Request =>
-  message._tag === "Request" && typeof message.id === "string" && counts(message.tag)
 
 const isEnd = (response: FromServerEncoded): response is Extract<FromServerEncoded, { readonly _tag: "Exit" }> =>
   response._tag === "Exit"
