@@ -22,6 +22,11 @@ import { Snapshot } from "./Snapshot.js"
  */
 export const bytesMax = 256 * 1024
 
+/** It goes into the name of a file. */
+const Checksum = Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}$/))
+
+const isChecksum = Schema.is(Checksum)
+
 /**
  * `size` is that of the whole snapshot in bytes, `offset` where `bytes` belong in it, `checksum` the hexadecimal SHA-256 of `bytes`.
  * `from` leads in `term`.
@@ -34,13 +39,13 @@ export const SnapshotChunk = Schema.Struct({
   to: MemberId,
   term: Term,
   ...Claim.fields,
-  snapshot: Snapshot,
+  snapshot: Snapshot.pipe(Schema.filter(({ checksum }) => isChecksum(checksum) || "its checksum is no SHA-256")),
   size: Schema.NonNegativeInt,
   offset: Schema.NonNegativeInt,
   bytes: Schema.Uint8ArrayFromSelf.pipe(
     Schema.filter(bytes => bytes.length <= bytesMax || `a piece has at most ${bytesMax} bytes`)
   ),
-  checksum: Schema.String.pipe(Schema.length(64))
+  checksum: Checksum
 })
   .pipe(
     Schema.filter(({ bytes, offset, size }) =>

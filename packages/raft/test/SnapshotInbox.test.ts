@@ -254,6 +254,10 @@ describe("a piece on the wire", () => {
     ["is too large", { bytes: new Uint8Array(256 * 1024 + 1), size: 2 ** 20 }],
     ["has a negative offset", { offset: -1 }],
     ["has no checksum", { checksum: "" }],
+    [
+      "would name a file elsewhere",
+      { snapshot: { ...pieceOf(bytes, 0, 0).snapshot, checksum: "/../../../elsewhere" } }
+    ],
     ["is of a snapshot of nothing", { snapshot: { ...pieceOf(bytes, 0, 0).snapshot, index: 0 } }]
   ] as const)("is refused when it %s", ([, fields]) =>
     Effect.map(Effect.flip(decode({ ...pieceOf(bytes, 100, 100), ...fields })), error =>
