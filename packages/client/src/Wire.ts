@@ -8,7 +8,7 @@
  */
 import * as RpcSerialization from "@effect/rpc/RpcSerialization"
 import * as Layer from "effect/Layer"
-import { faultOf } from "./internal/frame.js"
+import * as Frame from "./internal/frame.js"
 
 /**
  * The largest message either end takes, in bytes. A request at the limit of `Limits.requestBytesMax` stays well below it.
@@ -17,6 +17,15 @@ import { faultOf } from "./internal/frame.js"
  * @category constants
  */
 export const messageBytesMax = 32 * 1024 * 1024
+
+/**
+ * What is wrong with bytes that are to be read as one MessagePack value; `undefined` where they hold just that, of the values that messages are made of and at most so many of them. Such bytes
+ * make no more of themselves than they are: MessagePack can announce more in five bytes than a process has room for.
+ *
+ * @since 0.1.0
+ * @category checks
+ */
+export const faultOf: (bytes: Uint8Array, valuesMax?: number) => string | undefined = Frame.faultOf
 
 const headerBytes = 4
 /** The room a message begins with that does not come in one piece. */
@@ -43,7 +52,7 @@ const makeParser = (): RpcSerialization.Parser => {
   let filled = 0
 
   const unpack = (frame: Uint8Array): unknown => {
-    const fault = faultOf(frame)
+    const fault = Frame.isRecord(frame) ? faultOf(frame) : "it is no record"
     if (fault !== undefined) throw new Error(`a frame is no message: ${fault}`)
     return decoder.decode(frame)[0]
   }

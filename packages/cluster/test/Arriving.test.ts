@@ -2,6 +2,7 @@ import * as Net from "node:net"
 import * as Socket from "@effect/platform/Socket"
 import { NetSocket } from "@effect/platform-node/NodeSocket"
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { bounded } from "../src/internal/arriving.js"
@@ -13,9 +14,12 @@ const makeServer = Effect.gen(function* () {
   const server = bounded(
     {
       address: { _tag: "UnixAddress", path: "" },
-      run: handler =>
-        Effect.flatMap(Effect.context<never>(), context => {
-          accept = socket => Effect.ignore(Effect.provide(handler(socket), context))
+      run: <R, E, A>(handler: (socket: Socket.Socket) => Effect.Effect<A, E, R>) =>
+        Effect.flatMap(Effect.context<R>(), context => {
+          accept = socket =>
+            Effect.ignore(
+              Effect.mapInputContext(handler(socket), (outer: Context.Context<never>) => Context.merge(context, outer))
+            )
           return Effect.never
         })
     },

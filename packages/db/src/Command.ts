@@ -14,6 +14,7 @@ import type { NewSnapshot } from "@reckon/client/Snapshot"
 import type { WriteError } from "@reckon/client/StoreError"
 import type { Append, AppendCondition, Appended } from "@reckon/client/StoreRpcs"
 import type { StreamMetadata } from "@reckon/client/StreamMetadata"
+import * as Wire from "@reckon/client/Wire"
 import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
@@ -297,6 +298,20 @@ export const decode = (bytes: Uint8Array): Either.Either<Command, UnreadableByte
     decodeVersioned(bytes, "the command", commandFormats),
     detail => new UnreadableBytes({ what: "command", detail })
   )
+
+/** Values of one command: twice what the events of the largest one have, and their appends. */
+const foreignValuesMax = 4 * 1024 * 1024
+
+/**
+ * Reads a command that another member made, before it is in the log. It may be anything: nothing is made of what announces more than it holds.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const decodeForeign = (bytes: Uint8Array): Either.Either<Command, UnreadableBytes> => {
+  const fault = Wire.faultOf(bytes.subarray(1), foreignValuesMax)
+  return fault === undefined ? decode(bytes) : Either.left(new UnreadableBytes({ what: "command", detail: fault }))
+}
 
 // -----------------------------------------------------------------------------
 // replies

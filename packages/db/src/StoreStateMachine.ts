@@ -62,6 +62,8 @@ export const make = (engine: Engine, signal: CommitSignal): Context.Tag.Service<
     appliedIndex: engine.appliedIndex,
     persist: () => unlessDamaged(engine.checkpoint),
     restore: () => unlessDamaged(engine.restore),
+    unreadable: payload =>
+      Either.match(Command.decodeForeign(payload), { onLeft: ({ message }) => message, onRight: () => undefined }),
     snapshot: file => Effect.mapError(engine.snapshot(file), snapshotError),
     install: file => Effect.map(Effect.mapError(engine.install(file), snapshotError), signal.wakeAll),
     apply: entries => {

@@ -156,6 +156,7 @@ const writer = ({ raft, size, store }: Options) => {
         Overloaded: () => Effect.fail(new Overloaded({ detail: "the leader has too much uncommitted" })),
         // A command of several requests is far smaller: this is one request's alone.
         EntryTooLarge: ({ bytes, limitBytes }) => Effect.fail(new RequestTooLarge({ bytes, limitBytes })),
+        ProposalRefused: ({ message }) => Effect.fail(new NoQuorum({ store, detail: message })),
         ProposalUnknown: ({ detail }) => Effect.fail(new OutcomeUnknown({ detail })),
         // It was committed, but this node is too old to read how.
         UnreadableBytes: error => Effect.fail(new OutcomeUnknown({ detail: error.message }))

@@ -38,6 +38,27 @@ const installOf = (engine: Service, signal: CommitSignal.CommitSignal) => {
 }
 
 describe("the state machine of a store", () => {
+  it.scoped(
+    "knows what it could not apply before it is in the log, and makes nothing of what announces more than it holds",
+    () =>
+      Effect.gen(function* () {
+        const { unreadable } = StoreStateMachine.make(yield* engineAt(0), CommitSignal.make())
+        assert(unreadable !== undefined)
+        const { at, operations } = command(1, append("a", "any", event(1)), append("b", 3, event(2), event(3)))
+        const good = Command.encode({
+          at,
+          operations: [...operations, deleteStream("b"), setMetadata("a", { maxCount: 5 })]
+        })
+        assert.isUndefined(unreadable(good))
+        const [format = 0] = good
+        // Thirty million elements, fifty times within each other.
+        const arrays = Array.from({ length: 50 }, () => [0xdd, 0x01, 0xc9, 0xc3, 0x80]).flat()
+        for (const bytes of [[], [format], [1, 2, 3, 4], [255, 0x90], [format, ...arrays], [...good.slice(0, -1)]]) {
+          assert.match(unreadable(Uint8Array.from(bytes)) ?? "", /^not a readable command/, String(bytes.slice(0, 20)))
+        }
+      })
+  )
+
   it.scoped("wakes all when it starts, and for an installed copy, in which anything may have happened", () =>
     Effect.gen(function* () {
       const copy = path.join(yield* folder, "copy.db")

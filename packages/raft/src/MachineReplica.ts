@@ -29,7 +29,8 @@ import { SnapshotError, StateMachine } from "./StateMachine.js"
  * @since 0.1.0
  * @category models
  */
-export interface MachineReplica<out State> extends Required<Omit<Context.Tag.Service<StateMachine>, "restore">> {
+export interface MachineReplica<out State>
+  extends Required<Omit<Context.Tag.Service<StateMachine>, "restore" | "unreadable">> {
   /** As the newest version sees it, and as of `appliedIndex`. */
   readonly state: () => State
   /** The replicated time as of `appliedIndex`, in milliseconds since 1970. */

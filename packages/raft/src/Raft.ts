@@ -36,6 +36,7 @@ import * as Aside from "./internal/driver/aside.js"
 import * as Driver from "./internal/driver/driver.js"
 import { type DriverInput, isDriverInput } from "./internal/driver/input.js"
 import * as Pace from "./internal/driver/pace.js"
+import * as Forwarded from "./internal/forwarded.js"
 import { localRequests } from "./internal/localRequests.js"
 import * as Snapshots from "./internal/snapshot/snapshots.js"
 import type * as RaftCore from "./RaftCore.js"
@@ -219,6 +220,7 @@ export const startLink = <E, R>(
           const local = yield* localRequests(options.processName)
           yield* transport.listen(options.group, {
             ...local,
+            proposeAll: Forwarded.readable(machine, local.proposeAll),
             receive: driver.receive,
             takeSnapshot: snapshots.take,
             claim: admission.claim,

@@ -1,6 +1,6 @@
 /**
  * How a proposal, a read, a change of the membership, a transfer or the opening of a log can fail. Every proposal ends in exactly one of: applied (it has a reply), surely not applied ({@link NotLeader},
- * {@link Overloaded}, {@link EntryTooLarge}), or unknown ({@link ProposalUnknown}).
+ * {@link Overloaded}, {@link EntryTooLarge}, {@link ProposalRefused}), or unknown ({@link ProposalUnknown}).
  *
  * @since 0.1.0
  */
@@ -52,6 +52,22 @@ export class EntryTooLarge extends Schema.TaggedError<EntryTooLarge>("@reckon/ra
 }
 
 /**
+ * The leader's machine could not apply the proposal, most likely because whoever made it is of a later release. It surely was not applied.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ProposalRefused extends Schema.TaggedError<ProposalRefused>("@reckon/raft/ProposalRefused")(
+  "ProposalRefused",
+  { detail: Schema.String }
+) {
+  readonly retryable = false
+  override get message() {
+    return `the leader cannot apply the proposal: ${this.detail}`
+  }
+}
+
+/**
  * Whether the proposal was or will be applied is not known: its time ran out or the way to the leader broke.
  *
  * @since 0.1.0
@@ -84,7 +100,7 @@ export class ReadTimeout extends Schema.TaggedError<ReadTimeout>("@reckon/raft/R
  * @since 0.1.0
  * @category errors
  */
-export const ProposeError = Schema.Union(NotLeader, Overloaded, EntryTooLarge, ProposalUnknown)
+export const ProposeError = Schema.Union(NotLeader, Overloaded, EntryTooLarge, ProposalRefused, ProposalUnknown)
 
 /**
  * @since 0.1.0

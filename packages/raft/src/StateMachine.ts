@@ -99,6 +99,11 @@ export class StateMachine extends Context.Tag("@reckon/raft/StateMachine")<
      */
     readonly apply: (entries: ReadonlyArray<LogEntry>) => ReadonlyArray<Uint8Array>
     /**
+     * Why the machine could not apply a command, were it committed; `undefined` where it can. The leader asks it of what other members propose, which may be of another release, or broken: a command
+     * that nobody can apply ends the group.
+     */
+    readonly unreadable?: (command: Uint8Array) => string | undefined
+    /**
      * Makes what is applied survive a loss of power, and tells how far that is: the log may be cut behind it. It may tell of less, and go on with the rest after it has
      * returned; it is asked again while the log is too long. Throws where that failed.
      */

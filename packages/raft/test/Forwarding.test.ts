@@ -1,14 +1,24 @@
 /** What a member has handed on to its leader, which falls silent and is replaced. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Process from "@reckon/otp/Process"
-import { ProposalUnknown } from "@reckon/raft/RaftError"
+import { ProposalRefused, ProposalUnknown } from "@reckon/raft/RaftError"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import { eventually, leaderOf, type Member, makeMember, propose, whileTimePasses } from "./helpers/group.js"
+import {
+  decode,
+  eventually,
+  leaderOf,
+  type Member,
+  makeMachine,
+  makeMember,
+  propose,
+  whileTimePasses
+} from "./helpers/group.js"
 
 const names = ["a", "b", "c"]
 
@@ -105,6 +115,32 @@ describe("a leader that is replaced while it owes an answer", () => {
       yield* wake
       const ended = yield* outcome
       assert(ended !== undefined && Exit.isSuccess(ended))
+    }).pipe(Effect.provide(Process.layer))
+  )
+})
+
+describe("what a member hands on", () => {
+  it.scoped("is refused by a leader that could not apply it, each by itself, and nothing else is", () =>
+    Effect.gen(function* () {
+      const network = yield* RaftTransport.makeNetwork
+      const members = yield* Effect.forEach(names, self =>
+        makeMember(network, self, names, {
+          state: makeMachine(command => (decode(command) === "of tomorrow" ? "of another release" : undefined))
+        })
+      )
+      yield* Effect.forEach(members, ({ start }) => start)
+      const leader = yield* leaderOf(members)
+      const follower = members.find(member => member !== leader)
+      assert(follower !== undefined)
+      const proposed = Effect.forEach(["a", "of tomorrow", "b"], text => Effect.either(propose(follower, text)), {
+        concurrency: "unbounded"
+      })
+      assert.deepStrictEqual(yield* whileTimePasses(proposed), [
+        Either.right("1"),
+        Either.left(new ProposalRefused({ detail: "of another release" })),
+        Either.right("2")
+      ])
+      assert.deepStrictEqual(leader.applied, ["a", "b"])
     }).pipe(Effect.provide(Process.layer))
   )
 })

@@ -4,7 +4,7 @@
  */
 
 /** Values of one message, each element and each field one: an append of all the events that a request may have has some 850,000. */
-const valuesMax = 1024 * 1024
+const messageValuesMax = 1024 * 1024
 const depthMax = 64
 /** Fields of a record. */
 const fieldsMax = 64
@@ -13,10 +13,10 @@ const fieldsMax = 64
 const recordToken = 0xd4
 const recordType = 0x72
 
-/**
- * What is wrong with the frame, `undefined` where it holds one record, whole, and nothing else. Lengths are compared and never added up beyond the frame; texts and bytes are passed over.
- */
-export const faultOf = (frame: Uint8Array): string | undefined => {
+export const isRecord = (frame: Uint8Array): boolean => frame[0] === recordToken && frame[1] === recordType
+
+/** What is wrong with the frame, `undefined` where it holds one value, whole, and nothing else. Texts and bytes are passed over. */
+export const faultOf = (frame: Uint8Array, valuesMax = messageValuesMax): string | undefined => {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
   const end = frame.byteLength
   /** How many fields a record has, by the token that stands for it in this frame. */
@@ -111,7 +111,6 @@ export const faultOf = (frame: Uint8Array): string | undefined => {
     }
   }
 
-  if (frame[0] !== recordToken || frame[1] !== recordType) return "it is no record"
   while (left > 0) {
     const inside = enter()
     if (inside === undefined) return "it holds what no message does"

@@ -20,11 +20,12 @@ export const encode = (text: string) => new TextEncoder().encode(text)
 export const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 
 /** Remembers what it applied, and answers each command with its place. A snapshot is all of that as JSON. */
-export const makeMachine = () => {
+export const makeMachine = (unreadable?: (command: Uint8Array) => string | undefined) => {
   const applied: Array<string> = []
   let index = 0
   const counts = { snapshots: 0, installs: 0 }
   const machine = StateMachine.of({
+    ...(unreadable === undefined ? {} : { unreadable }),
     appliedIndex: () => index,
     apply: entries =>
       entries.map(entry => {
