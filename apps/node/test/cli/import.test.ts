@@ -189,6 +189,22 @@ describe("import of NDJSON", () => {
     })
   )
 
+  it.scopedLive("leaves payloads as they were written: numbers keep their digits, and nothing is too deep", () =>
+    Effect.gen(function* () {
+      const { importText, store } = yield* setUp
+      const payloads = ['{"n": 9007199254740993, "m": [1e400, -0.10]}', "[".repeat(50_000) + "]".repeat(50_000)]
+      const lines = payloads.map(text => `{"data": ${text} ,"stream":"s","metadata":${text},"type":"T"}\n`)
+      const outcome = yield* importText("rows.ndjson", lines.join(""))
+      assert.strictEqual(outcome.out, "imported 2, already present 0\n")
+      for (const part of ["data", "metadata"] as const) {
+        assert.deepStrictEqual(
+          store.all.map(event => Buffer.from(event[part] ?? []).toString()),
+          payloads
+        )
+      }
+    })
+  )
+
   it.scopedLive("stops at a bad line with its number", () =>
     Effect.gen(function* () {
       const { folder, importText, store } = yield* setUp

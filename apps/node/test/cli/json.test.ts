@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
-import { jsonFault } from "../../src/cli/shared/json.js"
+import { jsonFault, memberTexts } from "../../src/cli/shared/json.js"
 
 describe("jsonFault", () => {
   it("names the place", () => {
@@ -27,6 +27,39 @@ describe("jsonFault", () => {
         }
         assert.strictEqual(jsonFault(spoilt) === undefined, valid)
       })
+    )
+  })
+})
+
+describe("memberTexts", () => {
+  it("has what stands there, to the letter", () => {
+    const text =
+      ' { "a" : 1e400 , "b\\"\\u0041":[{"c":"},]\\\\"}, 9007199254740993 ],"a": -0.10,"__proto__":"x:\\"," } '
+    assert.deepStrictEqual(
+      [...memberTexts(text)],
+      [
+        ["a", "-0.10"],
+        ['b"A', '[{"c":"},]\\\\"}, 9007199254740993 ]'],
+        ["__proto__", '"x:\\","']
+      ]
+    )
+    assert.deepStrictEqual([...memberTexts("{ }")], [])
+  })
+
+  it("finds each member that JSON.parse finds", () => {
+    FastCheck.assert(
+      FastCheck.property(
+        FastCheck.dictionary(FastCheck.string(), FastCheck.jsonValue()),
+        FastCheck.nat(3),
+        (object, indent) => {
+          const text = JSON.stringify(object, null, indent)
+          const parsed: unknown = JSON.parse(text)
+          const read = Object.fromEntries(
+            [...memberTexts(text)].map(([name, value]) => [name, JSON.parse(value) as unknown])
+          )
+          assert.deepStrictEqual(read, parsed)
+        }
+      )
     )
   })
 })

@@ -166,7 +166,7 @@ export const readCsv = <E, R>(
             limits,
             streamId: streamPrefix + (cells[streamAt] ?? ""),
             eventType: cells[typeAt] ?? "",
-            data: Object.fromEntries(names.map((name, index) => [name, cells[index] ?? ""]))
+            data: JSON.stringify(Object.fromEntries(names.map((name, index) => [name, cells[index] ?? ""])))
           })
           return Either.mapLeft(row, why => new InvalidRow({ file, line: record.line, why }))
         })

@@ -9,7 +9,7 @@ import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { jsonFault } from "../shared/json.js"
+import { jsonFault, memberTexts } from "../shared/json.js"
 import { type Fed, feed, InvalidRow, makeRow, type Row, rowBytesMax } from "./rows.js"
 
 const Line = Schema.Struct({
@@ -26,6 +26,12 @@ const Line = Schema.Struct({
     )
   )
 })
+
+/** A line's, with its payloads as JSON texts. */
+interface Fields extends Omit<typeof Line.Type, "data" | "metadata"> {
+  readonly data: string | undefined
+  readonly metadata: string | undefined
+}
 
 const decodeLine = Schema.decodeUnknownEither(Line, { onExcessProperty: "error", exact: true })
 
@@ -106,10 +112,14 @@ export const readNdjson = <E, R>(
 ): Stream.Stream<Row, E | InvalidRow, R> => {
   const { file, limits, namespace, streamPrefix } = options
 
-  const parse = (text: string): Either.Either<typeof Line.Type, string> => {
+  /** The payloads stay as they were written: a number may have more digits than a double. */
+  const parse = (text: string): Either.Either<Fields, string> => {
     try {
       const value: unknown = JSON.parse(text)
-      return Either.mapLeft(decodeLine(value), issueOf)
+      return Either.map(Either.mapLeft(decodeLine(value), issueOf), fields => {
+        const written = memberTexts(text)
+        return { ...fields, data: written.get("data"), metadata: written.get("metadata") }
+      })
     } catch {
       return Either.left(`it is not JSON: ${jsonFault(text) ?? "unreadable"}`)
     }

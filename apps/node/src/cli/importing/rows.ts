@@ -156,8 +156,9 @@ export const makeRow = (options: {
   readonly limits: Limits.Limits
   readonly streamId: string
   readonly eventType: string
-  readonly data: unknown
-  readonly metadata?: unknown
+  /** A JSON text, as `metadata` is. */
+  readonly data: string | undefined
+  readonly metadata?: string | undefined
   readonly tags?: ReadonlyArray<string> | undefined
   readonly id?: string | undefined
 }): Either.Either<Row, string> => {
@@ -170,13 +171,14 @@ export const makeRow = (options: {
   if (eventType === "" || eventType.length > 512) {
     return Either.left("the event's type must have 1 to 512 characters")
   }
-  const data = encoder.encode(JSON.stringify(options.data))
+  if (options.data === undefined) return Either.left("the event has no data")
+  const data = encoder.encode(options.data)
   const event: Event.NewEvent = {
     eventId: options.id?.toLowerCase() ?? rowId(options.namespace, options.ordinal, streamId, eventType, data),
     eventType,
     data,
     dataContentType: Event.contentTypeJson,
-    metadata: metadata === undefined || metadata === null ? null : encoder.encode(JSON.stringify(metadata)),
+    metadata: metadata === undefined || metadata === "null" ? null : encoder.encode(metadata),
     metadataContentType: Event.contentTypeJson,
     tags: options.tags ?? []
   }

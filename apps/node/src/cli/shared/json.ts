@@ -79,6 +79,62 @@ export const jsonFault = (text: string): string | undefined => {
   }
 }
 
+const quote = 0x22
+const backslash = 0x5c
+
+/** Behind the string that begins there. */
+const stringEnd = (text: string, from: number): number => {
+  for (let at = from + 1; ; at++) {
+    const code = text.charCodeAt(at)
+    if (code === quote) return at + 1
+    if (code === backslash) at++
+  }
+}
+
+/**
+ * The values of an object's members as they were written, by name: `JSON.parse` would round their numbers. Of several members of one name it is the last. The text must be one that
+ * `JSON.parse` takes, and an object.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const memberTexts = (text: string): ReadonlyMap<string, string> => {
+  const found = new Map<string, string>()
+  let name: string | undefined
+  let begin = 0
+  let depth = 0
+  const end = (at: number) => {
+    if (name !== undefined) found.set(name, text.slice(begin, at).trim())
+    name = undefined
+  }
+  for (let at = 0; at < text.length; at++) {
+    switch (text[at]) {
+      case '"': {
+        const next = stringEnd(text, at)
+        if (depth === 1 && name === undefined) name = String(JSON.parse(text.slice(at, next)))
+        at = next - 1
+        break
+      }
+      case ":":
+        if (depth === 1) begin = at + 1
+        break
+      case ",":
+        if (depth === 1) end(at)
+        break
+      case "{":
+      case "[":
+        depth++
+        break
+      case "}":
+      case "]":
+        if (depth === 1) end(at)
+        depth--
+        break
+    }
+  }
+  return found
+}
+
 /**
  * The bytes of a JSON text, as it was written.
  *
