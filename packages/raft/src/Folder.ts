@@ -23,17 +23,17 @@ export const sync = (file: string): void => {
 
 const isFolder = (name: string): boolean => fs.existsSync(name) && fs.statSync(name).isDirectory()
 
-/** Others may make the same folder at the same time. */
+/** For its owner alone, whatever the files in it allow. Others may make the same folder at the same time. */
 const makeOne = (folder: string): void => {
   try {
-    fs.mkdirSync(folder)
+    fs.mkdirSync(folder, { mode: 0o700 })
   } catch (cause) {
     if (!isFolder(folder)) throw cause
   }
 }
 
 /**
- * Makes a folder, with those above it that are missing, so that it is still there after a loss of power. Where there is one it stays as it is. What stands in the way, also of
+ * Makes a folder, with those above it that are missing, so that it is still there after a loss of power; nobody but their owner may enter those. Where there is one it stays as it is. What stands in the way, also of
  * reading and writing there, is thrown as Node throws it.
  *
  * One after the other from above, and not by Node's `recursive`: that asks for the folders above until one is there, and where the system says for ever that one is

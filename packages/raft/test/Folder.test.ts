@@ -22,6 +22,18 @@ describe("a folder that is made", () => {
     })
   )
 
+  it.scoped("can be entered by its owner alone, and one that was there before as it could", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporary
+      const open = path.join(folder, "open")
+      fs.mkdirSync(open)
+      fs.chmodSync(open, 0o755)
+      Folder.make(path.join(open, "a", "b"))
+      const modes = ["open", "open/a", "open/a/b"].map(name => fs.statSync(path.join(folder, name)).mode & 0o777)
+      assert.deepStrictEqual(modes, [0o755, 0o700, 0o700])
+    })
+  )
+
   it.scoped("is not the file that has its name or that of one above it", () =>
     Effect.gen(function* () {
       const file = path.join(yield* temporary, "file")
