@@ -93,7 +93,7 @@ const chunk = (from: string, to: string): SnapshotChunk => ({
     term: 1,
     configuration: { index: 0, configuration: { voters: ["a"], learners: [], removed: [] } },
     machineVersion: 1,
-    checksum: "sum"
+    checksum: "0".repeat(64)
   },
   size: 8,
   offset: 4,
