@@ -88,7 +88,7 @@ describe("the simulated disks", () => {
     assert.isTrue(rot(world, "b", index))
     assert.isFalse(restart(world, "b"))
     assert.isFalse(world.node("b").up)
-    assert.strictEqual(world.damageNoticed, 1)
+    assert.strictEqual(world.tally.damageNoticed, 1)
     kill(world, "c")
     assert.isTrue(restart(world, "c"))
   })
@@ -107,7 +107,7 @@ describe("the simulated disks", () => {
       sync(world)
     }
     assert.isFalse(world.node("a").up)
-    assert.strictEqual(world.damageNoticed, 1)
+    assert.strictEqual(world.tally.damageNoticed, 1)
     assert.isFalse(restart(world, "a"))
   })
 
@@ -185,7 +185,7 @@ describe("the simulated disks", () => {
     assert.isTrue(world.apply({ _tag: "Deliver", from: "a", to: "b", at: 0 }))
     sync(world)
     assert.isFalse(world.node("b").up)
-    assert.strictEqual(world.damageNoticed, 1)
+    assert.strictEqual(world.tally.damageNoticed, 1)
   })
 
   it("have all of it in the runs, where every promise holds", async () => {
@@ -270,7 +270,7 @@ describe("an install", () => {
     world.apply({ _tag: "Crash", node: "c", writes: 0, torn, forgotten: 0 })
     assert.strictEqual(disk.log.base.index, base)
     assert.isTrue(restart(world, "c"))
-    assert.strictEqual(world.installsEnded, ended ? 1 : 0)
+    assert.strictEqual(world.tally.installsEnded, ended ? 1 : 0)
     assert.strictEqual(world.node("c").machine.index, base)
     goOn(world)
     sync(world)
@@ -284,7 +284,7 @@ describe("an install", () => {
     world.apply({ _tag: "Crash", node: "c", writes: 0, torn: 0, forgotten: 0 })
     assert.isTrue(rotSnapshot(world, "c", "incoming"))
     assert.isFalse(restart(world, "c"))
-    assert.strictEqual(world.damageNoticed, 1)
+    assert.strictEqual(world.tally.damageNoticed, 1)
     // and no other may be lost beside it
     assert.isFalse(rot(world, "b", 0))
   })
@@ -302,7 +302,7 @@ describe("a snapshot that is damaged", () => {
     }
     assert.isTrue(spoilt)
     goOn(world, 200)
-    assert.strictEqual(world.snapshotsRefused, 1)
+    assert.strictEqual(world.tally.snapshotsRefused, 1)
     sync(world)
     assert.strictEqual(world.node("c").disk.log.base.index, 4)
   })
@@ -327,7 +327,7 @@ describe("a snapshot that is damaged", () => {
     }
     assert.isTrue(rotSnapshot(world, "a", "outgoing"))
     goOn(world, 200)
-    assert.strictEqual(world.snapshotsRefused, 1)
+    assert.strictEqual(world.tally.snapshotsRefused, 1)
     sync(world)
     assert.strictEqual(world.node("c").machine.digest, world.node("a").machine.digest)
   })
@@ -351,6 +351,6 @@ describe("a machine whose file is lost", () => {
     kill(world, "a")
     assert.isTrue(world.apply({ _tag: "LoseMachine", node: "a", older }))
     assert.isFalse(restart(world, "a"))
-    assert.strictEqual(world.damageNoticed, 1)
+    assert.strictEqual(world.tally.damageNoticed, 1)
   })
 })

@@ -72,9 +72,9 @@ class Group {
 const begin = (step: StepFunction) => {
   const group = new Group(step)
   const [one = "", other = ""] = voters.filter(voter => voter !== group.leader)
-  const { readsServed } = group.world
+  const { readsServed } = group.world.tally
   group.read(group.leader)
-  assert.strictEqual(group.world.readsServed, readsServed + 1, "the leader has a lease")
+  assert.strictEqual(group.world.tally.readsServed, readsServed + 1, "the leader has a lease")
   return { group, old: group.leader, one, other }
 }
 

@@ -106,11 +106,11 @@ const leaderOf = (world: World): Node => {
 const serve = (world: World, electionTicks: number, apply: Apply): void => {
   const leader = leaderOf(world)
   const { acknowledged } = world.checker
-  const { readsServed } = world
+  const { readsServed } = world.tally
   apply({ _tag: "Propose", node: leader.id, count: 3, bytes: 40 })
   apply({ _tag: "Read", node: leader.id })
   converge(world, electionTicks, apply)
-  if (world.checker.acknowledged !== acknowledged + 3 || world.readsServed !== readsServed + 1) {
+  if (world.checker.acknowledged !== acknowledged + 3 || world.tally.readsServed !== readsServed + 1) {
     throw new Violation(
       "a healthy group serves",
       `${leader.id} acknowledged ${world.checker.acknowledged - acknowledged} of 3`
@@ -157,10 +157,10 @@ const handOver = (world: World, electionTicks: number, apply: Apply): void => {
   const { core, id: node } = leaderOf(world)
   const target = RaftCore.configuration(core).voters.find(voter => voter !== node && world.node(voter).up)
   if (target === undefined) return
-  const { transfersDone } = world
+  const { transfers } = world.tally
   apply({ _tag: "Transfer", node, target })
   converge(world, electionTicks, apply)
-  if (leaderOf(world).id !== target || world.transfersDone !== transfersDone + 1) {
+  if (leaderOf(world).id !== target || world.tally.transfers !== transfers + 1) {
     throw new Violation("a healthy leader hands over", `${leaderOf(world).id} leads instead of ${target}`)
   }
 }
@@ -172,14 +172,14 @@ const bringBack = (world: World, electionTicks: number, apply: Apply): void => {
   const away = voters.find(voter => voter !== leader && world.node(voter).up)
   const others = voters.filter(voter => voter !== away && world.node(voter).up)
   if (away === undefined || others.length < Quorum.size(voters.length)) return
-  const { snapshotsInstalled } = world
+  const { snapshotsInstalled } = world.tally
   apply({ _tag: "Crash", node: away, writes: 0, torn: -1, forgotten: 0 })
   apply({ _tag: "Propose", node: leader, count: 3, bytes: 40 })
   converge(world, electionTicks, apply)
   for (const { id } of world.nodes) apply({ _tag: "Compact", node: id, kept: 0 })
   apply({ _tag: "Restart", node: away })
   converge(world, electionTicks, apply)
-  if (world.snapshotsInstalled === snapshotsInstalled) {
+  if (world.tally.snapshotsInstalled === snapshotsInstalled) {
     throw new Violation("who was away is sent a snapshot", `${away} came back without one`)
   }
 }

@@ -9,6 +9,7 @@ import * as Links from "./link.js"
 import * as Machine from "./machine.js"
 import * as Nodes from "./node.js"
 import * as Snapshots from "./snapshots.js"
+import { Tally } from "./tally.js"
 import { Violation } from "./violation.js"
 
 export type StepFunction = typeof RaftCore.step
@@ -26,6 +27,7 @@ export class World {
   readonly links: ReadonlyArray<Links.Link>
   readonly checker: Checker
   readonly clients: Clients
+  readonly tally = new Tally()
   /** Proposals and attempts of clients are numbered together: a number is one or the other. */
   private proposals = 0
   private reads = 0
@@ -33,16 +35,6 @@ export class World {
   private questions = 0
   /** In ticks of a true clock. */
   time = 0
-  readsServed = 0
-  changesCommitted = 0
-  transfersDone = 0
-  snapshotsInstalled = 0
-  /** Installs that a crash cut, and the next start ended. */
-  installsEnded = 0
-  /** Pieces, and whole snapshots, that were refused for their checksum. */
-  snapshotsRefused = 0
-  /** Members that met with rot, or with a hole, and stopped. */
-  damageNoticed = 0
 
   constructor(
     readonly group: Nodes.Group,
@@ -81,7 +73,7 @@ export class World {
       const id = "node" in event ? event.node : "to" in event ? event.to : undefined
       const isDamage = cause instanceof Nodes.Damaged
       if (id === undefined || !(isDamage || this.historiesOnly)) throw cause
-      if (isDamage) this.damageNoticed += 1
+      if (isDamage) this.tally.damageNoticed += 1
       Nodes.crash(this.node(id), 0)
       return true
     }
@@ -121,9 +113,9 @@ export class World {
     const isDamaged = Damage.isDamaged(node)
     const start = Nodes.restart(this.group, node)
     this.checker.onStart(node, start !== "refused", isDamaged)
-    if (start === "refused") this.damageNoticed += 1
+    if (start === "refused") this.tally.damageNoticed += 1
     else this.onRestart(node.id)
-    if (start === "installed") this.installsEnded += 1
+    if (start === "installed") this.tally.installsEnded += 1
     return start !== "refused"
   }
 
@@ -167,7 +159,7 @@ export class World {
   private takePiece(node: Nodes.Node, piece: Snapshots.Piece): void {
     const { from: to, question, size, snapshot, term, to: from } = piece
     const taken = Snapshots.take(this.group, node, piece)
-    if (taken === "damaged") this.snapshotsRefused += 1
+    if (taken === "damaged") this.tally.snapshotsRefused += 1
     if (taken === size) {
       this.checker.onWhole(node, snapshot)
       this.feed(node, { _tag: "Receive", message: { _tag: "InstallSnapshot", from: to, to: from, term, snapshot } })
@@ -305,7 +297,7 @@ export class World {
     node.reads.delete(id)
     if (index !== undefined) {
       this.checker.onRead(node, read, index)
-      this.readsServed += 1
+      this.tally.readsServed += 1
     }
     const { attempt, through } = read
     if (attempt === undefined) return
@@ -353,7 +345,7 @@ export class World {
   private installed(node: Nodes.Node): void {
     node.machine = node.disk.machine
     this.checker.onState(node)
-    this.snapshotsInstalled += 1
+    this.tally.snapshotsInstalled += 1
     this.answerReads(node)
   }
 
@@ -466,7 +458,7 @@ export class World {
       case "ChangeCommitted":
         this.checker.onChangeCommitted(node, node.changes.get(output.id), output.index)
         node.changes.delete(output.id)
-        this.changesCommitted += 1
+        this.tally.changesCommitted += 1
         break
       case "ChangeRefused":
       case "ChangeUnknown":
@@ -475,7 +467,7 @@ export class World {
       case "TransferEnded":
         if (output.outcome === "transferred") {
           this.checker.onTransferred(node, node.transfers.get(output.id))
-          this.transfersDone += 1
+          this.tally.transfers += 1
         }
         if (!node.transfers.delete(output.id)) throw new Violation("a transfer is answered once", `${output.id}`)
         break
