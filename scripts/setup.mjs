@@ -55,11 +55,14 @@ const adviseInstall = output => {
 
 const pnpm = (...args) => ["--yes", packageManager(), ...args]
 
-/** Opens a database in memory: the whole proof that the native module was built, and for this Node. */
-const nativeModuleLoads = () => {
-  const probe = "const Database = require('better-sqlite3'); new Database(':memory:').close()"
-  return spawnSync(execPath, ["-e", probe], { cwd: join(Stamp.root, "packages", "db"), stdio: "ignore" }).status === 0
-}
+/** Opens a database in memory: the whole proof that the native module is there, and for this Node. Which release is for which, `packages/raft/src/Sqlite.ts` says. */
+const nativeModuleLoads = () =>
+  ["better-sqlite3", "better-sqlite3-12"].some(name => {
+    const probe = `const Database = require('${name}'); new Database(':memory:').close()`
+    return (
+      spawnSync(execPath, ["-e", probe], { cwd: join(Stamp.root, "packages", "raft"), stdio: "ignore" }).status === 0
+    )
+  })
 
 const installed = () =>
   Stamp.isCurrent("install", Stamp.installFingerprint()) &&
@@ -99,7 +102,7 @@ export const setUp = async steps => {
   if (nativeModuleLoads()) {
     steps.skip("native modules", "load")
   } else {
-    await steps.run("native modules", "npx", pnpm("rebuild", "-r", "better-sqlite3"), {
+    await steps.run("native modules", "npx", pnpm("rebuild", "-r", "better-sqlite3", "better-sqlite3-12"), {
       ...options,
       note: "compiling better-sqlite3 again, which takes about two minutes"
     })

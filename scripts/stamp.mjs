@@ -65,14 +65,14 @@ const hashOf = (paths, more) => {
 }
 
 /**
- * What the installed packages depend on. The Node version counts by its ABI, which is what a compiled module is bound to.
+ * What the installed packages depend on. The Node version counts by its ABI, which is what a compiled module is bound to, and by its Node-API, by which one is chosen.
  */
 export const installFingerprint = () =>
   hashOf(
     ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", ...rooms().map(room => join(room, "package.json"))].map(
       file => join(root, file)
     ),
-    [process.versions.modules, process.platform, process.arch]
+    [process.versions.modules, process.versions.napi, process.platform, process.arch]
   )
 
 /** What the compiled JavaScript of some rooms depends on: sources, compiler settings, the packages compiled against. */

@@ -1,17 +1,13 @@
 /** Whether a store kept what it promised, after the power was lost: started again, it has all that it told of, whole and in its place, and takes more. */
-import { readdirSync, realpathSync } from "node:fs"
-import { createRequire } from "node:module"
+import { readdirSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Stream from "effect/Stream"
 import * as Event from "../../packages/client/dist/Event.js"
-
-const require = createRequire(realpathSync(fileURLToPath(new URL("../../packages/db/package.json", import.meta.url))))
-const Database = require("better-sqlite3")
+import { Database } from "../../packages/raft/dist/Sqlite.js"
 
 const shownMax = 5
 

@@ -31,7 +31,7 @@ import * as Gateway from "@reckon/gater/Gateway"
 import * as WorkerRegistry from "@reckon/gater/WorkerRegistry"
 import * as Process from "@reckon/otp/Process"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
-import SqliteDatabase from "better-sqlite3"
+import { Database as SqliteDatabase } from "@reckon/raft/Sqlite"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
@@ -282,7 +282,7 @@ describe("it must never happen that", () => {
       ])
       .map(match => match[1] ?? "")
       .filter(name => !name.startsWith("node:"))
-    assert.include(imported, "better-sqlite3")
+    assert.include(imported, "msgpackr")
     assert.include(imported, "@reckon/client")
     assert.deepStrictEqual(
       [...new Set(imported)].filter(name => !(name in declared)),

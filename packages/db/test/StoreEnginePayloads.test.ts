@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Query from "@reckon/client/Query"
 import type { EventPage } from "@reckon/client/StoreRpcs"
-import Database from "better-sqlite3"
+import { Database } from "@reckon/raft/Sqlite"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import * as Catalog from "../src/internal/sqlite/catalog.js"

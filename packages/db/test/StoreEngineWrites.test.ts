@@ -1,7 +1,7 @@
 import { assert, describe, it, vi } from "@effect/vitest"
 import { contentTypeJson, type NewEvent } from "@reckon/client/Event"
 import * as Query from "@reckon/client/Query"
-import Database from "better-sqlite3"
+import { Database } from "@reckon/raft/Sqlite"
 import * as fc from "fast-check"
 import { type Operation, single } from "../src/Command.js"
 import * as Catalog from "../src/internal/sqlite/catalog.js"

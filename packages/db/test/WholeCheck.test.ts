@@ -1,6 +1,6 @@
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import Database from "better-sqlite3"
+import { Database } from "@reckon/raft/Sqlite"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import * as WholeCheck from "../src/internal/processes/wholeCheck.js"

@@ -2,8 +2,10 @@
  * A thread that copies the WALs of SQLite files into them, see `src/internal/sqlite/checkpoints.ts`. Plain JavaScript outside of the sources: a thread starts from a file that
  * Node.js runs as it is, and that is as far from the sources, on which the tests run, as from the build.
  */
-import { parentPort } from "node:worker_threads"
-import Database from "better-sqlite3"
+import { createRequire } from "node:module"
+import { parentPort, workerData } from "node:worker_threads"
+
+const Database = createRequire(import.meta.url)(workerData.sqlite)
 
 /** As much as can be copied at this moment. */
 const copyWal = filename => {

@@ -2,7 +2,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { configuration } from "@reckon/raft/LogEntry"
-import Database from "better-sqlite3"
+import { Database } from "@reckon/raft/Sqlite"
 import * as Effect from "effect/Effect"
 import { makeRefusals } from "../src/internal/log/refusal.js"
 import {

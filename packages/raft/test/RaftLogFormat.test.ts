@@ -3,7 +3,7 @@ import { syncBuiltinESMExports } from "node:module"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { configuration } from "@reckon/raft/LogEntry"
-import Database from "better-sqlite3"
+import { Database } from "@reckon/raft/Sqlite"
 import * as Effect from "effect/Effect"
 import xxhash from "xxhash-wasm"
 import {

@@ -257,8 +257,13 @@ describe("direction", () => {
     assert.deepStrictEqual(check("packages/db/test/A.test.ts", "../src/internal/a.js", "./b.js"), [])
   })
 
+  it("objects to a release of better-sqlite3 that is named anywhere but in one place", () => {
+    assert.deepStrictEqual(check("packages/db/test/A.test.ts", "better-sqlite3", "better-sqlite3-12"), [1, 2])
+    assert.deepStrictEqual(check("packages/raft/src/Sqlite.ts", "better-sqlite3"), [])
+  })
+
   it("objects to what single rooms must not know, tests apart", () => {
-    assert.deepStrictEqual(check("packages/gater/src/A.ts", "better-sqlite3", "@reckon/raft"), [1, 2])
+    assert.deepStrictEqual(check("packages/gater/src/A.ts", "@effect/sql", "@reckon/raft"), [1, 2])
     assert.deepStrictEqual(
       check("packages/raft/src/A.ts", "@reckon/client", "@effect/platform-node", "node:net"),
       [1, 2, 3]

@@ -3,7 +3,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import type { LogEntry } from "@reckon/raft/LogEntry"
 import * as RaftLog from "@reckon/raft/RaftLog"
-import Database from "better-sqlite3"
+import { Database } from "@reckon/raft/Sqlite"
 import * as Effect from "effect/Effect"
 
 export const temporaryFile = Effect.acquireRelease(

@@ -23,7 +23,7 @@ const sockets = /^(?:@effect\/platform-node|node:(?:net|tls|dgram|http|https|htt
 /** What a room's sources must not know although the floors would allow it. */
 const forbidden: ReadonlyMap<string, ReadonlyArray<RegExp>> = new Map([
   ["apps/node", [/^@reckon\/testkit(?:\/|$)/]],
-  ["packages/gater", [/^better-sqlite3$/, /^@effect\/sql/, /^@reckon\/raft(?:\/|$)/]],
+  ["packages/gater", [/^@effect\/sql/, /^@reckon\/raft(?:\/|$)/]],
   ["packages/raft", [/^@reckon\/client(?:\/|$)/, sockets]],
   ["packages/db", [/^@effect\/cli(?:\/|$)/, /^node:https?2?$/, /^@effect\/platform(?:-node)?\/(?:Node)?Http/]]
 ])
@@ -32,6 +32,9 @@ const roomNamed = (name: string): string | undefined => {
   const short = /^@reckon\/([^/]+)/.exec(name)?.[1]
   return short === undefined ? undefined : [...floors.keys()].find(room => room.endsWith(`/${short}`))
 }
+
+/** The one place that names the releases of better-sqlite3. */
+const sqlite = "packages/raft/src/Sqlite.ts"
 
 /** Whether a room may know another one. */
 const mayKnow = (room: string, other: string): boolean =>
@@ -53,6 +56,9 @@ export const direction = (source: Source): ReadonlyArray<Finding> => {
       const other = roomNamed(name)
       if (other === undefined) object("is no room of this house")
       else if (other !== room && !mayKnow(room, other)) object(`points up or sideways: ${room} must not know ${other}`)
+    }
+    if (/^better-sqlite3/.test(name) && source.path !== sqlite) {
+      object(`is loaded by ${sqlite} alone, which knows what release of it runs`)
     }
     if (/(?:^|\/)internal(?:\/|$)/.test(name)) object("is another package's internal")
     if (isRoomSource(source.path) && (forbidden.get(room) ?? []).some(pattern => pattern.test(name))) {

@@ -1,5 +1,5 @@
 /** The disk's part of a Raft log: one synced transaction for a batch. `slowMillis` holds the thread up as a slow disk would. */
-import Database from "better-sqlite3"
+import { Database } from "@reckon/raft/Sqlite"
 
 export interface Store {
   readonly commit: (payloads: ReadonlyArray<Uint8Array>) => void

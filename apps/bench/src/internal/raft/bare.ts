@@ -1,8 +1,8 @@
 /** The limit: what SQLite and the disk take if nothing stands before them. One thread, one synced transaction for all that is in flight. */
 
 import * as path from "node:path"
+import { Database } from "@reckon/raft/Sqlite"
 import * as ProcessCluster from "@reckon/testkit/ProcessCluster"
-import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { makePayload } from "./sizes.js"

@@ -3,7 +3,7 @@
  * transaction.
  */
 import * as path from "node:path"
-import Database from "better-sqlite3"
+import { Database } from "@reckon/raft/Sqlite"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { type Adapter, failed, SubjectFailed } from "./adapter.js"

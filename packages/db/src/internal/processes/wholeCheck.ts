@@ -1,5 +1,5 @@
 /** Whether the events of a store and their indexes are of one moment, all of them: a scan of the file, for a copy of which that is in doubt. */
-import Database from "better-sqlite3"
+import { Database } from "@reckon/raft/Sqlite"
 import * as Effect from "effect/Effect"
 import { StoreFileRefused } from "../../StoreEngine.js"
 import { termsOf } from "../sqlite/term.js"

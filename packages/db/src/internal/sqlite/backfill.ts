@@ -1,4 +1,4 @@
-import type Database from "better-sqlite3"
+import type { Database } from "@reckon/raft/Sqlite"
 import { byteLengthOf, tagsFromColumn } from "./content.js"
 import { Lru } from "./lru.js"
 import { termsOf } from "./term.js"

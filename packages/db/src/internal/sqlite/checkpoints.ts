@@ -11,6 +11,7 @@
  * Two connections never copy at a time. SQLite had a fault with those until 3.51.3, its "WAL-reset bug".
  */
 import { Worker } from "node:worker_threads"
+import * as Sqlite from "@reckon/raft/Sqlite"
 import type { Connection } from "./database.js"
 import { assertInvariant } from "./invariant.js"
 
@@ -66,7 +67,9 @@ class Thread {
 
   #start(): Worker | undefined {
     try {
-      return new Worker(new URL("../../../threads/checkpoint.js", import.meta.url))
+      return new Worker(new URL("../../../threads/checkpoint.js", import.meta.url), {
+        workerData: { sqlite: Sqlite.path }
+      })
     } catch (cause) {
       // In a bundle of CommonJS this module has no place of its own.
       tell(cause)

@@ -4,7 +4,7 @@
  * A disk that refuses to read (EIO) and a page that makes no sense are told apart only where SQLite lets them be. Within a statement it says `SQLITE_CORRUPT` of both, outside of one `SQLITE_IOERR_CORRUPTFS`, and
  * `SQLITE_IOERR_READ` only where the system gave another reason, such as a device that is gone. So what may be damage may pass as well, and neither is forever.
  */
-import Database from "better-sqlite3"
+import { Database } from "@reckon/raft/Sqlite"
 
 /** Of reads. The others of their kind are of writes. */
 const unreadCodes: ReadonlySet<string> = new Set([

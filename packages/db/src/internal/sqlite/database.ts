@@ -1,7 +1,7 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Folder from "@reckon/raft/Folder"
-import Database from "better-sqlite3"
+import { Database } from "@reckon/raft/Sqlite"
 import * as Effect from "effect/Effect"
 import { isUnread } from "./damage.js"
 import { BrokenInvariant } from "./invariant.js"

@@ -1,4 +1,4 @@
-import type Database from "better-sqlite3"
+import type { Database } from "@reckon/raft/Sqlite"
 import { backfill } from "./backfill.js"
 
 /** Marks a file as a Reckon store (`PRAGMA application_id`): "RCKN". */

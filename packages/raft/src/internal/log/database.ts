@@ -3,7 +3,6 @@
  * changes are written.
  */
 import * as fs from "node:fs"
-import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import xxhash, { type XXHashAPI } from "xxhash-wasm"
@@ -12,6 +11,7 @@ import { type LogEntry, overheadBytes, sizeBytes } from "../../LogEntry.js"
 import type { HardState } from "../../RaftCore.js"
 import type { RaftLogError } from "../../RaftError.js"
 import type { Piece } from "../../RaftLog.js"
+import { Database } from "../../Sqlite.js"
 import * as file from "./file.js"
 import { createLog, formatVersion, readFormat, setMemberStatement, takeOver } from "./format.js"
 import { makeLeftovers } from "./leftovers.js"

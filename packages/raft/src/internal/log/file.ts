@@ -1,8 +1,8 @@
 /** The file of a log as a thing in a folder: how it comes to be there, and what SQLite does not sync. */
 import * as fs from "node:fs"
 import * as path from "node:path"
-import Database from "better-sqlite3"
 import * as Folder from "../../Folder.js"
+import { Database } from "../../Sqlite.js"
 
 /** The folder of a file, by its full path: it has one above it. */
 export const directoryOf = (filename: string): string => path.resolve(path.dirname(filename))

@@ -1,6 +1,7 @@
 /** The tables of a log file, how a new file gets them, and how the files of older formats are taken over. */
-import type Database from "better-sqlite3"
+
 import type { XXHashAPI } from "xxhash-wasm"
+import type { Database } from "../../Sqlite.js"
 import type { Refusals } from "./refusal.js"
 import {
   type EntryRow,

@@ -6,7 +6,7 @@
  * disk with each write (auto_vacuum=INCREMENTAL, which costs appends less than can be measured), so that a file grown by a burst shrinks
  * again, and one in steady use is not shortened and lengthened by turns.
  */
-import type Database from "better-sqlite3"
+import type { Database } from "../../Sqlite.js"
 import type { MemberRow } from "./rows.js"
 
 /** What one step deletes, or twice what its write appends, so that deletion keeps up with any load. */

@@ -1,6 +1,7 @@
 /** The words with which a log is refused: always what is wrong, and what to do about it. */
-import Database from "better-sqlite3"
+
 import { RaftLogError } from "../../RaftError.js"
+import { Database } from "../../Sqlite.js"
 
 /** What may pass with a disk that was full, away, or not to be written. Within a statement SQLite says `SQLITE_CORRUPT` where it cannot read, as it does of damage. */
 const passing = /^SQLITE_(CANTOPEN|CORRUPT|FULL|IOERR|READONLY)/
