@@ -37,12 +37,12 @@ export const say = (line = "") => {
 }
 
 /**
- * The environment for the package manager. npm describes itself to its children in variables that another package
+ * The environment for the package manager. npm and npx describe themselves to their children in variables that another package
  * manager takes for its own settings; these are dropped, what a user may have set (proxy, cache, registry) stays.
  */
 export const cleanEnvironment = () => {
   const own =
-    /^npm_(package_.*|lifecycle_.*|command|execpath|node_execpath|config_(user_agent|local_prefix|global_prefix|prefix|globalconfig|userconfig|init_module|node_gyp|noproxy|npm_version))$/i
+    /^npm_(package_.*|lifecycle_.*|command|execpath|node_execpath|config_(call|package|user_agent|local_prefix|global_prefix|prefix|globalconfig|userconfig|init_module|node_gyp|noproxy|npm_version))$/i
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.test(name)))
 }
 
