@@ -202,11 +202,17 @@ describe("plannedOnce", () => {
 
   it("objects to a bare parameter", () => {
     assert.deepStrictEqual(check("const a = `SELECT b FROM c\nORDER BY b LIMIT ?`"), [2])
-    assert.deepStrictEqual(check("const a = 'delete from b limit  ?'", "packages/raft/src/internal/log/a.ts"), [1])
+    assert.deepStrictEqual(
+      check("const a = 'DELETE FROM b WHERE c = +? LIMIT  ?'", "packages/raft/src/internal/log/a.ts"),
+      [1]
+    )
+    assert.deepStrictEqual(check("const a = 'WHERE b.c = ?'\nconst d = 'AND e <= ?', f = 'WHERE g<?'"), [1, 2, 2])
+    assert.deepStrictEqual(check("const a = 'WHERE b BETWEEN ? AND ?'\nconst c = 'OFFSET ?'"), [1, 1, 2])
   })
 
-  it("passes what is no value of its own, and tests", () => {
-    assert.deepStrictEqual(check("const a = 'LIMIT +?', b = 'LIMIT 1 OFFSET ?', c = 'LIMIT $1'"), [])
+  it("passes what chooses no rows, and tests", () => {
+    assert.deepStrictEqual(check("const a = 'WHERE b = +? LIMIT +?', c = 'LIMIT $1', d = e.f ? 1 : 2"), [])
+    assert.deepStrictEqual(check("const a = 'UPDATE b SET c = ?, d = ? WHERE e = +?', f = 'VALUES (?, ?)'"), [])
     assert.deepStrictEqual(check("const a = 'LIMIT ?'", testFile), [])
   })
 })

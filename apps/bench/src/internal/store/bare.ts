@@ -79,7 +79,7 @@ const writing = (db: Database.Database) => {
   )
   const kinds = names(db, "SELECT id, event_type AS name FROM kinds", "INSERT INTO kinds (event_type) VALUES (?)")
   const tags = names(db, "SELECT id, name FROM tags", "INSERT INTO tags (name) VALUES (?)")
-  const advance = db.prepare("UPDATE streams SET version = ?, position = ? WHERE id = ? AND version = ?")
+  const advance = db.prepare("UPDATE streams SET version = ?, position = ? WHERE id = +? AND version = +?")
   const insert = db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
   const insertTag = db.prepare("INSERT INTO tagged VALUES (?, ?)")
   const insertSnapshot = db.prepare("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?)")
@@ -122,7 +122,7 @@ const reading = (db: Database.Database, { kinds, streams, tags }: ReturnType<typ
   const ofKind = events(queries.ofKind)
   const timeAt = db.prepare<[number], number>(queries.timeAt).pluck()
   const timeOf = db.prepare<[number, number], number>(queries.timeOf).pluck()
-  const lastVersion = db.prepare<[string], number>("SELECT version FROM streams WHERE name = ?").pluck()
+  const lastVersion = db.prepare<[string], number>("SELECT version FROM streams WHERE name = +?").pluck()
   const lastSnapshot = db.prepare<[number], { version: number; data: Buffer }>(queries.lastSnapshot)
 
   /** What a reader gets of a row: the same fields that the store gives. */

@@ -44,13 +44,13 @@ CREATE TABLE snapshots (
 const event = "events.position, stream, version, kind, epoch_us, event_id, tags, data"
 
 export const queries = {
-  ofStream: `SELECT ${event} FROM events WHERE stream = ? AND version >= ? ORDER BY version LIMIT +?`,
-  ofStreamUntil: `SELECT ${event} FROM events WHERE stream = ? AND version <= ? ORDER BY version`,
-  all: `SELECT ${event} FROM events WHERE position >= ? AND position <= ? ORDER BY position LIMIT +?`,
+  ofStream: `SELECT ${event} FROM events WHERE stream = +? AND version >= +? ORDER BY version LIMIT +?`,
+  ofStreamUntil: `SELECT ${event} FROM events WHERE stream = +? AND version <= +? ORDER BY version`,
+  all: `SELECT ${event} FROM events WHERE position >= +? AND position <= +? ORDER BY position LIMIT +?`,
   tagged: `SELECT ${event} FROM tagged JOIN events ON events.position = tagged.position
-    WHERE tag = ? AND tagged.position >= ? ORDER BY tagged.position LIMIT +?`,
-  ofKind: `SELECT ${event} FROM events WHERE kind = ? AND position >= ? ORDER BY position LIMIT +?`,
-  timeAt: "SELECT epoch_us FROM events WHERE position = ?",
-  timeOf: "SELECT epoch_us FROM events WHERE stream = ? AND version = ?",
-  lastSnapshot: "SELECT version, data FROM snapshots WHERE stream = ? ORDER BY version DESC LIMIT 1"
+    WHERE tag = +? AND tagged.position >= +? ORDER BY tagged.position LIMIT +?`,
+  ofKind: `SELECT ${event} FROM events WHERE kind = +? AND position >= +? ORDER BY position LIMIT +?`,
+  timeAt: "SELECT epoch_us FROM events WHERE position = +?",
+  timeOf: "SELECT epoch_us FROM events WHERE stream = +? AND version = +?",
+  lastSnapshot: "SELECT version, data FROM snapshots WHERE stream = +? ORDER BY version DESC LIMIT 1"
 }

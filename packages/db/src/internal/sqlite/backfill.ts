@@ -27,14 +27,14 @@ export const backfill = (db: Database.Database): void => {
       `SELECT e.position, e.stream, k.event_type, k.metadata_content_type, e.tags, e.metadata,
               length(e.data) + ifnull(length(e.metadata), 0)
          FROM events e JOIN kinds k ON k.id = e.kind
-        WHERE e.position > ? ORDER BY e.position LIMIT 1`
+        WHERE e.position > +? ORDER BY e.position LIMIT 1`
     )
     .raw()
-  const selectTagId = db.prepare<[string], number>("SELECT id FROM tags WHERE name = ?").pluck()
+  const selectTagId = db.prepare<[string], number>("SELECT id FROM tags WHERE name = +?").pluck()
   const insertTag = db.prepare<[string]>("INSERT INTO tags (name) VALUES (?)")
   const insertTagged = db.prepare<[number, number]>("INSERT INTO tagged (tag, position) VALUES (?, ?)")
   const insertField = db.prepare<[number, number]>("INSERT INTO fields (term, position) VALUES (?, ?)")
-  const addBytes = db.prepare<[number, number]>("UPDATE streams SET bytes = bytes + ? WHERE id = ?")
+  const addBytes = db.prepare<[number, number]>("UPDATE streams SET bytes = bytes + ? WHERE id = +?")
 
   const tagIds = new Lru<string, number>(cachedTagsMax)
   const tagIdOf = (name: string): number => {

@@ -54,12 +54,12 @@ const streamColumns = `id, name, version, position, state, first_version, born_v
 
 /** The look-ups, by name, so that a test can ask SQLite how it would go about each. */
 export const queries = {
-  stream: `SELECT ${streamColumns} FROM streams WHERE name = ?`,
-  streamById: `SELECT ${streamColumns} FROM streams WHERE id = ?`,
-  kindId: "SELECT id FROM kinds WHERE event_type = ? AND data_content_type = ? AND metadata_content_type = ?",
-  kind: "SELECT event_type, data_content_type, metadata_content_type FROM kinds WHERE id = ?",
-  kindsOfType: "SELECT id FROM kinds WHERE event_type = ? LIMIT +?",
-  tagId: "SELECT id FROM tags WHERE name = ?"
+  stream: `SELECT ${streamColumns} FROM streams WHERE name = +?`,
+  streamById: `SELECT ${streamColumns} FROM streams WHERE id = +?`,
+  kindId: "SELECT id FROM kinds WHERE event_type = +? AND data_content_type = +? AND metadata_content_type = +?",
+  kind: "SELECT event_type, data_content_type, metadata_content_type FROM kinds WHERE id = +?",
+  kindsOfType: "SELECT id FROM kinds WHERE event_type = +? LIMIT +?",
+  tagId: "SELECT id FROM tags WHERE name = +?"
 } as const
 
 const cachedStreamsMax = 16_384
@@ -131,7 +131,7 @@ export const make = (db: Connection): Catalog => {
   )
   const updateStream = db.prepare<[...Changing, number]>(
     `UPDATE streams SET version = ?, position = ?, state = ?, first_version = ?, born_version = ?, bytes = ?,
-       created_us = ?, updated_us = ?, max_age_us = ?, max_count = ?, truncate_before = ? WHERE id = ?`
+       created_us = ?, updated_us = ?, max_age_us = ?, max_count = ?, truncate_before = ? WHERE id = +?`
   )
   const selectKindId = db.prepare<[string, string, string], number>(queries.kindId).pluck()
   const selectKind = db.prepare<[number], [string, string, string]>(queries.kind).raw()

@@ -40,10 +40,10 @@ export interface EventRows {
 /** The queries of a write that could scan, by name, so that a test can ask SQLite how it would go about each. */
 export const queries = {
   twin: `SELECT events.position, version, kind, tags, metadata, data
-    FROM event_ids CROSS JOIN events USING (position) WHERE event_ids.stream = ? AND event_ids.event_id = ?`,
+    FROM event_ids CROSS JOIN events USING (position) WHERE event_ids.stream = +? AND event_ids.event_id = +?`,
   // The length of a payload stands in the head of its row: `length` of a column does not read it.
   sizes: `SELECT kind, tags, length(data) + ifnull(length(metadata), 0) FROM versions
-    CROSS JOIN events USING (position) WHERE versions.stream = ? AND versions.version >= ? AND versions.version < ?`
+    CROSS JOIN events USING (position) WHERE versions.stream = +? AND versions.version >= +? AND versions.version < +?`
 } as const
 
 /** Of the ids of a stream, which come in no order. Those of a longer one lie on too many pages for two of them to be near each other. */

@@ -53,7 +53,7 @@ type Head = [
 
 /** The look-up of a large event, by name, so that a test can ask SQLite how it would go about it. */
 export const queries = {
-  payloads: "SELECT tags, metadata, data FROM events WHERE position = ?"
+  payloads: "SELECT tags, metadata, data FROM events WHERE position = +?"
 } as const
 
 /** Plain bytes: a Buffer would differ from what a client gets over the wire, in `slice` for one. */

@@ -48,9 +48,9 @@ export const make = <Entry extends ReadonlyArray<Value>>(
     return {
       insert: insertInto(table),
       isUsed: db.prepare<[], number>(`SELECT EXISTS (SELECT 1 FROM ${table})`).pluck(),
-      keyBehind: db.prepare<[number], Key>(`SELECT ${key} FROM ${table} ORDER BY ${key} LIMIT 1 OFFSET ?`).raw(),
-      copy: db.prepare<Key>(`INSERT INTO ${name}_0 SELECT * FROM ${table} WHERE (${key}) < (?, ?) ORDER BY ${key}`),
-      remove: db.prepare<Key>(`DELETE FROM ${table} WHERE (${key}) < (?, ?)`)
+      keyBehind: db.prepare<[number], Key>(`SELECT ${key} FROM ${table} ORDER BY ${key} LIMIT 1 OFFSET +?`).raw(),
+      copy: db.prepare<Key>(`INSERT INTO ${name}_0 SELECT * FROM ${table} WHERE (${key}) < (+?, +?) ORDER BY ${key}`),
+      remove: db.prepare<Key>(`DELETE FROM ${table} WHERE (${key}) < (+?, +?)`)
     }
   }
 

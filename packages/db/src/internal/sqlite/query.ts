@@ -19,20 +19,20 @@ const eventsAt = `SELECT ${Gathered.columns} FROM events WHERE position IN (SELE
 
 /** The look-ups, by name, so that a test can ask SQLite how it would go about each. A limit that is a bare parameter, without the sign, would have one planned anew each time that it runs. */
 export const queries = {
-  kindForward: "SELECT position FROM events WHERE kind = ? AND position >= ? ORDER BY position LIMIT +?",
-  kindBackward: "SELECT position FROM events WHERE kind = ? AND position <= ? ORDER BY position DESC LIMIT +?",
-  tagForward: "SELECT position FROM tagged WHERE tag = ? AND position >= ? ORDER BY position LIMIT +?",
-  tagBackward: "SELECT position FROM tagged WHERE tag = ? AND position <= ? ORDER BY position DESC LIMIT +?",
-  termForward: "SELECT position FROM fields WHERE term = ? AND position >= ? ORDER BY position LIMIT +?",
-  termBackward: "SELECT position FROM fields WHERE term = ? AND position <= ? ORDER BY position DESC LIMIT +?",
-  placeInStream: "SELECT version, position FROM versions WHERE stream = ? AND version >= ? ORDER BY version LIMIT 1",
+  kindForward: "SELECT position FROM events WHERE kind = +? AND position >= +? ORDER BY position LIMIT +?",
+  kindBackward: "SELECT position FROM events WHERE kind = +? AND position <= +? ORDER BY position DESC LIMIT +?",
+  tagForward: "SELECT position FROM tagged WHERE tag = +? AND position >= +? ORDER BY position LIMIT +?",
+  tagBackward: "SELECT position FROM tagged WHERE tag = +? AND position <= +? ORDER BY position DESC LIMIT +?",
+  termForward: "SELECT position FROM fields WHERE term = +? AND position >= +? ORDER BY position LIMIT +?",
+  termBackward: "SELECT position FROM fields WHERE term = +? AND position <= +? ORDER BY position DESC LIMIT +?",
+  placeInStream: "SELECT version, position FROM versions WHERE stream = +? AND version >= +? ORDER BY version LIMIT 1",
   // Positions rise with versions; the order has to be that of a column that is answered, or the parts of the index are sorted and not merged.
-  streamForward: `SELECT position, version FROM versions WHERE stream = ? AND version BETWEEN ? AND ?
+  streamForward: `SELECT position, version FROM versions WHERE stream = +? AND version BETWEEN +? AND +?
     ORDER BY version LIMIT +?`,
-  streamBackward: `SELECT position, version FROM versions WHERE stream = ? AND version BETWEEN ? AND ?
+  streamBackward: `SELECT position, version FROM versions WHERE stream = +? AND version BETWEEN +? AND +?
     ORDER BY version DESC LIMIT +?`,
-  allForward: "SELECT position, stream FROM events WHERE position >= ? ORDER BY position LIMIT +?",
-  allBackward: "SELECT position, stream FROM events WHERE position <= ? ORDER BY position DESC LIMIT +?",
+  allForward: "SELECT position, stream FROM events WHERE position >= +? ORDER BY position LIMIT +?",
+  allBackward: "SELECT position, stream FROM events WHERE position <= +? ORDER BY position DESC LIMIT +?",
   eventsForward: `${eventsAt} ORDER BY position LIMIT +?`,
   eventsBackward: `${eventsAt} ORDER BY position DESC LIMIT +?`
 } as const

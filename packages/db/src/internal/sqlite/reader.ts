@@ -28,7 +28,7 @@ type SnapshotRow = [
 
 /** The positions first, which the parts of the index are merged for, and then their rows, in this order: of rows that are merged each is copied. */
 const ofStream = (direction: "ASC" | "DESC"): string => `SELECT ${Gathered.columns} FROM (
-    SELECT position AS place, version AS number FROM versions WHERE stream = ? AND version BETWEEN ? AND ?
+    SELECT position AS place, version AS number FROM versions WHERE stream = +? AND version BETWEEN +? AND +?
     ORDER BY version ${direction} LIMIT +?
   ) CROSS JOIN events ON position = place LIMIT -1`
 
@@ -36,14 +36,14 @@ const ofStream = (direction: "ASC" | "DESC"): string => `SELECT ${Gathered.colum
 export const queries = {
   streamForward: ofStream("ASC"),
   streamBackward: ofStream("DESC"),
-  allForward: `SELECT ${Gathered.columns} FROM events WHERE position BETWEEN ? AND ? ORDER BY position LIMIT +?`,
-  allBackward: `SELECT ${Gathered.columns} FROM events WHERE position BETWEEN ? AND ? ORDER BY position DESC LIMIT +?`,
-  youngEnough: `SELECT id FROM streams WHERE updated_us + max_age_us >= ? AND max_age_us IS NOT NULL AND state = 0
+  allForward: `SELECT ${Gathered.columns} FROM events WHERE position BETWEEN +? AND +? ORDER BY position LIMIT +?`,
+  allBackward: `SELECT ${Gathered.columns} FROM events WHERE position BETWEEN +? AND +? ORDER BY position DESC LIMIT +?`,
+  youngEnough: `SELECT id FROM streams WHERE updated_us + max_age_us >= +? AND max_age_us IS NOT NULL AND state = 0
     AND version >= first_version LIMIT 1`,
-  snapshot: `SELECT ${snapshotColumns} FROM snapshots WHERE stream = ? AND version = ?`,
-  latestSnapshot: `SELECT ${snapshotColumns} FROM snapshots WHERE stream = ? ORDER BY version DESC LIMIT 1`,
+  snapshot: `SELECT ${snapshotColumns} FROM snapshots WHERE stream = +? AND version = +?`,
+  latestSnapshot: `SELECT ${snapshotColumns} FROM snapshots WHERE stream = +? ORDER BY version DESC LIMIT 1`,
   snapshots:
-    "SELECT version, epoch_us, bytes FROM snapshots WHERE stream = ? AND version >= ? ORDER BY version LIMIT +?"
+    "SELECT version, epoch_us, bytes FROM snapshots WHERE stream = +? AND version >= +? ORDER BY version LIMIT +?"
 } as const
 
 /** What one page may look at without returning it: some milliseconds of work, for which the appends behind it wait. */

@@ -24,10 +24,10 @@ export interface SnapshotRows {
 
 /** What a write asks and could scan for, by name, so that a test can ask SQLite how it would go about each. */
 export const queries = {
-  deleteAll: "DELETE FROM snapshots WHERE stream = ?",
-  deleteOne: "DELETE FROM snapshots WHERE stream = ? AND version = ?",
-  deleteOlder: `DELETE FROM snapshots WHERE stream = ? AND version <
-    (SELECT version FROM snapshots WHERE stream = ? ORDER BY version DESC LIMIT 1 OFFSET ?)`
+  deleteAll: "DELETE FROM snapshots WHERE stream = +?",
+  deleteOne: "DELETE FROM snapshots WHERE stream = +? AND version = +?",
+  deleteOlder: `DELETE FROM snapshots WHERE stream = +? AND version <
+    (SELECT version FROM snapshots WHERE stream = +? ORDER BY version DESC LIMIT 1 OFFSET +?)`
 } as const
 
 type Row = [

@@ -12,8 +12,8 @@ type StreamRow = [version: number, state: number, firstVersion: number, position
  * be read from the disk.
  */
 export const queries = {
-  names: "SELECT id, name FROM streams WHERE name >= ? AND name < ? ORDER BY name",
-  ofName: "SELECT version, state, first_version, position FROM streams WHERE id = ?"
+  names: "SELECT id, name FROM streams WHERE name >= +? AND name < +? ORDER BY name",
+  ofName: "SELECT version, state, first_version, position FROM streams WHERE id = +?"
 } as const
 
 /** SQLite orders every blob behind every text, so that this one is behind every name. */

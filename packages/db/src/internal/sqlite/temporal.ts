@@ -4,9 +4,9 @@ import type { Connection } from "./database.js"
 
 /** The look-ups, by name, so that a test can ask SQLite how it would go about each. */
 export const queries = {
-  timeInStore: "SELECT position, epoch_us FROM events WHERE position >= ? ORDER BY position LIMIT 1",
+  timeInStore: "SELECT position, epoch_us FROM events WHERE position >= +? ORDER BY position LIMIT 1",
   timeInStream: `SELECT version, epoch_us FROM versions CROSS JOIN events USING (position, stream, version)
-    WHERE stream = ? AND version >= ? ORDER BY version LIMIT 1`
+    WHERE stream = +? AND version >= +? ORDER BY version LIMIT 1`
 } as const
 
 /**

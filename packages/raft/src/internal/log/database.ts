@@ -180,24 +180,24 @@ const makeLogDatabase = (
   isInDoubt: boolean
 ): LogDatabase => {
   const insert = database.prepare(`INSERT INTO entries (${entryColumns}) VALUES (?, ?, ?, ?, ?, ?)`)
-  const cut = database.prepare("DELETE FROM entries WHERE idx >= ?")
+  const cut = database.prepare("DELETE FROM entries WHERE idx >= +?")
   const setMember = database.prepare(setMemberStatement)
   const select = `SELECT ${entryColumns} FROM entries WHERE`
   /** The row that has the entry, if any has. */
-  const getRowAt = database.prepare<[number], EntryRow>(`${select} idx <= ? ORDER BY idx DESC LIMIT 1`)
-  const fromRowAt = "idx >= (SELECT coalesce(max(idx), 0) FROM entries WHERE idx <= ?)"
-  const getRows = database.prepare<[number, number], EntryRow>(`${select} ${fromRowAt} AND idx <= ? ORDER BY idx`)
+  const getRowAt = database.prepare<[number], EntryRow>(`${select} idx <= +? ORDER BY idx DESC LIMIT 1`)
+  const fromRowAt = "idx >= (SELECT coalesce(max(idx), 0) FROM entries WHERE idx <= +?)"
+  const getRows = database.prepare<[number, number], EntryRow>(`${select} ${fromRowAt} AND idx <= +? ORDER BY idx`)
   const getNewest = database.prepare<[number], EntryRow>(`${select} ${fromRowAt} ORDER BY idx DESC`)
   const getSizes = database
     .prepare<[number, number], [idx: number, count: number, bytes: number]>(
-      `SELECT idx, count, length(payload) FROM entries WHERE ${fromRowAt} AND idx <= ? ORDER BY idx`
+      `SELECT idx, count, length(payload) FROM entries WHERE ${fromRowAt} AND idx <= +? ORDER BY idx`
     )
     .raw()
   const getConfigurations = database.prepare<[number, number], EntryRow>(
-    `${select} kind = 2 AND idx > ? AND idx <= ? ORDER BY idx`
+    `${select} kind = 2 AND idx > +? AND idx <= +? ORDER BY idx`
   )
   const getConfigurationAt = database.prepare<[number, number], EntryRow>(
-    `${select} kind = 2 AND idx > ? AND idx <= ? ORDER BY idx DESC LIMIT 1`
+    `${select} kind = 2 AND idx > +? AND idx <= +? ORDER BY idx DESC LIMIT 1`
   )
 
   let member = stored

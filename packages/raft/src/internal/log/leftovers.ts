@@ -30,11 +30,11 @@ export interface Leftovers {
 }
 
 export const makeLeftovers = (database: Database.Database, initial: LogEnds): Leftovers => {
-  const rowAt = database.prepare<[number], number | null>("SELECT max(idx) FROM entries WHERE idx <= ?").pluck()
+  const rowAt = database.prepare<[number], number | null>("SELECT max(idx) FROM entries WHERE idx <= +?").pluck()
   const oldest = database.prepare<[number, number], { readonly idx: number; readonly bytes: number }>(
-    "SELECT idx, length(payload) AS bytes FROM entries WHERE idx < ? ORDER BY idx LIMIT +?"
+    "SELECT idx, length(payload) AS bytes FROM entries WHERE idx < +? ORDER BY idx LIMIT +?"
   )
-  const remove = database.prepare("DELETE FROM entries WHERE idx <= ?")
+  const remove = database.prepare("DELETE FROM entries WHERE idx <= +?")
   const pageCount = database.prepare<[], number>("PRAGMA page_count").pluck()
   const freePages = database.prepare<[], number>("PRAGMA freelist_count").pluck()
   const pageBytes = Number(database.pragma("page_size", { simple: true }))
