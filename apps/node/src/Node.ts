@@ -73,17 +73,17 @@ const listening = <A, E extends { readonly cause: unknown }, R>(
   })
 
 const layer = (options: NodeOptions) => {
-  const { dataDir, defaults, limits, stores, telemetryHandlers } = options.settings
+  const { clusterSecret, dataDir, defaults, limits, stores, telemetryHandlers } = options.settings
   const handlers = Layer.mergeAll(Gateway.layerHandlers({ limits }), SocketTransport.layerHandlers)
   const { address } = options.self
-  const rpc = listening(NodeServer.layer(StoreRpcs.merge(PeerRpcs), address), "RPC", address)
+  const rpc = listening(NodeServer.layer(StoreRpcs.merge(PeerRpcs), address, clusterSecret), "RPC", address)
   const http = listening(Health.layer(options.http), "HTTP", options.http)
   return Layer.mergeAll(Layer.provide(rpc, handlers), http).pipe(
     Layer.provideMerge(Stores.layer({ dataDir, defaults, stores, telemetryHandlers })),
     Layer.provide(WorkerRegistry.layer),
     Layer.provide(SocketTransport.layer),
     Layer.provide(SocketTransport.layerReceivers),
-    Layer.provide(Members.layer(options.self, options.peers)),
+    Layer.provide(Members.layer(options.self, options.peers, clusterSecret)),
     Layer.provideMerge(Process.layer),
     Layer.provide(Exporter.layer(options.self.name, telemetryHandlers))
   )

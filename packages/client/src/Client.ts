@@ -22,6 +22,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as ClusterSecret from "./ClusterSecret.js"
 import * as Endpoint from "./Endpoint.js"
 import * as EventStore from "./EventStore.js"
 import * as AppendQueue from "./internal/appendQueue.js"
@@ -84,6 +85,8 @@ export interface Options {
   /** The sizes the cluster accepts; larger events and requests are refused before anything is sent. */
   readonly limits?: Limits.Limits | undefined
   readonly batching?: Partial<Batching> | undefined
+  /** The cluster's secret, where it has one: connections are protected by it then. */
+  readonly secret?: ClusterSecret.ClusterSecret | undefined
 }
 
 /**
@@ -128,7 +131,8 @@ const validOptions = checked(
     batching: Batching,
     timeout: Setting.Wait(1),
     attemptTimeout: Setting.Wait(1),
-    connectTimeout: Setting.Wait(1)
+    connectTimeout: Setting.Wait(1),
+    secret: Schema.UndefinedOr(Schema.typeSchema(ClusterSecret.ClusterSecret))
   })
 )
 
@@ -157,13 +161,14 @@ export const make: (options: Options) => Effect.Effect<Service, InvalidRequest, 
       batching: { ...batchingDefaults, ...options.batching },
       timeout: Setting.waitOption(options.timeout, timeoutDefault),
       attemptTimeout: Setting.waitOption(options.attemptTimeout, timeoutDefault),
-      connectTimeout: Setting.waitOption(options.connectTimeout, Duration.millis(1500))
+      connectTimeout: Setting.waitOption(options.connectTimeout, Duration.millis(1500)),
+      secret: options.secret
     })
-    const { batching, connectTimeout, limits, store } = given
+    const { batching, connectTimeout, limits, secret, store } = given
     const timeoutMillis = Duration.toMillis(given.timeout)
     const attemptTimeoutMillis =
       options.attemptTimeout === undefined ? timeoutMillis / 2 : Duration.toMillis(given.attemptTimeout)
-    const connections = yield* Connections.make({ endpoints, connectTimeout })
+    const connections = yield* Connections.make({ endpoints, connectTimeout, secret })
     const looks = yield* FiberSet.make<void>()
     const runLook = yield* FiberSet.runtime(looks)<never>()
     const leading = Leading.make({
@@ -236,7 +241,7 @@ export const timeoutConfig: Config.Config<Duration.Duration> = Setting.config(
 
 /**
  * The settings of a client in the environment: `RECKON_ENDPOINTS`, `RECKON_STORE`, `RECKON_TIMEOUT` (milliseconds, or a text such as
- * `10 seconds`) and the sizes of `Limits.config`. A variable that is empty counts as not set.
+ * `10 seconds`), `RECKON_CLUSTER_SECRET` and the sizes of `Limits.config`. A variable that is empty counts as not set.
  *
  * @since 0.1.0
  * @category config
@@ -245,7 +250,8 @@ export const config: Config.Config<Options> = Config.all({
   endpoints: Endpoint.config,
   store: storeConfig,
   timeout: timeoutConfig,
-  limits: Limits.config
+  limits: Limits.config,
+  secret: ClusterSecret.config
 })
 
 /**

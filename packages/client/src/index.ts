@@ -4,6 +4,7 @@
 export * as Aggregate from "./Aggregate.js"
 export * as Causation from "./Causation.js"
 export * as Client from "./Client.js"
+export * as ClusterSecret from "./ClusterSecret.js"
 export * as Decider from "./Decider.js"
 export * as DecisionModel from "./DecisionModel.js"
 export * as Endpoint from "./Endpoint.js"

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { ClusterSecret } from "@reckon/client/ClusterSecret"
 import * as Endpoint from "@reckon/client/Endpoint"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -54,6 +55,8 @@ export class Members extends Context.Tag("@reckon/cluster/Members")<
     readonly peers: ReadonlyArray<Member>
     /** The names of all members, in order. */
     readonly names: ReadonlyArray<string>
+    /** What protects the connections between them, and those of clients. */
+    readonly secret: ClusterSecret | undefined
   }
 >() {}
 
@@ -63,14 +66,15 @@ const isName = (name: string): boolean => name.length <= 255 && /^\P{Cc}+$/u.tes
 /**
  * Checks the list: names are unique, and so are addresses. This node may stand among its peers, so that all can have the same list.
  *
- * Links between nodes are neither encrypted nor authenticated yet, so addresses other than loopback are refused.
+ * Without a secret nobody proves to be a member, and what members say can be read: then addresses other than loopback are refused.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (
   self: Member,
-  peers: ReadonlyArray<Member>
+  peers: ReadonlyArray<Member>,
+  secret?: ClusterSecret | undefined
 ): Effect.Effect<Context.Tag.Service<Members>, MembersError> =>
   Effect.gen(function* () {
     const address = Endpoint.format(self.address)
@@ -92,18 +96,21 @@ export const make = (
       }
     }
     for (const member of all) {
-      if (!isLoopback(member.address)) {
+      if (secret === undefined && !isLoopback(member.address)) {
         return yield* new MembersError({
-          detail: `${member.name} is at ${Endpoint.format(member.address)}: links between nodes are not secured yet, use loopback addresses (127.0.0.1)`
+          detail: `${member.name} is at ${Endpoint.format(member.address)}, where others can reach it: give all nodes and clients one secret (RECKON_CLUSTER_SECRET), or use loopback addresses (127.0.0.1)`
         })
       }
     }
-    return Members.of({ self, peers: others, names: all.map(member => member.name).sort() })
+    return Members.of({ self, peers: others, names: all.map(member => member.name).sort(), secret })
   })
 
 /**
  * @since 0.1.0
  * @category layers
  */
-export const layer = (self: Member, peers: ReadonlyArray<Member>): Layer.Layer<Members, MembersError> =>
-  Layer.effect(Members, make(self, peers))
+export const layer = (
+  self: Member,
+  peers: ReadonlyArray<Member>,
+  secret?: ClusterSecret | undefined
+): Layer.Layer<Members, MembersError> => Layer.effect(Members, make(self, peers, secret))

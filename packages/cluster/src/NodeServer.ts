@@ -10,6 +10,7 @@ import type * as Rpc from "@effect/rpc/Rpc"
 import type * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as RpcSchema from "@effect/rpc/RpcSchema"
 import * as RpcServer from "@effect/rpc/RpcServer"
+import type { ClusterSecret } from "@reckon/client/ClusterSecret"
 import type { Endpoint } from "@reckon/client/Endpoint"
 import * as Wire from "@reckon/client/Wire"
 import * as Effect from "effect/Effect"
@@ -18,6 +19,7 @@ import * as Schema from "effect/Schema"
 import * as Deliveries from "./Deliveries.js"
 import * as Arriving from "./internal/arriving.js"
 import { understood } from "./internal/envelope.js"
+import { secured } from "./internal/secured.js"
 import { bounded } from "./internal/unread.js"
 import { PeerRpcs } from "./PeerRpcs.js"
 
@@ -38,14 +40,16 @@ const largeAnswers = <Rpcs extends Rpc.Any>(group: RpcGroup.RpcGroup<Rpcs>): Rea
  */
 const connectionOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 }
 
-const layerSockets = (address: Endpoint) =>
+const layerSockets = (address: Endpoint, secret: ClusterSecret | undefined) =>
   Layer.scoped(
     SocketServer.SocketServer,
-    Effect.map(NodeSocketServer.make({ ...address, ...connectionOptions }), server => Arriving.bounded(server))
+    Effect.map(NodeSocketServer.make({ ...address, ...connectionOptions }), server =>
+      Arriving.bounded(secret === undefined ? server : secured(server, secret))
+    )
   )
 
 /**
- * Serves the group's handlers at the address. A request that cannot be decoded is answered with a defect, a frame that cannot be read ends its own
+ * Serves the group's handlers at the address, with a secret to those alone who have it. A request that cannot be decoded is answered with a defect, a frame that cannot be read ends its own
  * connection, and so does an id that is under way already; neither concerns anybody else. Of a connection 64 requests are under way at a
  * time; one that does not read its answers is not read from, and is cut off where more than 256 MiB of answers wait on this node, or where that much waits for the rest of messages that have only
  * begun. There are 4,096 connections at most: beyond them the one is ended from which nothing has come for longest. Raft's messages go to {@link Deliveries.Deliveries}.
@@ -55,7 +59,8 @@ const layerSockets = (address: Endpoint) =>
  */
 export const layer = <Rpcs extends Rpc.Any>(
   group: RpcGroup.RpcGroup<Rpcs>,
-  address: Endpoint
+  address: Endpoint,
+  secret?: ClusterSecret | undefined
 ): Layer.Layer<
   never,
   SocketServer.SocketServerError,
@@ -73,6 +78,6 @@ export const layer = <Rpcs extends Rpc.Any>(
         )
       )
     ),
-    Layer.provide([Wire.layer, layerSockets(address)])
+    Layer.provide([Wire.layer, layerSockets(address, secret)])
   )
 }

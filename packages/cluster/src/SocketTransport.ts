@@ -104,7 +104,7 @@ export const make: Effect.Effect<
   >()
   const askerFor = (group: string): Asker => ({ from: members.self.name, ...receivers.get(group)?.claim() })
   for (const peer of members.peers) {
-    const { client, send } = yield* connectPeer(peer)
+    const { client, send } = yield* connectPeer(peer, members.secret)
     peers.set(peer.name, {
       client,
       outbox: yield* makeOutbox(send),

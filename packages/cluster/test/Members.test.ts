@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Members from "@reckon/cluster/Members"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 
 const member = (name: string, port: number, host = "127.0.0.1"): Members.Member => ({ name, address: { host, port } })
 
@@ -39,9 +40,13 @@ describe("the members of a cluster", () => {
     })
   )
 
-  it.effect("are on this machine", () =>
+  it.effect("are on this machine, unless they have a secret", () =>
     Effect.gen(function* () {
       assert.include(yield* refusal(member("n1", 1), member("n2", 1, "10.0.0.1")), "n2 is at 10.0.0.1:1")
+      assert.include(yield* refusal(member("n1", 1, "0.0.0.0")), "n1 is at 0.0.0.0:1")
+      const secret = Redacted.make("known to a few of us")
+      const { peers } = yield* Members.make(member("n1", 1, "0.0.0.0"), [member("n2", 1, "10.0.0.1")], secret)
+      assert.deepStrictEqual(peers, [member("n2", 1, "10.0.0.1")])
     })
   )
 })

@@ -126,7 +126,7 @@ const self = { name: "embedded", address: { host: "127.0.0.1", port: 0 } }
 const alone = Layer.mergeAll(
   Process.layer,
   WorkerRegistry.layer,
-  Layer.succeed(Members, { self, peers: [], names: [self.name] }),
+  Layer.succeed(Members, { self, peers: [], names: [self.name], secret: undefined }),
   Layer.effect(
     RaftTransport.RaftTransport,
     Effect.map(RaftTransport.makeNetwork, network => network.transport(self.name))

@@ -9,6 +9,7 @@
  * @since 0.1.0
  */
 import * as path from "node:path"
+import * as ClusterSecret from "@reckon/client/ClusterSecret"
 import * as Limits from "@reckon/client/Limits"
 import * as Setting from "@reckon/client/Setting"
 import { StoreId } from "@reckon/client/StoreRpcs"
@@ -161,8 +162,8 @@ const NodeSettings = Schema.Struct({
   dataDir: Values.Folder,
   /** To whom telemetry is told. */
   telemetryHandlers: Values.someOf("logger", "opentelemetry"),
-  /** What a node must know to be one of the cluster. There is none unless it is set. */
-  clusterSecret: Schema.optionalWith(Values.Secret, { exact: true })
+  /** What a node must know to be one of the cluster, and a client to talk to it. There is none unless it is set. */
+  clusterSecret: Schema.optionalWith(ClusterSecret.ClusterSecret, { exact: true })
 })
 
 /**

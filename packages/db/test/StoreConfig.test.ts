@@ -38,7 +38,7 @@ const leaves = (value: unknown, path: string): ReadonlyArray<string> =>
 describe("the table in docs/configuration.md", () => {
   it.effect("has every setting, once", () =>
     Effect.gen(function* () {
-      const config = yield* StoreConfig.makeReckon({ clusterSecret: "known to few" })
+      const config = yield* StoreConfig.makeReckon({ clusterSecret: "known to a few of us" })
       const keys = table.map(({ key }) => key)
       assert.deepStrictEqual([...keys].sort(), [...leaves(encode(config), "")].sort())
       assert.deepStrictEqual(
@@ -235,7 +235,7 @@ describe("settings that must fit each other", () => {
       ["defaults.log.tailEntries"]
     ],
     ["discovery needs a secret", { discovery: { method: "multicast" } }, ["discovery.method"]],
-    ["discovery has one", { clusterSecret: "known to few", discovery: { method: "k8s_dns" } }, []],
+    ["discovery has one", { clusterSecret: "known to a few of us", discovery: { method: "k8s_dns" } }, []],
     ["a store is there once", { stores: [{ id: "a" }, { id: "a", mode: "bad" }] }, ["stores[1].id"]],
     [
       "no two stores have one folder, however it is written",
@@ -290,7 +290,7 @@ describe("errors", () => {
       const error = yield* Effect.flip(load({ RECKON_CLUSTER_SECRET: secret }))
       assert.notInclude(error.message, "correct")
       assert.notInclude(JSON.stringify(error), "correct")
-      const config = yield* load({ RECKON_CLUSTER_SECRET: "battery staple" })
+      const config = yield* load({ RECKON_CLUSTER_SECRET: "a battery staple" })
       assert.notInclude(`${JSON.stringify(config)} ${config.clusterSecret}`, "staple")
       const misplaced = {
         clusterSecrt: "staple",
@@ -298,7 +298,7 @@ describe("errors", () => {
         memory: [{ clusterSecret: "staple" }]
       }
       assert.notInclude((yield* Effect.flip(StoreConfig.fromUnknown(misplaced))).message, "staple")
-      assert.strictEqual(config.clusterSecret && Redacted.value(config.clusterSecret), "battery staple")
+      assert.strictEqual(config.clusterSecret && Redacted.value(config.clusterSecret), "a battery staple")
     })
   )
 
@@ -351,7 +351,7 @@ describe("any settings", () => {
   const store = fc.record({ id: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/), ...settings, log })
   const options = fc.record({
     dataDir: maybe(fc.stringMatching(/^[a-z/]{1,20}$/)),
-    clusterSecret: maybe(fc.stringMatching(/^\S{1,40}$/)),
+    clusterSecret: maybe(fc.stringMatching(/^\S{16,40}$/)),
     telemetryHandlers: maybe(fc.uniqueArray(fc.constantFrom("logger" as const, "opentelemetry" as const))),
     defaults: maybe(fc.record({ ...settings, log })),
     stores: maybe(fc.uniqueArray(store, { selector: ({ id }) => id, maxLength: 5 })),

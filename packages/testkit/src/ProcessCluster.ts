@@ -13,6 +13,7 @@ import * as Client from "@reckon/client/Client"
 import type { InvalidRequest } from "@reckon/client/StoreError"
 import type { NodeStatus } from "@reckon/client/StoreRpcs"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 
@@ -163,7 +164,9 @@ export const make = (options: {
       })
     yield* Effect.addFinalizer(() => stop("SIGTERM"))
 
-    const client = yield* Client.make({ endpoints, attemptTimeout: "2 seconds" })
+    const { RECKON_CLUSTER_SECRET: known } = { ...process.env, ...options.environment }
+    const secret = known === undefined ? undefined : Redacted.make(known)
+    const client = yield* Client.make({ endpoints, attemptTimeout: "2 seconds", secret })
     const statuses = Effect.map(
       Effect.forEach(endpoints, endpoint => Effect.option(client.status(endpoint)), { concurrency: 3 }),
       answers => answers.flatMap(answer => (answer._tag === "Some" ? [answer.value] : []))

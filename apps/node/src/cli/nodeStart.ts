@@ -72,12 +72,14 @@ const start = Command.make("start", { name, dataDir, rpc, http, peer, store }, o
     if (Endpoint.format(node.self.address) === Endpoint.format(node.http)) {
       return yield* Effect.fail(Shared.usage(`--rpc and --http are both ${options.http}`))
     }
-    yield* Effect.mapError(Members.make(node.self, node.peers), ({ detail }) => Shared.usage(detail))
     const settings = yield* Settings.load({
       dataDir: options.dataDir,
       stores: options.store,
       hasPeers: options.peer.length > 0
     })
+    yield* Effect.mapError(Members.make(node.self, node.peers, settings.clusterSecret), ({ detail }) =>
+      Shared.usage(detail)
+    )
     yield* Settings.warnOfUnknown(settings, Object.keys(process.env))
     yield* Console.log(`${options.name} starts  rpc ${options.rpc}  http ${options.http}  pid ${process.pid}`)
     yield* Node.run({ ...node, settings }).pipe(

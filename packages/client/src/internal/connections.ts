@@ -3,7 +3,6 @@
  * requests fail and the next request gets a new one.
  */
 
-import * as Net from "node:net"
 import * as Socket from "@effect/platform/Socket"
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as RpcClient from "@effect/rpc/RpcClient"
@@ -16,6 +15,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as ClusterSecret from "../ClusterSecret.js"
 import * as Endpoint from "../Endpoint.js"
 import * as Wire from "../Wire.js"
 import * as Deadlines from "./deadlines.js"
@@ -59,29 +59,25 @@ interface Entry extends Connection {
   retired: boolean
 }
 
-/** Opens the socket, and destroys it at the end: closing it in good order would wait for a peer that no longer reads. */
-const openSocket = (endpoint: Endpoint.Endpoint, state: { opened: boolean; broken: boolean }) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const socket = Net.createConnection({ host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true })
-      // Stays for the socket's life: an error nobody listens to would end the process.
-      socket.on("error", () => {})
-      socket.once("close", () => {
-        state.broken = true
-      })
-      return socket
-    }),
-    socket => Effect.sync(() => socket.destroy())
-  ).pipe(
+/** The socket of an entry, which has to know whether it was ever open, and whether it broke. */
+const openSocket = (
+  endpoint: Endpoint.Endpoint,
+  secret: ClusterSecret.ClusterSecret | undefined,
+  state: { opened: boolean; broken: boolean }
+) =>
+  ClusterSecret.connect(endpoint, secret).pipe(
     Effect.tap(socket =>
-      Effect.async<void, Socket.SocketError>(resume => {
-        const onError = (cause: Error) => resume(Effect.fail(new Socket.SocketGenericError({ reason: "Open", cause })))
-        socket.once("error", onError)
-        socket.once("connect", () => {
-          state.opened = true
-          socket.off("error", onError)
-          resume(Effect.void)
+      Effect.sync(() => {
+        state.opened = true
+        state.broken = socket.destroyed
+        socket.once("close", () => {
+          state.broken = true
         })
+      })
+    ),
+    Effect.onExit(exit =>
+      Effect.sync(() => {
+        if (Exit.isFailure(exit)) state.broken = true
       })
     )
   )
@@ -96,6 +92,7 @@ const close = (scope: Scope.CloseableScope, exit: Exit.Exit<unknown, unknown>): 
 export const make = Effect.fnUntraced(function* (options: {
   readonly endpoints: ReadonlyArray<Endpoint.Endpoint>
   readonly connectTimeout: Duration.DurationInput
+  readonly secret?: ClusterSecret.ClusterSecret | undefined
 }) {
   let isClosed = false
   const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) =>
@@ -111,7 +108,9 @@ export const make = Effect.fnUntraced(function* (options: {
   const open = Effect.fnUntraced(function* (endpoint: Endpoint.Endpoint) {
     const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
     const state = { opened: false, broken: false }
-    const socket = yield* NodeSocket.fromDuplex(openSocket(endpoint, state), { openTimeout: options.connectTimeout })
+    const socket = yield* NodeSocket.fromDuplex(openSocket(endpoint, options.secret, state), {
+      openTimeout: options.connectTimeout
+    })
     const rpc = yield* RpcClient.makeProtocolSocket({ retrySchedule: Schedule.recurs(0) }).pipe(
       Effect.provideService(Socket.Socket, socket),
       Effect.provideService(RpcSerialization.RpcSerialization, Wire.serialization),

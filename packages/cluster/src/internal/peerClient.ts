@@ -7,6 +7,7 @@ import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as RpcClient from "@effect/rpc/RpcClient"
 import type { RpcClientError } from "@effect/rpc/RpcClientError"
 import type * as RpcGroup from "@effect/rpc/RpcGroup"
+import * as ClusterSecret from "@reckon/client/ClusterSecret"
 import * as Wire from "@reckon/client/Wire"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -28,13 +29,15 @@ export interface Peer {
 const reconnectMillis = 200
 const openMillis = 2_000
 
-export const connectPeer = (peer: Member): Effect.Effect<Peer, never, Scope.Scope> =>
+export const connectPeer = (
+  peer: Member,
+  secret?: ClusterSecret.ClusterSecret | undefined
+): Effect.Effect<Peer, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { host, port } = peer.address
     const socket = Layer.effect(
       Socket.Socket,
       // Only describes the connection; it is made, and made again, by the protocol, which reports what goes wrong with it.
-      Effect.orDie(NodeSocket.makeNet({ host, port, noDelay: true, openTimeout: openMillis }))
+      NodeSocket.fromDuplex(ClusterSecret.connect(peer.address, secret), { openTimeout: openMillis })
     )
     const protocol = Layer.scoped(
       RpcClient.Protocol,

@@ -7,7 +7,15 @@ import * as Args from "@effect/cli/Args"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
-import { Client, Endpoint, type ExpectedVersion, Limits, type StoreError, StoreRpcs } from "@reckon/client"
+import {
+  Client,
+  ClusterSecret,
+  Endpoint,
+  type ExpectedVersion,
+  Limits,
+  type StoreError,
+  StoreRpcs
+} from "@reckon/client"
 import { makeReckon } from "@reckon/db/StoreConfig"
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
@@ -245,6 +253,7 @@ export const connect = (
     const endpoints = options.endpoint.length > 0 ? options.endpoint : yield* Endpoint.config
     const store = yield* orElse(options.store, Client.storeConfig)
     const timeout = yield* orElse(options.timeout, Client.timeoutConfig)
-    const client = yield* Client.make({ endpoints, store, timeout, limits })
+    const secret = yield* ClusterSecret.config
+    const client = yield* Client.make({ endpoints, store, timeout, limits, secret })
     return { client, limits }
   })

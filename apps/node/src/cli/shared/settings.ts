@@ -52,11 +52,8 @@ export const load = (given: Given): Effect.Effect<StoreConfig.ReckonConfig, Fail
   return given.hasPeers ? Effect.zipRight(settings, loadWith({ ...variables, RECKON_MODE: "cluster" })) : settings
 }
 
-const unprotected =
-  "Warning: RECKON_CLUSTER_SECRET protects nothing yet: whoever reaches a node's address may speak as a client or a member\n"
-
 /**
- * Tells of each variable that begins as Reckon's do and means nothing to a node with these settings, with the one it was probably meant to be; and of a secret, which whoever sets it relies on.
+ * Tells of each variable that begins as Reckon's do and means nothing to a node with these settings, with the one it was probably meant to be.
  *
  * @since 0.1.0
  * @category settings
@@ -74,6 +71,5 @@ export const warnOfUnknown = (
       ({ name, nearest }) =>
         `Warning: nothing reads ${plain(name)}${nearest === undefined ? "" : `; the nearest name is ${nearest}`}\n`
     )
-    if (settings.clusterSecret !== undefined) lines.push(unprotected)
     return Effect.forEach(lines, stdio.err, { discard: true })
   })

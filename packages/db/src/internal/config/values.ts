@@ -1,7 +1,6 @@
 /** The kinds of values that settings have besides sizes and waits. Each can be written as a text too, which is all that an environment variable can hold. */
 import { accepts, readFrom } from "@reckon/client/Setting"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
 const NumberOrText = Schema.Union(Schema.Number, Schema.String)
@@ -89,18 +88,4 @@ export const MulticastAddress = Schema.String.pipe(
     )
   }),
   Schema.annotations(accepts("an IPv4 multicast address, 224.0.0.0 to 239.255.255.255"))
-)
-
-/** Something that is never shown: neither in a log, nor in what is said about it. Only its encoded form has it in the clear. */
-export const Secret = readFrom<Redacted.Redacted, string | Redacted.Redacted>(
-  Schema.RedactedFromSelf(Schema.String).pipe(
-    Schema.filter(secret => {
-      const text = Redacted.value(secret)
-      return text.trim() !== "" && text.length <= 1024
-    })
-  ),
-  Schema.Union(Schema.String, Schema.RedactedFromSelf(Schema.String)),
-  "a text of 1 to 1024 characters",
-  written => Option.some(typeof written === "string" ? Redacted.make(written) : written),
-  Redacted.value
 )

@@ -1,0 +1,52 @@
+/** A cluster with a secret, and those who have it or not. */
+import { assert, describe, it } from "@effect/vitest"
+import * as ProcessCluster from "@reckon/testkit/ProcessCluster"
+import * as Effect from "effect/Effect"
+import { program } from "../program.js"
+
+const secret = "known to a few of us"
+
+describe("a cluster with a secret", () => {
+  it.scopedLive("serves those who have it through the loss of its leader, and tells nobody else a word", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* ProcessCluster.temporaryFolder
+      const basePort = yield* ProcessCluster.freeBasePort
+      const cluster = yield* ProcessCluster.make({
+        program,
+        basePort,
+        dataDir,
+        environment: { RECKON_CLUSTER_SECRET: secret }
+      })
+      const endpoint = cluster.endpoints.flatMap(each => ["--endpoint", each])
+      const reckon = (its: string, ...args: ReadonlyArray<string>) =>
+        ProcessCluster.run(program, [...args, ...endpoint], {
+          RECKON_CLUSTER_SECRET: its,
+          RECKON_TIMEOUT: "15 seconds"
+        })
+      const append = (its: string, total: number) =>
+        reckon(its, "append", "order-1", "--type", "OrderPlaced", "--data", JSON.stringify({ total }))
+
+      const first = yield* append(secret, 1)
+      assert.deepStrictEqual([first.code, first.stderr], [0, ""])
+
+      const { pid } = yield* cluster.settled
+      process.kill(pid, "SIGKILL")
+      const second = yield* append(secret, 2)
+      assert.deepStrictEqual([second.code, second.stderr], [0, ""])
+
+      const [without, withAnother] = yield* Effect.all([append("", 3), append("known to all the others", 4)], {
+        concurrency: 2
+      })
+      assert.strictEqual(without.code, 1)
+      assert.strictEqual(withAnother.code, 1)
+      assert.include(withAnother.stderr, "does not have the same cluster secret")
+
+      const read = yield* reckon(secret, "read", "order-1", "--json")
+      const totals = read.stdout
+        .trim()
+        .split("\n")
+        .map(line => JSON.parse(line).data.total)
+      assert.deepStrictEqual(totals, [1, 2])
+    })
+  )
+})
