@@ -11,13 +11,20 @@ const config = (variables: Readonly<Record<string, string>>) =>
 describe("a client's settings in the environment", () => {
   it.effect("are the defaults where they are not set, or empty", () =>
     Effect.gen(function* () {
-      const empty = ["RECKON_ENDPOINTS", "RECKON_STORE", "RECKON_TIMEOUT", "RECKON_EVENT_BYTES_MAX"]
+      const empty = [
+        "RECKON_ENDPOINTS",
+        "RECKON_STORE",
+        "RECKON_TIMEOUT",
+        "RECKON_EVENT_BYTES_MAX",
+        "RECKON_CLUSTER_SECRET"
+      ]
       for (const variables of [{}, Object.fromEntries(empty.map(name => [name, " "]))]) {
         assert.deepStrictEqual(yield* config(variables), {
           endpoints: Endpoint.defaults,
           store: "default",
           timeout: Duration.seconds(10),
-          limits: Limits.defaults
+          limits: Limits.defaults,
+          secret: undefined
         })
       }
     })
