@@ -305,7 +305,7 @@ describe("what keeping count of the bytes costs", () => {
   it("an append to a full stream looks at the events it hides, a cut at those it hides or those it leaves", () => {
     const looks: Array<string> = []
     const verbose = (sql: unknown) => {
-      const range = /SELECT kind, tags.*version >= (\d+).*version < (\d+)/s.exec(String(sql))
+      const range = /SELECT kind, tags.*version >= \+(\d+).*version < \+(\d+)/s.exec(String(sql))
       if (range !== null) looks.push(`${range[1]}-${range[2]}`)
     }
     const db = new Database(":memory:", { verbose })
