@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 
-import { createServer } from "node:http"
+import { createServer, type Server } from "node:http"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -35,11 +35,42 @@ const router = HttpRouter.empty.pipe(
   HttpRouter.get("/", HttpServerResponse.redirect("/health"))
 )
 
+/** Connections at once: each takes one of the handles that RPC and the stores' files need too. */
+const connectionsMax = 256
+/** What a request may take to arrive whole. */
+const requestMillisMax = 10_000
+
+const makeServer = () => {
+  const options = {
+    headersTimeout: requestMillisMax,
+    requestTimeout: requestMillisMax,
+    connectionsCheckingInterval: 1000
+  }
+  const server = createServer(options)
+  server.maxConnections = connectionsMax
+  return server
+}
+
+/** A server that closes waits for requests of which only a part has come, and with it would the node's whole stop. */
+const layerCutOff = (server: Server) =>
+  Layer.scopedDiscard(
+    Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        server.close()
+        server.closeAllConnections()
+      })
+    )
+  )
+
 /**
  * @since 0.1.0
  * @category layers
  */
 export const layer = (address: Endpoint) =>
-  HttpServer.serve(router).pipe(
-    Layer.provide(NodeHttpServer.layer(() => createServer(), { host: address.host, port: address.port }))
-  )
+  Layer.suspend(() => {
+    const server = makeServer()
+    return HttpServer.serve(router).pipe(
+      Layer.merge(layerCutOff(server)),
+      Layer.provide(NodeHttpServer.layer(() => server, { host: address.host, port: address.port }))
+    )
+  })
