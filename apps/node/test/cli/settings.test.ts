@@ -127,6 +127,22 @@ describe("node start and cluster start", () => {
     })
   )
 
+  it.effect("refuse a collector's address to which nothing could be sent, where telemetry is to go there", () =>
+    Effect.gen(function* () {
+      for (const command of [nodeStart, ["cluster", "start"]]) {
+        for (const [address, says] of [
+          ["localhost:4318", 'is "localhost:4318": must be an http or https URL'],
+          ["collector", 'is "collector": must be an http or https URL'],
+          ["http://me:hidden@collector", "is wrong: it must have no user's name and no password in it; "]
+        ]) {
+          const env = { RECKON_TELEMETRY_HANDLERS: "opentelemetry", OTEL_EXPORTER_OTLP_ENDPOINT: address ?? "" }
+          const outcome = yield* reckon(command, { env })
+          assertFailure(outcome, 2, `UsageError: OTEL_EXPORTER_OTLP_ENDPOINT ${says}`)
+        }
+      }
+    })
+  )
+
   it.effect("refuse options that make no sense with one line", () =>
     Effect.gen(function* () {
       const wrong: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [

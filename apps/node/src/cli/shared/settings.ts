@@ -8,6 +8,7 @@ import type * as ConfigError from "effect/ConfigError"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Exporter from "../../Exporter.js"
 import { plain } from "./print.js"
 import { Stdio } from "./Stdio.js"
 
@@ -49,7 +50,10 @@ export const load = (given: Given): Effect.Effect<StoreConfig.ReckonConfig, Fail
   }
   const settings = loadWith(variables)
   // After the first reading, and not in its place: what is wrong with RECKON_MODE is wrong with peers, too.
-  return given.hasPeers ? Effect.zipRight(settings, loadWith({ ...variables, RECKON_MODE: "cluster" })) : settings
+  const whole = given.hasPeers
+    ? Effect.zipRight(settings, loadWith({ ...variables, RECKON_MODE: "cluster" }))
+    : settings
+  return Effect.tap(whole, found => Effect.when(Exporter.config, () => Exporter.isWanted(found)))
 }
 
 /**
