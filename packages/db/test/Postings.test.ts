@@ -8,6 +8,7 @@ type Plan =
   | { readonly _tag: "leaf"; readonly positions: ReadonlyArray<number> }
   | { readonly _tag: "union" | "intersection"; readonly parts: ReadonlyArray<Plan> }
   | { readonly _tag: "filter"; readonly part: Plan; readonly divisor: number }
+  | { readonly _tag: "within"; readonly part: Plan; readonly parts: ReadonlyArray<Plan> }
 
 /** Some lists are much longer than others, and longer than what is fetched at a time. */
 const leafPlan = fc
@@ -30,7 +31,8 @@ const { plan } = fc.letrec<{ plan: Plan; parts: Array<Plan> }>(tie => ({
       .map(([first, parts]): Plan => ({ _tag: "intersection", parts: [first, ...parts] })),
     fc
       .tuple(tie("plan"), fc.integer({ min: 2, max: 50 }))
-      .map(([part, divisor]): Plan => ({ _tag: "filter", part, divisor }))
+      .map(([part, divisor]): Plan => ({ _tag: "filter", part, divisor })),
+    fc.tuple(tie("plan"), tie("parts")).map(([part, parts]): Plan => ({ _tag: "within", part, parts }))
   ),
   parts: fc.array(tie("plan"), { maxLength: 3 })
 }))
@@ -47,6 +49,10 @@ const setOf = (plan: Plan): ReadonlySet<number> => {
     }
     case "filter":
       return new Set([...setOf(plan.part)].filter(position => position % plan.divisor === 0))
+    case "within": {
+      const all = setOf({ _tag: "union", parts: plan.parts })
+      return new Set([...setOf(plan.part)].filter(position => all.has(position)))
+    }
   }
 }
 
@@ -88,6 +94,16 @@ const build = (plan: Plan, direction: Direction, budget: Postings.Budget): Posti
         position => position % plan.divisor === 0,
         budget
       )
+    case "within": {
+      const union: Plan = { _tag: "union", parts: plan.parts }
+      const members = setOf(union)
+      const all = Postings.union(
+        order,
+        plan.parts.map(part => build(part, direction, budget)),
+        budget
+      )
+      return Postings.within(order, build(plan.part, direction, budget), all, place => members.has(place), budget)
+    }
   }
 }
 
@@ -231,5 +247,57 @@ describe("an intersection", () => {
     assert.isAtMost(budget.left, 0)
     assert.isAbove(place ?? 0, 90)
     assert.isBelow(place ?? Number.POSITIVE_INFINITY, 3000)
+  })
+
+  it("of very many lists costs of its budget how often they are asked", () => {
+    let asked = 0
+    const counted = (list: Postings.Postings): Postings.Postings => ({
+      ...list,
+      seek: position => {
+        asked += 1
+        return list.seek(position)
+      }
+    })
+    const multiples = (rest: number) => Array.from({ length: 2000 }, (_, n) => 10 * n + rest)
+    const lists = Array.from({ length: 64 }, (_, n) => counted(indexOf(multiples(n === 63 ? 5 : 0), "forward")))
+    Postings.intersection(lists, { left: 1000 }).seek(0)
+    assert.isBelow(asked, 1100)
+  })
+})
+
+describe("what a list and many others have in common", () => {
+  const every = (step: number, first = 0) =>
+    Array.from({ length: Math.ceil((100_000 - first) / step) }, (_, n) => first + n * step)
+
+  /** How often an index was asked, and how often a single event, until all was found that 200 lists side by side have in common with this one. */
+  const cost = (list: ReadonlyArray<number>, others: ReadonlyArray<ReadonlyArray<number>>) => {
+    const fetched: Array<number> = []
+    const members = new Set(others.flat())
+    const order = Postings.orderOf("forward")
+    const lists = others.map(positions => indexOf(positions, "forward", fetched))
+    const all = Postings.union(order, lists, unlimited())
+    let looks = 0
+    const isIn = (position: number) => {
+      looks += 1
+      return members.has(position)
+    }
+    const common = Postings.within(order, indexOf(list, "forward"), all, isIn, unlimited())
+    assert.deepStrictEqual(
+      walk(common, "forward"),
+      list.filter(position => members.has(position))
+    )
+    return { fetches: fetched.length, looks }
+  }
+
+  it("costs what the list does where that is the shorter one", () => {
+    const others = Array.from({ length: 200 }, (_, n) => every(200, n))
+    assert.deepStrictEqual(cost(every(1000), others), { fetches: 0, looks: 100 })
+  })
+
+  it("costs what the others do where these are", () => {
+    const others = Array.from({ length: 200 }, (_, n) => [500 * n, 500 * n + 100])
+    const { fetches, looks } = cost(every(1), others)
+    assert.isAtMost(fetches, 600)
+    assert.isAtMost(looks, 2000)
   })
 })

@@ -3,6 +3,8 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Query from "@reckon/client/Query"
+import type { EventPage } from "@reckon/client/StoreRpcs"
+import * as StreamPattern from "@reckon/client/StreamPattern"
 import { Database } from "@reckon/raft/Sqlite"
 import * as Effect from "effect/Effect"
 import * as Catalog from "../src/internal/sqlite/catalog.js"
@@ -302,6 +304,94 @@ describe("what a query costs", () => {
         const read = () => reader.readQuery({ ...wholly({ count: 10 }), query }, 199)
         assert.deepStrictEqual(positions(read()), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
         assert.isBelow(statementsOf(read), 1000)
+      })
+    })
+  )
+
+  it.scoped("does not grow with the streams that a pattern means, beside a criterion that few events meet", () =>
+    Effect.gen(function* () {
+      const filename = yield* tempFile
+      const tagsOf = (n: number) => [...(n % 97 === 0 ? ["rare"] : []), ...(n % 89 === 0 ? ["elsewhere"] : [])]
+      const operations = Array.from({ length: 10_000 }, (_, n) => append(`s-${n % 250}`, event(n, { tags: tagsOf(n) })))
+      yield* using(engine => applyAt(engine, 1, ...operations), filename)
+      counting(filename, (reader, statementsOf) => {
+        for (const direction of ["forward", "backward"] as const) {
+          for (const { stream, tags, most } of [
+            { stream: "s-*", tags: ["rare"], most: 600 },
+            { stream: "s-*", tags: ["rare", "elsewhere"], most: 600 },
+            { stream: "s-1*", tags: ["rare"], most: 1500 },
+            { stream: "s-12?", tags: ["rare"], most: 600 }
+          ]) {
+            const query = Query.make({ stream, tags })
+            const matches = StreamPattern.matcher(stream)
+            const expected = Array.from({ length: 10_000 }, (_, n) => n).filter(
+              n => matches(`s-${n % 250}`) && tags.every(tag => tagsOf(n).includes(tag))
+            )
+            const read = () => {
+              const answer = positions(reader.readQuery({ ...wholly({ direction }), query }, 9999))
+              assert.deepStrictEqual(answer, direction === "forward" ? expected : expected.toReversed())
+            }
+            assert.isBelow(statementsOf(read), most, JSON.stringify([direction, stream, tags]))
+          }
+        }
+      })
+    })
+  )
+
+  it.scoped("is bounded for each page, however often a stream has to be searched for the next place", () =>
+    Effect.gen(function* () {
+      const filename = yield* tempFile
+      // Twenty here, twenty there: neither list has a place that the other one has.
+      const blocks = Array.from({ length: 1500 }, (_, block) => {
+        const isTagged = block % 2 === 0
+        const block20 = Array.from({ length: 20 }, (_, n) => event(20 * block + n, { tags: isTagged ? ["x"] : [] }))
+        return append(isTagged ? "other" : "a", ...block20)
+      })
+      yield* using(engine => applyAt(engine, 1, ...blocks), filename)
+      counting(filename, (reader, statementsOf) => {
+        const query = Query.make({ stream: "a", tags: ["x"] })
+        for (const direction of ["forward", "backward"] as const) {
+          const costs: Array<number> = []
+          const page = (from: number) => {
+            let page: EventPage = { events: [], isEnd: true, next: from }
+            costs.push(
+              statementsOf(() => {
+                page = reader.readQuery({ ...wholly({ direction, from }), query }, 29_999)
+              })
+            )
+            return page
+          }
+          assert.deepStrictEqual(pages(wholly({ direction }).from, page).flatMap(positions), [])
+          assert.isBelow(Math.max(...costs), 2 * Reader.passedOverMax)
+          assert.isBelow(costs.length, 10)
+        }
+      })
+    })
+  )
+
+  it.scoped("is little where little is left, whatever names its pattern may mean", () =>
+    Effect.gen(function* () {
+      const filename = yield* tempFile
+      const operations = Array.from({ length: 500 }, (_, n) => append(`s-${n % 250}`, event(n)))
+      yield* using(engine => applyAt(engine, 1, ...operations), filename)
+      counting(filename, (reader, statementsOf) => {
+        const query = Query.streams("s-*")
+        for (const options of [{ from: 495 }, { from: 0, asOf: 4 }, { from: 4, direction: "backward" }] as const) {
+          const read = () =>
+            assert.lengthOf(reader.readQuery({ ...wholly({ count: 10, ...options }), query }, 499).events, 5)
+          assert.isBelow(statementsOf(read), 20)
+        }
+        assert.strictEqual(
+          statementsOf(() => reader.readQuery({ ...wholly({ from: 500 }), query }, 499)),
+          0
+        )
+      })
+      // What lies beyond is not even looked at, as an append's condition holds up everything behind it.
+      direct(filename, db => {
+        const { search } = Queries.make(db, Catalog.make(db))
+        const wanted = { count: 100, direction: "forward", nowUs: 0, budget: { left: 1000 } } as const
+        const places = [...search({ ...wanted, query: Query.all, from: 10, to: 12 })].map(({ place }) => place)
+        assert.deepStrictEqual(places, [10, 11, 12])
       })
     })
   )

@@ -161,19 +161,26 @@ const intention = fc.oneof(
   }
 )
 
-/** Operations with their times, which may also go back, and an event id for each event. */
+/** More events than those that a search looks at one by one rather than at names. */
+const many = append("behind", ...Array.from({ length: 150 }, (_, n) => event(1000 + n, { tags: ["a"] })))
+
+/** Operations with their times, which may also go back, and an event id for each event. Of two histories one ends in very many events. */
 export const historyArbitrary: fc.Arbitrary<ReadonlyArray<{ readonly at: number; readonly operation: Operation }>> = fc
-  .array(fc.record({ pause: fc.integer({ min: -3, max: 10 }), intention }), { minLength: 5, maxLength: 40 })
-  .map(steps => {
+  .tuple(
+    fc.array(fc.record({ pause: fc.integer({ min: -3, max: 10 }), intention }), { minLength: 5, maxLength: 40 }),
+    fc.boolean()
+  )
+  .map(([steps, isLong]) => {
     let at = 100
     let n = 0
-    return steps.map(({ intention, pause }) => {
+    const history = steps.map(({ intention, pause }) => {
       at += pause
       const operation = Array.isArray(intention)
         ? append(intention[0], ...intention[1].map(fields => event(n++, fields)))
         : intention
       return { at, operation }
     })
+    return isLong ? [...history, { at, operation: many }] : history
   })
 
 const criteria = fc.record(

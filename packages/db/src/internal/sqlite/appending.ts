@@ -23,10 +23,11 @@ import type { Streams } from "./streams.js"
 
 /** What an append's condition asks of the queries. */
 export interface Conditions {
-  /** The position of the first event behind `after` that matches the query and is visible at this time, `null` where there is none. What it looks at is taken from the budget. */
+  /** The position of the first event behind `after` and up to `to` that matches the query and is visible at this time, `null` where there is none. What it looks at is taken from the budget. */
   readonly firstMatch: (options: {
     readonly query: Query
     readonly after: number
+    readonly to: number
     readonly nowUs: number
     readonly budget: Budget
   }) => number | null
@@ -131,12 +132,17 @@ export const make = (
     return null
   }
 
-  const breachOf = ({ after, checkedThrough, query }: Condition, nowUs: number): AppendError | null => {
+  const breachOf = (
+    { after, checkedThrough, query }: Condition,
+    lastPosition: number,
+    nowUs: number
+  ): AppendError | null => {
     // The query looks at the tables.
     catalog.flush()
     // What was checked before stays as it was, see `conditionCheck.ts`. The rest must be judged, however long it takes.
     const budget = { left: Number.POSITIVE_INFINITY }
-    const position = conditions.firstMatch({ query, after: Math.max(after, checkedThrough), nowUs, budget })
+    const span = { after: Math.max(after, checkedThrough), to: lastPosition }
+    const position = conditions.firstMatch({ query, ...span, nowUs, budget })
     return position === null ? null : new AppendConditionFailed({ after, position })
   }
 
@@ -185,7 +191,8 @@ export const make = (
       const parts = compared.right
       const isRepetition = sum(parts, freshIn) === 0 && sum(parts, eventsIn) > 0
       if (!isRepetition) {
-        const objection = objectionOf(parts) ?? (condition === null ? null : breachOf(condition, nowUs))
+        const objection =
+          objectionOf(parts) ?? (condition === null ? null : breachOf(condition, head.lastPosition, nowUs))
         if (objection !== null) return Either.left(objection)
         for (const part of parts) write(part, head, nowUs)
       }

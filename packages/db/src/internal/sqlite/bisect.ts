@@ -7,13 +7,14 @@ export interface Placed {
  * The place of the last row from `least` to `most` that `holds` is true of, and `null` where it is true of none. It must be true of a first part of the
  * rows and false of the rest. `rowFrom` answers the first row at a place or behind it.
  *
- * It strides from `least` on with steps that double, and halves the last of them: the cost goes with the logarithm of the distance.
+ * It strides from the end that is said to be near with steps that double, and halves the last of them: the cost goes with the logarithm of the distance from there.
  */
 export const lastThat = <Row extends Placed>(
   least: number,
   most: number,
   rowFrom: (place: number) => Row | null,
-  holds: (row: Row) => boolean
+  holds: (row: Row) => boolean,
+  near: "least" | "most" = "least"
 ): number | null => {
   let found: number | null = null
   /** The first place from which on `holds` is known to be false. */
@@ -21,16 +22,17 @@ export const lastThat = <Row extends Placed>(
   let next = least
   let stride = 1
   while (next < end) {
-    const probe = stride > 0 ? Math.min(next + stride - 1, end - 1) : next + Math.floor((end - 1 - next) / 2)
+    const strode = near === "least" ? Math.min(next + stride - 1, end - 1) : Math.max(end - stride, next)
+    const probe = stride > 0 ? strode : next + Math.floor((end - 1 - next) / 2)
     const row = rowFrom(probe)
-    if (row !== null && row.place < end && holds(row)) {
+    const isBeyond = row === null || row.place >= end || !holds(row)
+    if (isBeyond) {
+      end = probe
+    } else {
       found = row.place
       next = row.place + 1
-      stride *= 2
-    } else {
-      end = probe
-      stride = 0
     }
+    stride = isBeyond === (near === "most") ? stride * 2 : 0
   }
   return found
 }

@@ -77,28 +77,36 @@ interface Member {
 /** Leaps of one list of a union before whichever is behind has its turn. */
 const turnLeaps = 16
 
+/** Several lists as one. */
+export interface Union extends Postings {
+  /** How many of the lists have to be asked when this position is. */
+  readonly behind: (position: number) => number
+}
+
 /**
  * What is in any of the lists.
  *
  * They get on side by side, however much each has to leap over. One that went on until it finds something might spend the {@link Budget} far ahead of the others, and whoever went on from where those
  * are would have it spent on the same again.
  */
-export const union = (order: Order, lists: ReadonlyArray<Postings>, budget: Budget): Postings => {
+export const union = (order: Order, lists: ReadonlyArray<Postings>, budget: Budget): Union => {
   const [only] = lists
-  if (only === undefined) return none
-  if (lists.length === 1) return only
+  if (only === undefined) return { ...none, behind: () => 0 }
+  if (lists.length === 1) return { ...only, behind: () => 1 }
   const members = lists.map((list): Member => ({ list, head: undefined }))
+
+  const isBehind = ({ head }: Member, position: number): boolean =>
+    head === undefined || (head !== null && order.isBefore(head, position))
 
   const firstFrom = (position: number): Member | null => {
     let first: Member | null = null
     let least: number | null = null
     for (const member of members) {
-      if (member.head === undefined || (member.head !== null && order.isBefore(member.head, position))) {
-        member.head = member.list.seek(position, turnLeaps)
-      }
-      if (member.head !== null && (least === null || order.isBefore(member.head, least))) {
+      const head = isBehind(member, position) ? member.list.seek(position, turnLeaps) : (member.head ?? null)
+      member.head = head
+      if (head !== null && (least === null || order.isBefore(head, least))) {
         first = member
-        least = member.head
+        least = head
       }
     }
     return first
@@ -115,13 +123,14 @@ export const union = (order: Order, lists: ReadonlyArray<Postings>, budget: Budg
         first.head = first.list.seek(head, turnLeaps)
       }
     },
-    isFound: () => isFound
+    isFound: () => isFound,
+    behind: position => members.filter(member => isBehind(member, position)).length
   }
 }
 
 /**
  * What is in all of the lists, of which there is at least one. Each in turn is asked for the place where the others are, so that long gaps of one
- * are never walked through in another (leapfrog join: Veldhuizen, 2014). Each leap costs one of the budget.
+ * are never walked through in another (leapfrog join: Veldhuizen, 2014). Each leap costs of the budget how many lists were asked for it.
  */
 export const intersection = (lists: ReadonlyArray<Postings>, budget: Budget): Postings => {
   const [first, ...others] = lists
@@ -138,9 +147,9 @@ export const intersection = (lists: ReadonlyArray<Postings>, budget: Budget): Po
           agreeing += 1
         } else {
           candidate = found
+          budget.left -= agreeing
           agreeing = 1
           leaps += 1
-          budget.left -= 1
           if (budget.left <= 0 || leaps >= leapsMost) break
         }
       }
@@ -172,6 +181,57 @@ export const filter = (
         candidate = list.seek(candidate + order.step)
       }
       return candidate
+    },
+    isFound: () => isFound
+  }
+}
+
+/** What it costs to seek in a list of a union that is far behind, in looks at an event. */
+const catchUpCost = 4
+
+/**
+ * What is in the list and in the union, of which `isIn` tells at the price of a look at the event. Each leap costs one of the budget.
+ *
+ * A leap of the list may leave many lists of the union behind, and to have all of them catch up costs many times such a look. So they are left there, until as much was spent on looks in vain: what comes of it costs at most
+ * twice what the better of the two ways would have.
+ */
+export const within = (
+  order: Order,
+  list: Postings,
+  all: Union,
+  isIn: (position: number) => boolean,
+  budget: Budget
+): Postings => {
+  let isFound = true
+  let inVain = 0
+
+  /** The position itself, or one that nothing in both comes before. */
+  const next = (position: number): number | null => {
+    const behind = all.behind(position)
+    if (behind <= 1) return all.seek(position)
+    if (inVain >= catchUpCost * behind) {
+      inVain = 0
+      budget.left -= catchUpCost * behind
+      return all.seek(position)
+    }
+    if (isIn(position)) return position
+    inVain += 1
+    return position + order.step
+  }
+
+  return {
+    seek: (position, leapsMost = Number.POSITIVE_INFINITY) => {
+      let candidate = list.seek(position, leapsMost)
+      for (let leaps = 1; ; leaps++) {
+        isFound = list.isFound()
+        if (candidate === null || !isFound) return candidate
+        const there = next(candidate)
+        if (there === candidate) return candidate
+        budget.left -= 1
+        isFound = there === null
+        if (there === null || budget.left <= 0 || leaps >= leapsMost) return there
+        candidate = list.seek(there, leapsMost)
+      }
     },
     isFound: () => isFound
   }

@@ -31,6 +31,7 @@ export const queries = {
     ORDER BY version LIMIT +?`,
   streamBackward: `SELECT position, version FROM versions WHERE stream = +? AND version BETWEEN +? AND +?
     ORDER BY version DESC LIMIT +?`,
+  streamAt: "SELECT stream FROM events WHERE position = +?",
   allForward: "SELECT position, stream FROM events WHERE position >= +? ORDER BY position LIMIT +?",
   allBackward: "SELECT position, stream FROM events WHERE position <= +? ORDER BY position DESC LIMIT +?",
   eventsForward: `${eventsAt} ORDER BY position LIMIT +?`,
@@ -52,11 +53,12 @@ const rowsMost = 512
 export const moreRows = (fetched: number): number => Math.max(fetched, Math.min(fetched * 4, rowsMost))
 
 /**
- * Which events to look for, and from which position on. `nowUs` is the time by which an event is too old to be kept, in microseconds since 1970.
+ * Which events to look for, and from which position on to which, both included. `nowUs` is the time by which an event is too old to be kept, in microseconds since 1970.
  */
 export interface Search {
   readonly query: Query.Query
   readonly from: number
+  readonly to: number
   /** How many events will be taken, for all one knows. */
   readonly count: number
   readonly direction: Direction
@@ -70,10 +72,11 @@ export interface Queries {
    * row with which it is spent says that it is the last.
    */
   readonly search: (options: Search) => Iterable<Found>
-  /** The position of the first visible event behind `after` that matches; `null` where there is none, or the budget is spent before it is found. */
+  /** The position of the first visible event behind `after` and up to `to` that matches; `null` where there is none, or the budget is spent before it is found. */
   readonly firstMatch: (options: {
     readonly query: Query.Query
     readonly after: number
+    readonly to: number
     readonly nowUs: number
     readonly budget: Postings.Budget
   }) => number | null
@@ -81,6 +84,9 @@ export interface Queries {
 
 /** Patterns with wildcards are looked up stream by stream where they name no more streams than this, shared among all patterns of a query. */
 const streamsOfPatternsMax = 256
+
+/** Where so few positions are left, each is looked at rather than the names that a pattern with wildcards may mean: those are up to several thousand, though nothing has happened since. */
+const eventsForNamesMax = 128
 
 /** Types are looked up kind by kind where they have no more kinds than this, shared among all items of a query: 64 items of 64 types, each with the content types that all of its events have. */
 const kindsOfTypesMax = 4096
@@ -111,6 +117,7 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
     forward: db.prepare<[number, number], [number, number]>(queries.allForward).raw(),
     backward: db.prepare<[number, number], [number, number]>(queries.allBackward).raw()
   }
+  const selectStreamAt = db.prepare<[number], number>(queries.streamAt).pluck()
   const selectPlace = db.prepare<[number, number], [number, number]>(queries.placeInStream).raw()
   const selectEvents = {
     forward: gather<[positions: string, limit: number]>(queries.eventsForward),
@@ -125,17 +132,25 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
 
   /**
    * The last version from `first` to `last` with a position below this one, `first - 1` where there is none. Positions rise with versions, so that a stream's own
-   * index serves.
+   * index serves. Each look costs one of the budget.
    */
-  const lastBelow = (stream: number, first: number, last: number, position: number): number =>
+  const lastBelow = (
+    stream: number,
+    { first, last }: { readonly first: number; readonly last: number },
+    position: number,
+    near: "least" | "most",
+    budget: Postings.Budget
+  ): number =>
     Bisect.lastThat(
       first,
       last,
       version => {
+        budget.left -= 1
         const row = selectPlace.get(stream, version)
         return row === undefined ? null : { place: row[0], position: row[1] }
       },
-      row => row.position < position
+      row => row.position < position,
+      near
     ) ?? first - 1
 
   /** The positions of what one item asks for, in one direction. */
@@ -143,31 +158,32 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
     { budget, direction }: Search,
     shared: { readonly items: number; readonly patterns: number },
     wanted?: number
-  ) => {
+  ): { readonly ofItem: (item: Query.Item) => Postings.Postings; readonly scan: () => Postings.Postings } => {
     const order = Postings.orderOf(direction)
 
     /** The rows of an index that lie under one number, of which so many may be wanted. */
     const listOf = (statements: ReturnType<typeof positionsOf>, id: number, wanted?: number) =>
       Postings.leaf(order, (position, limit) => statements[direction].all(id, position, limit), wanted)
 
-    /** The events that a stream keeps. What is asked for never goes back, so that only the rest of the stream has to be searched for it. */
+    /**
+     * The events that a stream keeps. What is asked for never goes back, so that only the rest of the stream has to be searched for it. Where it begins is found free of charge: of many streams, that alone could
+     * spend the budget of each page.
+     */
     const ofKept = ({ firstVersion, id, position: end, version }: StreamNames.Keeping): Postings.Postings => {
       let first = firstVersion
       let last = version
+      let passed = 0
+      let spent: Postings.Budget = { left: Number.POSITIVE_INFINITY }
       return Postings.leaf(order, (position, limit) => {
-        if (direction === "forward") {
-          if (end < position) return []
-          first = lastBelow(id, first, last, position) + 1
-          return ofStream.forward.all(id, first, last, limit)
-        }
-        last = lastBelow(id, first, last, position + 1)
-        return ofStream.backward.all(id, first, last, limit)
+        if (direction === "forward" && end < position) return []
+        if (direction === "forward")
+          first = lastBelow(id, { first: first + passed, last }, position, "least", spent) + 1
+        else last = lastBelow(id, { first, last: last - passed }, position + 1, "most", spent)
+        const positions = ofStream[direction].all(id, first, last, limit)
+        passed = positions.length
+        spent = budget
+        return positions
       })
-    }
-
-    const ofName = (name: string): Postings.Postings => {
-      const stream = catalog.stream(name)
-      return stream === null ? Postings.none : ofKept(stream)
     }
 
     /** All positions, or those of the streams that match, of which there are too many to look at each. */
@@ -193,13 +209,28 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
       return Postings.filter(order, all, passes, budget)
     }
 
-    const ofPattern = (pattern: string): Postings.Postings | null => {
-      if (StreamPattern.isLiteral(pattern)) return ofName(pattern)
-      const keeping = names.keeping(pattern, {
-        count: Math.floor(streamsOfPatternsMax / shared.patterns),
-        lookedAt: Math.floor(StreamNames.namesLookedAtMax / shared.patterns)
-      })
-      return keeping === null ? null : Postings.union(order, keeping.map(ofKept), budget)
+    /** The streams of a pattern that keep an event, `null` where there are too many to look at each. */
+    const keptBy = (pattern: string): ReadonlyArray<StreamNames.Keeping> | null => {
+      if (!StreamPattern.isLiteral(pattern)) {
+        return names.keeping(pattern, {
+          count: Math.floor(streamsOfPatternsMax / shared.patterns),
+          lookedAt: Math.floor(StreamNames.namesLookedAtMax / shared.patterns)
+        })
+      }
+      const stream = catalog.stream(pattern)
+      return stream === null ? [] : [stream]
+    }
+
+    /** The events of these streams, or those of them that are in the list. */
+    const ofStreams = (
+      streams: ReadonlyArray<StreamNames.Keeping>,
+      list: Postings.Postings | null
+    ): Postings.Postings => {
+      const all = Postings.union(order, streams.map(ofKept), budget)
+      if (list === null) return all
+      if (streams.length <= 1) return Postings.intersection([list, all], budget)
+      const ids = new Set<number | undefined>(streams.map(({ id }) => id))
+      return Postings.within(order, list, all, position => ids.has(selectStreamAt.get(position)), budget)
     }
 
     const ofTypes = (types: ReadonlyArray<string>): Postings.Postings | null => {
@@ -215,7 +246,7 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
       )
     }
 
-    return ({ metadata, stream, tags, types }: Query.Item): Postings.Postings => {
+    const ofItem = ({ metadata, stream, tags, types }: Query.Item): Postings.Postings => {
       const criteria: Array<Postings.Postings> = []
       for (const tag of new Set(tags)) {
         const id = catalog.tagId(tag)
@@ -224,11 +255,13 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
       for (const criterion of metadata) criteria.push(listOf(ofTerm, termOfCriterion(criterion), wanted))
       const kinds = types.length === 0 ? null : ofTypes(types)
       if (kinds !== null) criteria.push(kinds)
-      const streams = stream === null ? null : ofPattern(stream)
-      if (streams !== null) criteria.push(streams)
+      const list = criteria.length === 0 ? null : Postings.intersection(criteria, budget)
+      const streams = stream === null ? null : keptBy(stream)
       // Types of too many kinds, and a pattern of too many streams, are left to the test of each event, which has nothing else to go by where all are.
-      return criteria.length === 0 ? scan(stream) : Postings.intersection(criteria, budget)
+      return streams === null ? (list ?? scan(stream)) : ofStreams(streams, list)
     }
+
+    return { ofItem, scan: () => scan(null) }
   }
 
   const postingsOf = (search: Search): Postings.Postings => {
@@ -236,8 +269,9 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
     const patterns = items.filter(({ stream }) => stream !== null && !StreamPattern.isLiteral(stream)).length
     // Of a list that has to agree with no other one, as much is wanted as of the whole.
     const wanted = isSingle(items) ? search.count + 1 : undefined
-    const lists = items.map(planner(search, { items: items.length, patterns }, wanted))
-    return Postings.union(Postings.orderOf(search.direction), lists, search.budget)
+    const { ofItem, scan } = planner(search, { items: items.length, patterns }, wanted)
+    if (patterns > 0 && Math.abs(search.to - search.from) < eventsForNamesMax) return scan()
+    return Postings.union(Postings.orderOf(search.direction), items.map(ofItem), search.budget)
   }
 
   // ---------------------------------------------------------------------------
@@ -245,17 +279,19 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
   // ---------------------------------------------------------------------------
 
   function* search(options: Search): Generator<Found> {
-    const { budget, count, direction, from, nowUs, query } = options
-    const { step } = Postings.orderOf(direction)
+    const { budget, count, direction, from, nowUs, query, to } = options
+    const { isBefore, step } = Postings.orderOf(direction)
+    if (isBefore(to, from)) return
     const postings = postingsOf(options)
     const matches = Query.matcher(query)
     let next = postings.seek(from)
     for (let limit = count + 1; next !== null; limit = moreRows(limit)) {
       const places: Array<number> = []
-      while (next !== null && places.length < limit) {
+      while (next !== null && !isBefore(to, next) && places.length < limit) {
         places.push(next)
         next = budget.left > 0 ? postings.seek(next + step) : null
       }
+      if (places.length === 0) return
       const rows = selectEvents[direction](JSON.stringify(places), places.length)
       let row = rows.next().value
       for (const [at, place] of places.entries()) {
@@ -279,15 +315,8 @@ export const make = (db: Connection, catalog: Catalog): Queries => {
 
   return {
     search,
-    firstMatch: ({ after, budget, nowUs, query }) => {
-      for (const { event, place } of search({
-        query,
-        from: after + 1,
-        count: 1,
-        direction: "forward",
-        nowUs,
-        budget
-      })) {
+    firstMatch: ({ after, ...options }) => {
+      for (const { event, place } of search({ ...options, from: after + 1, count: 1, direction: "forward" })) {
         if (event !== null) return place
       }
       return null

@@ -225,7 +225,8 @@ export const make = (db: Connection, catalog: Catalog, search: Queries["search"]
 
     readQuery: (options, lastPosition) => {
       const range = rangeOf(options, 0, lastOf(options, lastPosition))
-      return pageOf(search({ ...options, from: range.from, budget: { left: passedOverMax } }), options, range)
+      const wanted = { ...options, from: range.from, to: range.to, budget: { left: passedOverMax } }
+      return pageOf(search(wanted), options, range)
     },
 
     getVersion: name => {
