@@ -5,11 +5,14 @@
  */
 
 import * as Endpoint from "@reckon/client/Endpoint"
+import { MembershipRpcs } from "@reckon/client/MembershipRpcs"
 import { StoreRpcs } from "@reckon/client/StoreRpcs"
 import * as Members from "@reckon/cluster/Members"
 import * as NodeServer from "@reckon/cluster/NodeServer"
 import { PeerRpcs } from "@reckon/cluster/PeerRpcs"
+import * as Receivers from "@reckon/cluster/Receivers"
 import * as SocketTransport from "@reckon/cluster/SocketTransport"
+import * as Administration from "@reckon/db/Administration"
 import type { ReckonConfig } from "@reckon/db/StoreConfig"
 import * as Stores from "@reckon/db/Stores"
 import * as Gateway from "@reckon/gater/Gateway"
@@ -34,6 +37,8 @@ export interface NodeOptions {
   readonly self: Members.Member
   readonly peers: ReadonlyArray<Members.Member>
   readonly http: Endpoint.Endpoint
+  /** Whether it joins stores that others keep already: it founds none, and waits to be added to them. */
+  readonly joins: boolean
   readonly settings: ReckonConfig
 }
 
@@ -74,15 +79,21 @@ const listening = <A, E extends { readonly cause: unknown }, R>(
 
 const layer = (options: NodeOptions) => {
   const { clusterSecret, dataDir, defaults, limits, stores, telemetryHandlers } = options.settings
-  const handlers = Layer.mergeAll(Gateway.layerHandlers({ limits }), SocketTransport.layerHandlers)
+  const handlers = Layer.mergeAll(Gateway.layerHandlers({ limits }), Administration.layerHandlers).pipe(
+    Layer.provideMerge(SocketTransport.layerHandlers)
+  )
   const { address } = options.self
-  const rpc = listening(NodeServer.layer(StoreRpcs.merge(PeerRpcs), address, clusterSecret), "RPC", address)
+  const rpc = listening(
+    NodeServer.layer(StoreRpcs.merge(MembershipRpcs, PeerRpcs), address, clusterSecret),
+    "RPC",
+    address
+  )
   const http = listening(Health.layer(options.http), "HTTP", options.http)
   return Layer.mergeAll(Layer.provide(rpc, handlers), http).pipe(
-    Layer.provideMerge(Stores.layer({ dataDir, defaults, stores, telemetryHandlers })),
+    Layer.provideMerge(Stores.layer({ dataDir, defaults, stores, joins: options.joins, telemetryHandlers })),
     Layer.provide(WorkerRegistry.layer),
     Layer.provide(SocketTransport.layer),
-    Layer.provide(SocketTransport.layerReceivers),
+    Layer.provide(Receivers.layer),
     Layer.provide(Members.layer(options.self, options.peers, clusterSecret)),
     Layer.provideMerge(Process.layer),
     Layer.provide(Exporter.layer(options.self.name, telemetryHandlers))

@@ -30,6 +30,7 @@ import * as Attempts from "./internal/attempts.js"
 import { checked } from "./internal/checked.js"
 import * as Connections from "./internal/connections.js"
 import * as Leading from "./internal/leading.js"
+import * as Membership from "./internal/membership.js"
 import * as Peers from "./internal/peers.js"
 import * as Assembled from "./internal/service.js"
 import * as Limits from "./Limits.js"
@@ -93,7 +94,7 @@ export interface Options {
  * @since 0.1.0
  * @category models
  */
-export interface Service extends EventStore.Service {
+export interface Service extends EventStore.Service, Membership.Membership {
   readonly endpoints: ReadonlyArray<string>
 
   /** How the node at one endpoint sees itself. Asked once, without repetition, within `attemptTimeout`. */
@@ -195,6 +196,7 @@ export const make: (options: Options) => Effect.Effect<Service, InvalidRequest, 
 
     return Client.of({
       ...Assembled.make({ store, limits, attempts, appends }),
+      ...Membership.make({ connections, store, attemptTimeoutMillis }),
       endpoints: connections.endpoints,
       status: text =>
         Effect.flatMap(

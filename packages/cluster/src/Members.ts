@@ -1,5 +1,5 @@
 /**
- * Who is in the cluster: this node and its peers, by name and address. The list is fixed for the life of the node.
+ * Who is in the cluster, by name and address: this node, the peers that it was told of when it started, and those that it has learned of since, see `SocketTransport`.
  *
  * @since 0.1.0
  */
@@ -18,6 +18,14 @@ import * as Schema from "effect/Schema"
  */
 export const isLoopback = (address: Endpoint.Endpoint): boolean =>
   address.host === "localhost" || address.host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address.host)
+
+/**
+ * Whether others can be told of an address: not of one that stands for all of a machine's.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isTellable = ({ host }: Endpoint.Endpoint): boolean => host !== "0.0.0.0" && host !== "::"
 
 /**
  * @since 0.1.0
@@ -51,17 +59,62 @@ export class Members extends Context.Tag("@reckon/cluster/Members")<
   Members,
   {
     readonly self: Member
-    /** Everyone but `self`. */
+    /** Everyone but `self` that this node was told of when it started. */
     readonly peers: ReadonlyArray<Member>
-    /** The names of all members, in order. */
+    /** The names of these and of `self`, in order. */
     readonly names: ReadonlyArray<string>
+    /** Everyone but `self` that it knows of now. */
+    readonly known: () => ReadonlyMap<string, Member>
+    /** Takes in one that it was not told of, or where such a one is now. Who is at an address that may not be used here is left out. */
+    readonly learn: (member: Member) => void
+    /** Has the listener told of each that is learned of from now on. */
+    readonly onLearned: (listener: (member: Member) => void) => void
     /** What protects the connections between them, and those of clients. */
     readonly secret: ClusterSecret | undefined
   }
 >() {}
 
+/** Those learned of beside those told of, before no more are taken in. Each is a member of a group, of which there are few. */
+const learnedMax = 1_024
+
 /** What logs and messages can carry, and a line for people show. */
 const isName = (name: string): boolean => name.length <= 255 && /^\P{Cc}+$/u.test(name)
+
+/**
+ * The list as it is given, which is not checked.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const unsafeMake = (
+  self: Member,
+  peers: ReadonlyArray<Member>,
+  secret?: ClusterSecret | undefined
+): Context.Tag.Service<Members> => {
+  const told = new Set([self, ...peers].map(({ name }) => name))
+  const known = new Map(peers.map(peer => [peer.name, peer]))
+  const listeners: Array<(member: Member) => void> = []
+  return Members.of({
+    self,
+    peers,
+    names: [...told].sort(),
+    secret,
+    known: () => known,
+    learn: member => {
+      const { address, name } = member
+      const before = known.get(name)
+      const isNews = before === undefined || Endpoint.format(before.address) !== Endpoint.format(address)
+      const isFull = before === undefined && known.size >= peers.length + learnedMax
+      const isUsable = isName(name) && (secret !== undefined || isLoopback(address))
+      if (told.has(name) || !isNews || isFull || !isUsable) return
+      known.set(name, member)
+      for (const listener of listeners) listener(member)
+    },
+    onLearned: listener => {
+      listeners.push(listener)
+    }
+  })
+}
 
 /**
  * Checks the list: names are unique, and so are addresses. This node may stand among its peers, so that all can have the same list.
@@ -102,7 +155,7 @@ export const make = (
         })
       }
     }
-    return Members.of({ self, peers: others, names: all.map(member => member.name).sort(), secret })
+    return unsafeMake(self, others, secret)
   })
 
 /**

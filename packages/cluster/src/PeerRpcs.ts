@@ -96,6 +96,31 @@ export const SnapshotRpc = Rpc.make("PeerSnapshot", {
 })
 
 /**
+ * A node and where it is.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const NodeAddress = Schema.Struct({
+  name: MemberId,
+  address: Schema.Struct({
+    host: Schema.String.pipe(Schema.minLength(1), Schema.maxLength(255)),
+    port: Schema.Int.pipe(Schema.between(1, 65_535))
+  })
+})
+
+/**
+ * A node says who and where it is, so that it is heard also by those that were not told of it. The answer: whether it is known now, which takes that a group here has it as a member, and who else is.
+ *
+ * @since 0.1.0
+ * @category requests
+ */
+export const IntroduceRpc = Rpc.make("PeerIntroduce", {
+  payload: NodeAddress.fields,
+  success: Schema.Struct({ isKnown: Schema.Boolean, members: Schema.Array(NodeAddress) })
+})
+
+/**
  * @since 0.1.0
  * @category requests
  */
@@ -105,5 +130,6 @@ export class PeerRpcs extends RpcGroup.make(
   ReadIndexRpc,
   ChangeMembershipRpc,
   TransferLeadershipRpc,
-  SnapshotRpc
+  SnapshotRpc,
+  IntroduceRpc
 ) {}

@@ -4,6 +4,8 @@
  * Each peer has an outbox of Raft messages, bounded by count and bytes. One frame carries all that waits, up to its size, and the next one follows when the socket has
  * taken it: the slower the peer, the larger the frames. What does not fit is dropped; Raft sends it again.
  *
+ * A node introduces itself to its peers, again and again, so that those that were not told of it reach it too, once a group has it as a member: see {@link Introductions}.
+ *
  * @since 0.1.0
  */
 import { RpcClientError } from "@effect/rpc/RpcClientError"
@@ -22,19 +24,25 @@ import {
 import { type Asker, askAs, RaftTransport, type Receiver } from "@reckon/raft/RaftTransport"
 import { SnapshotRefused } from "@reckon/raft/SnapshotChunk"
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { Deliveries } from "./Deliveries.js"
+import * as Introductions from "./Introductions.js"
+import { introducing } from "./internal/introducing.js"
 import { makeOutbox, type Outbox } from "./internal/outbox.js"
 import { connectPeer, type PeerClient } from "./internal/peerClient.js"
 import { makeProposing, type Proposing } from "./internal/proposing.js"
-import { Members } from "./Members.js"
+import { type Member, Members } from "./Members.js"
 import { PeerRpcs } from "./PeerRpcs.js"
+import { Receivers } from "./Receivers.js"
 
 /** What a message has besides an entry is far below this; so is what an answer has besides the one event that made the entry large. */
 const envelopeBytesMax = 1024 * 1024
@@ -70,22 +78,13 @@ const orLost =
       )
     )
 
-/**
- * The groups that listen on this node, for requests that come in from peers; `undefined` of one that did and does not now.
- *
- * @since 0.1.0
- * @category services
- */
-export class Receivers extends Context.Tag("@reckon/cluster/Receivers")<
-  Receivers,
-  Map<string, Receiver | undefined>
->() {}
-
-/**
- * @since 0.1.0
- * @category layers
- */
-export const layerReceivers: Layer.Layer<Receivers> = Layer.sync(Receivers, () => new Map())
+/** A peer over its connection, which lasts as long as the scope. */
+interface Connected {
+  readonly client: PeerClient
+  readonly outbox: Outbox
+  readonly proposing: Proposing
+  readonly scope: Scope.CloseableScope
+}
 
 /**
  * @since 0.1.0
@@ -98,19 +97,28 @@ export const make: Effect.Effect<
 > = Effect.gen(function* () {
   const members = yield* Members
   const receivers = yield* Receivers
-  const peers = new Map<
-    string,
-    { readonly client: PeerClient; readonly outbox: Outbox; readonly proposing: Proposing }
-  >()
+  const peers = new Map<string, Connected>()
   const askerFor = (group: string): Asker => ({ from: members.self.name, ...receivers.get(group)?.claim() })
-  for (const peer of members.peers) {
-    const { client, send } = yield* connectPeer(peer, members.secret)
-    peers.set(peer.name, {
-      client,
-      outbox: yield* makeOutbox(send),
-      proposing: yield* makeProposing(peer.name, client, askerFor)
-    })
-  }
+
+  const all = yield* Effect.scope
+  const oneAtATime = (yield* Effect.makeSemaphore(1)).withPermits(1)
+  /** In the place of the connection to where the peer was before, if there is one. */
+  const connect = (peer: Member): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      const before = peers.get(peer.name)
+      if (before !== undefined) yield* Scope.close(before.scope, Exit.void)
+      const scope = yield* Scope.fork(all, ExecutionStrategy.sequential)
+      yield* Effect.gen(function* () {
+        const { client, opened, send } = yield* connectPeer(peer, members.secret)
+        const outbox = yield* makeOutbox(send)
+        const proposing = yield* makeProposing(peer.name, client, askerFor)
+        peers.set(peer.name, { client, outbox, proposing, scope })
+        yield* Effect.forkScoped(Effect.zipRight(opened, introducing(members, client)))
+      }).pipe(Scope.extend(scope))
+    }).pipe(oneAtATime)
+  yield* Effect.forEach(members.peers, connect, { discard: true })
+  const run = yield* FiberSet.makeRuntime<never>()
+  members.onLearned(member => run(connect(member)))
 
   /** Asks a peer; `absent` is the answer of one that there is not. */
   const asking = <A, E>(to: string, absent: E, ask: (client: PeerClient) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
@@ -192,7 +200,6 @@ export const layerDeliveries: Layer.Layer<Deliveries, never, Members | Receivers
   Effect.gen(function* () {
     const members = yield* Members
     const receivers = yield* Receivers
-    const peerNames = new Set(members.peers.map(peer => peer.name))
     const log = Runtime.runFork(yield* Effect.runtime())
     const reported = new Set<string>()
     const report = (words: string, what: "names" | "stores") => {
@@ -203,7 +210,7 @@ export const layerDeliveries: Layer.Layer<Deliveries, never, Members | Receivers
     return messages => {
       const byGroup = new Map<string, Array<Message>>()
       for (const { group, message } of messages) {
-        if (message.to !== members.self.name || !peerNames.has(message.from)) {
+        if (message.to !== members.self.name || !members.known().has(message.from)) {
           report(misnamed(members.self.name, message), "names")
           continue
         }
@@ -225,7 +232,7 @@ const layerRequests = PeerRpcs.toLayer(
     const members = yield* Members
     const receivers = yield* Receivers
     const deliver = yield* Deliveries
-    const peerNames = new Set(members.peers.map(peer => peer.name))
+    const introductions = yield* Introductions.Introductions
 
     /** Asks the group that listens here, in the name of a peer; `someone` is one that does not tell its name. */
     const asking = <A, E>(
@@ -258,10 +265,11 @@ const layerRequests = PeerRpcs.toLayer(
       PeerSnapshot: ({ chunk, group }) =>
         Effect.suspend(() => {
           const receiver = receivers.get(group)
-          return receiver === undefined || chunk.to !== members.self.name || !peerNames.has(chunk.from)
+          return receiver === undefined || chunk.to !== members.self.name || !members.known().has(chunk.from)
             ? Effect.fail(unreachable(`the group does not listen on ${members.self.name}`))
             : receiver.takeSnapshot(chunk)
-        })
+        }),
+      PeerIntroduce: introductions.take
     })
   })
 )
@@ -272,4 +280,4 @@ const layerRequests = PeerRpcs.toLayer(
  * @since 0.1.0
  * @category layers
  */
-export const layerHandlers = Layer.provideMerge(layerRequests, layerDeliveries)
+export const layerHandlers = Layer.provideMerge(layerRequests, Layer.merge(layerDeliveries, Introductions.layer))

@@ -8,6 +8,7 @@ import * as Wire from "@reckon/client/Wire"
 import * as Deliveries from "@reckon/cluster/Deliveries"
 import * as Members from "@reckon/cluster/Members"
 import { PeerRpcs } from "@reckon/cluster/PeerRpcs"
+import * as Receivers from "@reckon/cluster/Receivers"
 import * as SocketTransport from "@reckon/cluster/SocketTransport"
 import type { Message } from "@reckon/raft/Message"
 import type { Receiver } from "@reckon/raft/RaftTransport"
@@ -133,6 +134,7 @@ describe("deliveries", () => {
 
 const none: Receiver = {
   claim: () => ({}),
+  standingOf: () => "stranger",
   admits: () => Effect.succeed(true),
   receive: () => undefined,
   proposeAll: () => Effect.never,
@@ -149,7 +151,7 @@ describe("a group", () => {
       const self = { name: "a", address: { host: "127.0.0.1", port: 1 } }
       const { listen } = yield* Effect.scoped(SocketTransport.make).pipe(
         Effect.provide(Members.layer(self, [])),
-        Effect.provideService(SocketTransport.Receivers, receivers)
+        Effect.provideService(Receivers.Receivers, receivers)
       )
       const [one, other] = [{ ...none }, { ...none }]
       const [first, second] = [yield* Scope.make(), yield* Scope.make()]
@@ -181,7 +183,7 @@ const connected = (isAnswering: boolean) =>
         Layer.provide(Layer.scoped(RpcServer.Protocol, protocol)),
         Layer.provide(SocketTransport.layerHandlers),
         Layer.provide(Members.layer(a, [member("b", 1)])),
-        Layer.provide(Layer.succeed(SocketTransport.Receivers, receivers)),
+        Layer.provide(Layer.succeed(Receivers.Receivers, receivers)),
         Layer.provide(Layer.succeed(SocketServer.SocketServer, server)),
         Layer.provide(Wire.layer)
       )

@@ -6,6 +6,7 @@ import * as Wire from "@reckon/client/Wire"
 import * as Deliveries from "@reckon/cluster/Deliveries"
 import * as Members from "@reckon/cluster/Members"
 import { PeerRpcs } from "@reckon/cluster/PeerRpcs"
+import * as Receivers from "@reckon/cluster/Receivers"
 import * as SocketTransport from "@reckon/cluster/SocketTransport"
 import * as Process from "@reckon/otp/Process"
 import * as Raft from "@reckon/raft/Raft"
@@ -49,7 +50,7 @@ const makeGroup = Effect.gen(function* () {
       const { lengths, machine } = makeMachine()
       const node = SocketTransport.layerHandlers.pipe(
         Layer.provideMerge(SocketTransport.layer),
-        Layer.provide(SocketTransport.layerReceivers),
+        Layer.provide(Receivers.layer),
         Layer.provide(Members.layer(self, servers)),
         Layer.provideMerge(Process.layer)
       )

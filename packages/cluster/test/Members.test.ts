@@ -49,4 +49,33 @@ describe("the members of a cluster", () => {
       assert.deepStrictEqual(peers, [member("n2", 1, "10.0.0.1")])
     })
   )
+
+  it.effect(
+    "are also those that are learned of: told once, at each address, and never in the place of one that was named",
+    () =>
+      Effect.gen(function* () {
+        const members = yield* Members.make(member("n1", 1), [member("n2", 2)])
+        const told: Array<Members.Member> = []
+        members.onLearned(learned => told.push(learned))
+        const [there, elsewhere] = [member("n3", 3), member("n3", 4)]
+        for (const learned of [there, there, elsewhere, member("n2", 9), member("n1", 9)]) members.learn(learned)
+        assert.deepStrictEqual(told, [there, elsewhere])
+        assert.deepStrictEqual([...members.known().values()], [member("n2", 2), elsewhere])
+        assert.deepStrictEqual(members.names, ["n1", "n2"])
+      })
+  )
+
+  it.effect("are not learned of at an address that others can reach, unless there is a secret, nor without bound", () =>
+    Effect.gen(function* () {
+      const far = member("n3", 3, "10.0.0.3")
+      const open = yield* Members.make(member("n1", 1), [])
+      open.learn(far)
+      assert.strictEqual(open.known().size, 0)
+      for (let at = 0; at < 2000; at++) open.learn(member(`m${at}`, 1 + at))
+      assert.strictEqual(open.known().size, 1024)
+      const secured = yield* Members.make(member("n1", 1), [], Redacted.make("a secret that is long"))
+      secured.learn(far)
+      assert.deepStrictEqual([...secured.known().values()], [far])
+    })
+  )
 })

@@ -5,6 +5,7 @@ import * as Wire from "@reckon/client/Wire"
 import * as Members from "@reckon/cluster/Members"
 import * as NodeServer from "@reckon/cluster/NodeServer"
 import { PeerRpcs } from "@reckon/cluster/PeerRpcs"
+import * as Receivers from "@reckon/cluster/Receivers"
 import * as SocketTransport from "@reckon/cluster/SocketTransport"
 import * as Process from "@reckon/otp/Process"
 import * as Effect from "effect/Effect"
@@ -51,7 +52,7 @@ const served = (port: number) => {
   const address = { host: "127.0.0.1", port }
   return NodeServer.layer(PeerRpcs, address).pipe(
     Layer.provide(SocketTransport.layerHandlers),
-    Layer.provide(SocketTransport.layerReceivers),
+    Layer.provide(Receivers.layer),
     Layer.provide(Members.layer({ name: "a", address }, [])),
     Layer.provide(Process.layer)
   )

@@ -6,6 +6,7 @@ import * as Deliveries from "@reckon/cluster/Deliveries"
 import * as Members from "@reckon/cluster/Members"
 import * as NodeServer from "@reckon/cluster/NodeServer"
 import { PeerRpcs } from "@reckon/cluster/PeerRpcs"
+import * as Receivers from "@reckon/cluster/Receivers"
 import * as SocketTransport from "@reckon/cluster/SocketTransport"
 import type { Message } from "@reckon/raft/Message"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
@@ -58,7 +59,7 @@ const node = (port: number, its: ClusterSecret.ClusterSecret | undefined) =>
       NodeServer.layer(PeerRpcs, at(port), its).pipe(
         Layer.provide(take),
         Layer.provide(SocketTransport.layerHandlers),
-        Layer.provide(SocketTransport.layerReceivers),
+        Layer.provide(Receivers.layer),
         Layer.provide(Members.layer({ name: "a", address: at(port) }, [])),
         Layer.provide(logger)
       )
@@ -143,7 +144,7 @@ describe("a node with a secret", () => {
       const self = { name: heartbeat.from, address: at(1) }
       const transport = yield* Layer.build(
         SocketTransport.layer.pipe(
-          Layer.provide(SocketTransport.layerReceivers),
+          Layer.provide(Receivers.layer),
           Layer.provide(Members.layer(self, [{ name: "a", address: at(portOf(between)) }], secret))
         )
       )

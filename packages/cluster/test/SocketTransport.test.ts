@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Wire from "@reckon/client/Wire"
 import * as Members from "@reckon/cluster/Members"
 import { PeerRpcs } from "@reckon/cluster/PeerRpcs"
+import * as Receivers from "@reckon/cluster/Receivers"
 import * as SocketTransport from "@reckon/cluster/SocketTransport"
 import { NotLeader } from "@reckon/raft/RaftError"
 import type { Receiver } from "@reckon/raft/RaftTransport"
@@ -40,6 +41,7 @@ const makeReceiver = () => {
   const answers = { isReading: true, isBroken: false }
   const receiver: Receiver = {
     claim: () => ({}),
+    standingOf: () => "stranger",
     admits: ({ from }) => Effect.succeed(from === "b"),
     receive: () => undefined,
     proposeAll: payloads =>
@@ -70,7 +72,7 @@ const makeServed = Effect.gen(function* () {
       Layer.provide(RpcServer.layerProtocolSocketServer),
       Layer.provide(SocketTransport.layerHandlers),
       Layer.provide(Members.layer(a, [member("b", 1), member("c", 2)])),
-      Layer.provide(Layer.succeed(SocketTransport.Receivers, new Map([["things", receiver]]))),
+      Layer.provide(Layer.succeed(Receivers.Receivers, new Map([["things", receiver]]))),
       Layer.provide(Layer.succeed(SocketServer.SocketServer, server)),
       Layer.provide(Wire.layer)
     ),
@@ -79,7 +81,7 @@ const makeServed = Effect.gen(function* () {
   const transportOf = (name: string, calledThere = "a") =>
     SocketTransport.make.pipe(
       Effect.provide(Members.layer(member(name, 3), [{ ...a, name: calledThere }])),
-      Effect.provide(SocketTransport.layerReceivers)
+      Effect.provide(Receivers.layer)
     )
   return { answers, asked, transportOf, vanish: Scope.close(serving, Exit.void) }
 })

@@ -18,7 +18,7 @@
  */
 import * as Client from "@reckon/client/EventStore"
 import * as Limits from "@reckon/client/Limits"
-import { Members } from "@reckon/cluster/Members"
+import * as Members from "@reckon/cluster/Members"
 import type { StoreBackend } from "@reckon/gater/StoreBackend"
 import * as WorkerRegistry from "@reckon/gater/WorkerRegistry"
 import * as Process from "@reckon/otp/Process"
@@ -126,7 +126,7 @@ const self = { name: "embedded", address: { host: "127.0.0.1", port: 0 } }
 const alone = Layer.mergeAll(
   Process.layer,
   WorkerRegistry.layer,
-  Layer.succeed(Members, { self, peers: [], names: [self.name], secret: undefined }),
+  Layer.sync(Members.Members, () => Members.unsafeMake(self, [])),
   Layer.effect(
     RaftTransport.RaftTransport,
     Effect.map(RaftTransport.makeNetwork, network => network.transport(self.name))

@@ -35,7 +35,7 @@ export interface Store {
   readonly config: StoreConfig
   readonly storage: Storage
   readonly node: string
-  /** The names of all nodes that keep it. */
+  /** The names of the nodes that found it, if it is not there yet; none where this one joins. Who its members are says its log. */
   readonly voters: ReadonlyArray<string>
   readonly engine: ServiceHandle.ServiceHandle<Engine>
   readonly signal: CommitSignal.CommitSignal
@@ -64,17 +64,23 @@ export const raftGroup = (id: string): string => `store/${id}`
  * @since 0.1.0
  * @category constructors
  */
-export const make = (config: StoreConfig, options: { readonly memory?: boolean | undefined } = {}) =>
+export const make = (
+  config: StoreConfig,
+  options: { readonly memory?: boolean | undefined; readonly joins?: boolean | undefined } = {}
+) =>
   Effect.gen(function* () {
     const members = yield* Members
     const table = yield* ProcessTable
     const telemetry = yield* Telemetry.ambient
     const { id } = config
     const node = members.self.name
-    const voters = config.mode === "single" ? [node] : members.names
+    const told = config.mode === "single" ? [node] : members.names
+    const voters = options.joins === true && config.mode === "cluster" ? [] : told
     const { dataDir, traceBytesMax } = config
     const storage =
-      options.memory === true ? yield* inMemory : inFolder({ place: dataDir, member: node, voters, traceBytesMax })
+      options.memory === true
+        ? yield* inMemory
+        : inFolder({ place: dataDir, member: node, voters: told, traceBytesMax })
     const engine = yield* ServiceHandle.make<Engine>(`engine of store ${id}`)
     const signal = CommitSignal.make()
     const leadership = LeaderTracker.watch({ store: id, node, telemetry, table, onLost: signal.wakeAll })

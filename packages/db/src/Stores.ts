@@ -140,6 +140,8 @@ export interface Options {
   readonly defaults?: StoreConfig.StoreSettingsOptions | undefined
   /** To whom the stores tell what they do, see `Telemetry.layerHandlers`. Default: the logger. */
   readonly telemetryHandlers?: StoreConfig.ReckonConfig["telemetryHandlers"] | undefined
+  /** The stores have members elsewhere already: this node founds none of those that the cluster keeps, and takes part once it was added. Default: false. */
+  readonly joins?: boolean | undefined
   /** The stores keep nothing on disk, and are gone when they are stopped. Default: false. */
   readonly memory?: boolean | undefined
 }

@@ -1,6 +1,7 @@
 /**
  * @since 0.1.0
  */
+export * as Administration from "./Administration.js"
 export * as Aggregator from "./Aggregator.js"
 export * as Command from "./Command.js"
 export * as CommitSignal from "./CommitSignal.js"

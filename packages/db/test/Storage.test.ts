@@ -122,7 +122,7 @@ describe("the folder of a store", () => {
       const members = `${place} is of a store of n1, n2, n3, by its log, and who else is named to a node does not join them`
       assert.deepStrictEqual(said, [
         `${members}: n4, n5 take no part`,
-        `${members}: n9 takes no part, and n3 is not among those that this node was told of`
+        `${members}: n9 takes no part, and n3, of whom this node was not told, is heard once it introduces itself`
       ])
     }).pipe(Effect.provide(logger))
   })

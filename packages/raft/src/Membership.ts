@@ -110,6 +110,23 @@ export const founding = (voters: ReadonlyArray<MemberId>): Configuration => {
 export const members = ({ learners, voters }: Configuration): ReadonlyArray<MemberId> =>
   learners.length === 0 ? voters : [...voters, ...learners]
 
+/**
+ * A `member` is a voter or a learner.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Standing = "member" | "removed" | "stranger"
+
+/**
+ * What somebody is to a group.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const standingOf = (configuration: Configuration, id: MemberId): Standing =>
+  members(configuration).includes(id) ? "member" : configuration.removed.includes(id) ? "removed" : "stranger"
+
 // -----------------------------------------------------------------------------
 // changes
 // -----------------------------------------------------------------------------

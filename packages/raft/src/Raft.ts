@@ -69,7 +69,7 @@ export interface Options<E, R> {
   /** The group's name, the same on all members. */
   readonly group: string
   readonly self: string
-  /** All voters, `self` among them. */
+  /** The founding voters, `self` among them; none where this member joins a group that has others. What the log says counts for more. */
   readonly voters: ReadonlyArray<string>
   /** The name the process registers, by which {@link RaftClient} finds it across restarts. */
   readonly processName: string
@@ -224,6 +224,7 @@ export const startLink = <E, R>(
             receive: driver.receive,
             takeSnapshot: snapshots.take,
             claim: admission.claim,
+            standingOf: admission.standingOf,
             admits: admission.admitsRequest
           })
           yield* Effect.forkScoped(pace.run)

@@ -35,6 +35,8 @@ export interface Asker extends Claim {
 export interface Receiver {
   /** What this member says of its group's incarnation: it goes with all that is asked of others in its name. */
   readonly claim: () => Claim
+  /** What somebody is to the group by the newest configuration in this member's log. */
+  readonly standingOf: (id: Membership.MemberId) => Membership.Standing
   /** Whether what a member asks may be answered here: proposals, reads, changes and transfers. Messages and snapshots are looked at where they are taken. */
   readonly admits: (asker: Asker) => Effect.Effect<boolean>
   readonly receive: (messages: ReadonlyArray<Message>) => void

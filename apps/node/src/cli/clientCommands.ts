@@ -5,6 +5,7 @@
  */
 import { append } from "./append.js"
 import { importFile } from "./import.js"
+import { memberCommand } from "./member.js"
 import { query } from "./query.js"
 import { read } from "./read.js"
 import { readAll } from "./readAll.js"
@@ -28,5 +29,6 @@ export const clientCommands = [
   streams,
   snapshot,
   subscribe,
-  importFile
+  importFile,
+  memberCommand
 ] as const

@@ -44,6 +44,10 @@ const store = Shared.repeated("store").pipe(
   Options.mapEffect(names => Effect.forEach(names, Shared.storeName))
 )
 
+const join = Options.boolean("join").pipe(
+  Options.withDescription("the cluster is there already: wait to be added to its stores, with `reckon member add`")
+)
+
 const parseEndpoint = (text: string) => Either.mapLeft(Endpoint.parse(text), Shared.usage)
 
 const parsePeer = (text: string): Either.Either<Members.Member, ValidationError.ValidationError> => {
@@ -61,7 +65,7 @@ const parentGone = Effect.async<void>(resume => {
   process.channel.unref()
 })
 
-const start = Command.make("start", { name, dataDir, rpc, http, peer, store }, options =>
+const start = Command.make("start", { name, dataDir, rpc, http, peer, join, store }, options =>
   Effect.gen(function* () {
     yield* (yield* Stdio).exitCodeIfInterrupted(0)
     const node = yield* Effect.all({
@@ -71,6 +75,16 @@ const start = Command.make("start", { name, dataDir, rpc, http, peer, store }, o
     })
     if (Endpoint.format(node.self.address) === Endpoint.format(node.http)) {
       return yield* Effect.fail(Shared.usage(`--rpc and --http are both ${options.http}`))
+    }
+    if (options.join && options.peer.length === 0) {
+      return yield* Effect.fail(Shared.usage("--join needs a --peer: a member of the cluster, and its address"))
+    }
+    if (options.join && !Members.isTellable(node.self.address)) {
+      return yield* Effect.fail(
+        Shared.usage(
+          `--rpc ${options.rpc} tells the others nothing: with --join it is the address at which they reach this node`
+        )
+      )
     }
     const settings = yield* Settings.load({
       dataDir: options.dataDir,
@@ -82,7 +96,7 @@ const start = Command.make("start", { name, dataDir, rpc, http, peer, store }, o
     )
     yield* Settings.warnOfUnknown(settings, Object.keys(process.env))
     yield* Console.log(`${options.name} starts  rpc ${options.rpc}  http ${options.http}  pid ${process.pid}`)
-    yield* Node.run({ ...node, settings }).pipe(
+    yield* Node.run({ ...node, joins: options.join, settings }).pipe(
       Effect.raceFirst(
         parentGone.pipe(Effect.zipRight(Console.log(`${options.name} stops: the process that started it is gone`)))
       )

@@ -46,6 +46,8 @@ const advice: Readonly<Record<string, string>> = {
   InvalidRow: "correct the file and run the import again, what is in the store already is left as it is",
   FileUnusable: "name another file",
   OutputFailed: "what is there is not all of it, make room or write elsewhere",
+  MembershipRefused: "`reckon member list` shows the members",
+  MembershipUnknown: "`reckon member list` shows the members",
   ListenFailed: "name another address, or stop what is there",
   GaveUp: "the log above has all that was tried"
 }

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { connect, sharedOptions } from "./shared/options.js"
 import { plain, printJson, printLine } from "./shared/print.js"
+import { table } from "./shared/table.js"
 
 interface Row {
   readonly node: string | null
@@ -66,19 +67,6 @@ const cells = (row: Row): ReadonlyArray<string> =>
     row.pid,
     row.healthy ? "yes" : "no"
   ].map(cell => (cell === null ? "-" : plain(String(cell))))
-
-/** Columns as wide as their widest cell. */
-const table = (lines: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = columns.map((_, column) => Math.max(...lines.map(line => line[column]?.length ?? 0)))
-  return lines
-    .map(line =>
-      line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd()
-    )
-    .join("\n")
-}
 
 /**
  * @since 0.1.0

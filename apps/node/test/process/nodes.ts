@@ -4,22 +4,24 @@ import * as ProcessCluster from "@reckon/testkit/ProcessCluster"
 import * as Effect from "effect/Effect"
 import { program } from "../program.js"
 
-/** Addresses for three nodes, each of which is started, and started again, by itself. */
+/** Addresses for three nodes, and for others that join them, each of which is started, and started again, by itself. */
 export const makeNodes = (environment: Readonly<Record<string, string>> = {}) =>
   Effect.gen(function* () {
     const folder = yield* ProcessCluster.temporaryFolder
     const basePort = yield* ProcessCluster.freeBasePort
-    const endpoints = [0, 1, 2].map(at => `127.0.0.1:${basePort + at}`)
-    /** With those peers; by default with all others. */
-    const startNode = (at: number, peers = [0, 1, 2].filter(peer => peer !== at)) =>
+    const addressOf = (at: number) => `127.0.0.1:${basePort + at}`
+    const endpoints = [0, 1, 2].map(addressOf)
+    /** With those peers; by default with all others of the three. */
+    const startNode = (at: number, peers = [0, 1, 2].filter(peer => peer !== at), flags: ReadonlyArray<string> = []) =>
       Effect.acquireRelease(
         Effect.sync(() =>
           ProcessCluster.start(
             program,
             [
               ...["node", "start", "--name", `n${at}`, "--data-dir", path.join(folder, `n${at}`)],
-              ...["--rpc", endpoints[at] ?? "", "--http", `127.0.0.1:${basePort + 10 + at}`],
-              ...peers.flatMap(peer => ["--peer", `n${peer}=${endpoints[peer]}`])
+              ...["--rpc", addressOf(at), "--http", `127.0.0.1:${basePort + 10 + at}`],
+              ...peers.flatMap(peer => ["--peer", `n${peer}=${addressOf(peer)}`]),
+              ...flags
             ],
             environment
           )
@@ -28,7 +30,7 @@ export const makeNodes = (environment: Readonly<Record<string, string>> = {}) =>
       )
     const health = (at: number) =>
       Effect.promise(() => fetch(`http://127.0.0.1:${basePort + 10 + at}/health`).then(answer => answer.status))
-    return { folder, endpoints, startNode, health }
+    return { folder, endpoints, addressOf, startNode, health }
   })
 
 /** Stops a node as Ctrl-C does. */

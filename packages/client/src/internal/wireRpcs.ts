@@ -5,6 +5,7 @@
 import * as Rpc from "@effect/rpc/Rpc"
 import * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as Schema from "effect/Schema"
+import { MembershipRpcs } from "../MembershipRpcs.js"
 import {
   type Append,
   AppendBatchRpc,
@@ -62,4 +63,4 @@ export const WireRpcs = RpcGroup.make(
   ListSnapshotsRpc,
   SubscribeRpc,
   StatusRpc
-)
+).merge(MembershipRpcs)

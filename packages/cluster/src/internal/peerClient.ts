@@ -10,6 +10,7 @@ import type * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as ClusterSecret from "@reckon/client/ClusterSecret"
 import * as Wire from "@reckon/client/Wire"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
@@ -22,6 +23,8 @@ export type PeerClient = RpcClient.RpcClient<RpcGroup.Rpcs<typeof PeerRpcs>, Rpc
 
 export interface Peer {
   readonly client: PeerClient
+  /** Ends once the connection was open. What is asked before waits for that, however long, and cannot be called off. */
+  readonly opened: Effect.Effect<void>
   /** Sends Raft messages, see `Deliveries.makeSend`. */
   readonly send: (messages: ReadonlyArray<Deliveries.Delivery>) => Effect.Effect<void, RpcClientError>
 }
@@ -34,10 +37,14 @@ export const connectPeer = (
   secret?: ClusterSecret.ClusterSecret | undefined
 ): Effect.Effect<Peer, never, Scope.Scope> =>
   Effect.gen(function* () {
+    const first = yield* Deferred.make<void>()
     const socket = Layer.effect(
       Socket.Socket,
       // Only describes the connection; it is made, and made again, by the protocol, which reports what goes wrong with it.
-      NodeSocket.fromDuplex(ClusterSecret.connect(peer.address, secret), { openTimeout: openMillis })
+      NodeSocket.fromDuplex(
+        Effect.tap(ClusterSecret.connect(peer.address, secret), () => Deferred.succeed(first, undefined)),
+        { openTimeout: openMillis }
+      )
     )
     const protocol = Layer.scoped(
       RpcClient.Protocol,
@@ -45,5 +52,9 @@ export const connectPeer = (
     ).pipe(Layer.provide([socket, Wire.layer]))
     const context = yield* Layer.build(protocol)
     const client = yield* RpcClient.make(PeerRpcs, { disableTracing: true }).pipe(Effect.provide(context))
-    return { client, send: Deliveries.makeSend(Context.get(context, RpcClient.Protocol)) }
+    return {
+      client,
+      opened: Deferred.await(first),
+      send: Deliveries.makeSend(Context.get(context, RpcClient.Protocol))
+    }
   })

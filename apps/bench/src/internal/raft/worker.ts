@@ -3,6 +3,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Members from "@reckon/cluster/Members"
 import * as NodeServer from "@reckon/cluster/NodeServer"
 import { PeerRpcs } from "@reckon/cluster/PeerRpcs"
+import * as Receivers from "@reckon/cluster/Receivers"
 import * as SocketTransport from "@reckon/cluster/SocketTransport"
 import * as Process from "@reckon/otp/Process"
 import * as Effect from "effect/Effect"
@@ -36,7 +37,7 @@ const worker = (options: { readonly self: Members.Member; readonly basePort: num
   return NodeServer.layer(WorkerRpcs.merge(PeerRpcs), self.address).pipe(
     Layer.provide([handlers, SocketTransport.layerHandlers]),
     Layer.provide(SocketTransport.layer),
-    Layer.provide(SocketTransport.layerReceivers),
+    Layer.provide(Receivers.layer),
     Layer.provide(Members.layer(self, membersAt(basePort))),
     Layer.provide(Process.layer)
   )

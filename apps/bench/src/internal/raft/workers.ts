@@ -10,6 +10,7 @@ import type { RpcClientError } from "@effect/rpc/RpcClientError"
 import type * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as Wire from "@reckon/client/Wire"
 import * as Members from "@reckon/cluster/Members"
+import * as Receivers from "@reckon/cluster/Receivers"
 import * as SocketTransport from "@reckon/cluster/SocketTransport"
 import type { ProposeError } from "@reckon/raft/RaftError"
 import * as ProcessCluster from "@reckon/testkit/ProcessCluster"
@@ -71,7 +72,7 @@ export const make: Effect.Effect<
   )
   const transport = yield* SocketTransport.make.pipe(
     Effect.provideServiceEffect(Members.Members, Members.make(clientAt(basePort), members)),
-    Effect.provide(SocketTransport.layerReceivers)
+    Effect.provide(Receivers.layer)
   )
   return {
     all,

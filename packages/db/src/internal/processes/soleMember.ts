@@ -56,7 +56,7 @@ export const stranger = (log: Log, self: string): string | undefined => {
 
 /**
  * What is not as it looks where the node was told of others than its log has, if anything: the log's are the group. Who is only named to the nodes waits for ever, and who is
- * not named to this one is never heard here.
+ * not named to this one is heard here only when it introduces itself.
  */
 export const unlike = (log: Log, voters: ReadonlyArray<string>): string | undefined => {
   const members = Membership.members(configurationOf(log))
@@ -67,7 +67,9 @@ export const unlike = (log: Log, voters: ReadonlyArray<string>): string | undefi
     ...(outside.length === 0 ? [] : [`${outside.join(", ")} ${outside.length === 1 ? "takes" : "take"} no part`]),
     ...(unnamed.length === 0
       ? []
-      : [`${unnamed.join(", ")} ${unnamed.length === 1 ? "is" : "are"} not among those that this node was told of`])
+      : [
+          `${unnamed.join(", ")}, of whom this node was not told, ${unnamed.length === 1 ? "is" : "are"} heard once ${unnamed.length === 1 ? "it introduces itself" : "they introduce themselves"}`
+        ])
   ]
   return `${members.join(", ")}, by its log, and who else is named to a node does not join them: ${consequences.join(", and ")}`
 }

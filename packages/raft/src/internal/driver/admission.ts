@@ -48,6 +48,8 @@ export interface Admission {
   /** What the log says now. */
   readonly follow: (history: Membership.History, commitIndex: number) => void
   readonly claim: () => Claim
+  /** What somebody is to the group by what the log says now. */
+  readonly standingOf: (id: Membership.MemberId) => Membership.Standing
   /** The message as it leaves. */
   readonly stamp: (message: Message) => Message
   /** Whether a message may reach the core, or a piece of a snapshot the disk. */
@@ -64,6 +66,7 @@ const nothing: Claim = {}
 
 export const make = ({ group, self }: { readonly group: string; readonly self: Membership.MemberId }): Admission => {
   let own = nothing
+  let inForce = Membership.founding([])
   const reported = new Set<Membership.MemberId>()
   let newest: string | undefined
 
@@ -83,12 +86,14 @@ export const make = ({ group, self }: { readonly group: string; readonly self: M
 
   return {
     follow: (history, commitIndex) => {
+      inForce = history[0].configuration
       if (isSettled(own)) return
       const { incarnation } = history[0].configuration
       if (incarnation === undefined) own = nothing
       else own = Membership.isTentative(history, commitIndex) ? { incarnation, isTentative: true } : { incarnation }
     },
     claim: () => own,
+    standingOf: id => Membership.standingOf(inForce, id),
     stamp: message => (own === nothing ? message : { ...message, ...own }),
     admits: (heard, tag) => admits(own, heard, tag),
     admitsRequest: asker =>

@@ -1,0 +1,29 @@
+/** A node that introduces itself to another: see `Introductions`. */
+import * as Effect from "effect/Effect"
+import { isTellable, type Members } from "../Members.js"
+import type { PeerClient } from "./peerClient.js"
+
+/** How soon it tries again while it is not known there, and how often it says so anew afterwards: who was started again knows only what it was told. */
+const unknownMillis = 1_000
+const knownMillis = 5_000
+/** How long an answer is waited for. */
+const answerMillis = 5_000
+
+/** Tells the peer of this node, and takes in whom the peer knows, for as long as it is run. */
+export const introducing = (
+  members: Members["Type"],
+  client: Pick<PeerClient, "PeerIntroduce">
+): Effect.Effect<void> => {
+  if (!isTellable(members.self.address)) return Effect.void
+  return client.PeerIntroduce(members.self).pipe(
+    Effect.timeout(answerMillis),
+    Effect.map(answer => {
+      for (const member of answer.members) members.learn(member)
+      return answer.isKnown
+    }),
+    // One that is down, or of a release that does not know the question: it is asked again.
+    Effect.catchAllCause(() => Effect.succeed(false)),
+    Effect.flatMap(isKnown => Effect.sleep(isKnown ? knownMillis : unknownMillis)),
+    Effect.forever
+  )
+}
