@@ -121,6 +121,38 @@ describe("when the time is up", () => {
   )
 })
 
+describe("who is tried next", () => {
+  it.effect("is waited for briefly until all have been: with many endpoints, the one that serves is found soon", () =>
+    Effect.gen(function* () {
+      const tried: Array<number> = []
+      let next = 0
+      const peers: Peers.Peers = {
+        ...Peers.local(requests, () => Effect.dieMessage("nobody subscribes")),
+        names: Array.from({ length: 20 }, (_, at) => `n${at}`),
+        preferred: () => next % 20,
+        avoid: index => {
+          next = index + 1
+        },
+        ask: index =>
+          Effect.suspend(() => {
+            tried.push(index)
+            return new Lost({ endpoint: `n${index}`, defect: false, detail: "refused", sent: false, silent: false })
+          })
+      }
+      const attempts = Attempts.make({ peers, timeoutMillis: 60_000, attemptTimeoutMillis: 1_000 })
+      yield* Effect.fork(attempts.now(() => Effect.never, "read"))
+      // Twenty pauses of 30 ms at most.
+      yield* TestClock.adjust("600 millis")
+      assert.deepStrictEqual(new Set(tried).size, 20)
+      // After six more rounds, each with longer ones, they are of a second, more or less.
+      yield* TestClock.adjust("45 seconds")
+      const before = tried.length
+      yield* TestClock.adjust("5 seconds")
+      assert.isAtMost(tried.length - before, 11)
+    })
+  )
+})
+
 describe("what is written", () => {
   it.effect("is not tried once more where the time left would only make an answer unknown", () =>
     Effect.gen(function* () {

@@ -60,10 +60,13 @@ export interface Attempts {
 const pauseMillisMin = 20
 const pauseMillisMax = 1000
 
-/** The pause before another try: doubling from 20 ms to 1 s, each between half and one and a half of that, so that clients do not come back in step. */
-export const pauseMillis = (tries: number): Effect.Effect<number> =>
+/**
+ * The pause before another try: doubling from 20 ms to 1 s each time that all peers have been tried, for the next one may well serve; and each between half and one and a half of that, so that clients
+ * do not come back in step.
+ */
+export const pauseMillis = (tries: number, peers: number): Effect.Effect<number> =>
   Effect.map(Random.nextRange(0.5, 1.5), factor =>
-    Math.round(factor * Math.min(pauseMillisMax, pauseMillisMin * 2 ** Math.min(tries - 1, 10)))
+    Math.round(factor * Math.min(pauseMillisMax, pauseMillisMin * 2 ** Math.min(Math.floor((tries - 1) / peers), 10)))
   )
 
 /** A node that breaks on a request twice would break on it again. */
@@ -167,7 +170,7 @@ export const make = (options: {
       history.tries++
       lately = history
       if (kind === "write" && history.uncertain !== undefined) return yield* Effect.fail(verdict(history))
-      const pause = yield* pauseMillis(history.tries)
+      const pause = yield* pauseMillis(history.tries, peers.names.length)
       yield* Effect.sleep(Math.max(0, Math.min(pause, deadline - (yield* Steady.millis))))
     })
 

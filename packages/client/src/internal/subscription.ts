@@ -80,7 +80,7 @@ export const make =
           if (now >= deadline || history.defects >= defectsMax) return yield* Effect.fail(attempts.verdict(history))
           peers.avoid(index)
           history.tries++
-          yield* Effect.sleep(Math.min(yield* pauseMillis(history.tries), deadline - now))
+          yield* Effect.sleep(Math.min(yield* pauseMillis(history.tries, peers.names.length), deadline - now))
         })
 
         // Each connection ends before the next one begins: were the next a part of it, a subscription would hold all that it ever had.
