@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Net from "node:net"
 import type { ClusterSecret } from "@reckon/client/ClusterSecret"
 import * as Endpoint from "@reckon/client/Endpoint"
 import * as Context from "effect/Context"
@@ -17,7 +18,9 @@ import * as Schema from "effect/Schema"
  * @category predicates
  */
 export const isLoopback = (address: Endpoint.Endpoint): boolean =>
-  address.host === "localhost" || address.host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address.host)
+  address.host === "localhost" ||
+  address.host === "::1" ||
+  (Net.isIPv4(address.host) && address.host.startsWith("127."))
 
 /**
  * Whether others can be told of an address: not of one that stands for all of a machine's.

@@ -44,6 +44,8 @@ describe("the members of a cluster", () => {
     Effect.gen(function* () {
       assert.include(yield* refusal(member("n1", 1), member("n2", 1, "10.0.0.1")), "n2 is at 10.0.0.1:1")
       assert.include(yield* refusal(member("n1", 1, "0.0.0.0")), "n1 is at 0.0.0.0:1")
+      assert.include(yield* refusal(member("n1", 1, "127.999.1.1")), "n1 is at 127.999.1.1:1")
+      yield* Members.make(member("n1", 1, "127.9.1.1"), [member("n2", 1, "localhost")])
       const secret = Redacted.make("known to a few of us")
       const { peers } = yield* Members.make(member("n1", 1, "0.0.0.0"), [member("n2", 1, "10.0.0.1")], secret)
       assert.deepStrictEqual(peers, [member("n2", 1, "10.0.0.1")])

@@ -113,7 +113,8 @@ export const make = (
       lastPosition: engine.current()?.lastPosition() ?? -1,
       pid: process.pid,
       healthy: member !== null && member.leader !== null,
-      problem: member?.problem ?? null
+      problem:
+        member?.problem ?? (member?.voters.length === 0 ? `${node} waits to be added: reckon member add ${node}` : null)
     }))
 
     const reader = StoreReader.make({ store: id, readers: reading, raft, engine, signal, isLed })

@@ -60,6 +60,11 @@ describe("a cluster", () => {
       // It is told of one, and hears of the others.
       yield* startNode(3, [0], ["--join"])
       yield* membersOnce(client, found => found.waiting.some(({ name }) => name === "n3"))
+      const { healthy, problem } = yield* client.status(addressOf(3))
+      assert.deepStrictEqual(
+        { healthy, problem },
+        { healthy: false, problem: "n3 waits to be added: reckon member add n3" }
+      )
       yield* client.addMember("n3")
       yield* membersOnce(client, found => votes(found, "n3"))
       yield* Effect.retry(client.transferLeadership("n3"), Schedule.spaced("200 millis"))
