@@ -160,6 +160,7 @@ describe("read and read-all", () => {
       const outcome = yield* reckon(["read", "s", "--json", ...at])
       const lines = outcome.out.trim().split("\n")
       assert.strictEqual(lines.length, 3)
+      assert.include(lines[0], '"data":{"n": 12345678901234567890123},')
       assert.include(lines[1], '"data":{"base64":"aGk="}')
       assert.include(lines[2], '"data":9007199254740993,')
       const plain = yield* reckon(["read", "s", ...at])

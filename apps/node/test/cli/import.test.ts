@@ -145,6 +145,18 @@ describe("import of CSV", () => {
     })
   )
 
+  it.scopedLive("takes a header of very many columns", () =>
+    Effect.gen(function* () {
+      const { importText } = yield* setUp
+      // Looked for among all others, each of them, they would take minutes.
+      const names = ["stream", "type", ...Array.from({ length: 400_000 }, (_, at) => at.toString(36))]
+      assert.strictEqual((yield* importText("rows.csv", names.join())).out, "imported 0, already present 0\n")
+      const twice = yield* importText("rows.csv", [...names, "1f", names[20]].join())
+      assertFailure(twice, 1, "InvalidRow: ")
+      assert.include(twice.err, "the header names the column '1f' twice")
+    })
+  )
+
   it.scopedLive("wants columns that are there", () =>
     Effect.gen(function* () {
       const { gateway, importText } = yield* setUp

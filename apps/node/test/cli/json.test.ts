@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
-import { jsonFault, memberTexts } from "../../src/cli/shared/json.js"
+import { jsonFault, jsonLine, memberTexts } from "../../src/cli/shared/json.js"
 
 describe("jsonFault", () => {
   it("names the place", () => {
@@ -60,6 +60,26 @@ describe("memberTexts", () => {
           assert.deepStrictEqual(read, parsed)
         }
       )
+    )
+  })
+})
+
+describe("jsonLine", () => {
+  it("leaves a text as it was written, but for the ends of lines", () => {
+    assert.strictEqual(jsonLine('\r\n{"n":\n 1e400,\r\n\t"m": -0.10}\n'), '{"n":  1e400,  \t"m": -0.10}')
+    assert.strictEqual(jsonLine('["a\u2028b\\\\\u2029", "\\n"]'), '["a\\u2028b\\\\\\u2029", "\\n"]')
+    const deep = `${"[\n".repeat(100_000)}${"]".repeat(100_000)}`
+    assert.strictEqual(jsonLine(deep), deep.replaceAll("\n", " "))
+    for (const text of ["", "{", "\u2028 1", "\ufeff1"]) assert.isUndefined(jsonLine(text))
+  })
+
+  it("means what it meant", () => {
+    FastCheck.assert(
+      FastCheck.property(FastCheck.jsonValue(), FastCheck.nat(3), (value, indent) => {
+        const line = jsonLine(JSON.stringify(value, null, indent))
+        assert.notMatch(line ?? "\n", /[\r\n\u2028\u2029]/)
+        assert.deepStrictEqual(JSON.parse(line ?? ""), JSON.parse(JSON.stringify(value)))
+      })
     )
   })
 })

@@ -125,10 +125,11 @@ export const readCsv = <E, R>(
   const header = (record: CsvRecord) =>
     Either.gen(function* () {
       const names = yield* decode(record)
-      const twice = names.find((name, index) => names.indexOf(name) !== index)
+      const seen = new Set<string>()
+      const twice = names.find(name => seen.size === seen.add(name).size)
       if (twice !== undefined) {
         return yield* Either.left(
-          new InvalidRow({ file, line: record.line, why: `the header names the column '${twice}' twice` })
+          new InvalidRow({ file, line: record.line, why: `the header names the column '${twice.slice(0, 80)}' twice` })
         )
       }
       for (const [option, name] of [

@@ -60,6 +60,15 @@ const faultOffset = (text: string): number => {
   }
 }
 
+const isJson = (text: string): boolean => {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /**
  * What is wrong with a JSON text and where, in a few words; undefined where it is JSON.
  *
@@ -67,16 +76,12 @@ const faultOffset = (text: string): number => {
  * @category parsing
  */
 export const jsonFault = (text: string): string | undefined => {
-  try {
-    JSON.parse(text)
-    return undefined
-  } catch {
-    if (text.trim() === "") return "it is empty"
-    const offset = faultOffset(text)
-    return offset >= text.length
-      ? `it breaks off at its end, after ${text.length} characters`
-      : `it breaks at character ${offset + 1}, before ${JSON.stringify(text.slice(offset, offset + 20))}`
-  }
+  if (isJson(text)) return undefined
+  if (text.trim() === "") return "it is empty"
+  const offset = faultOffset(text)
+  return offset >= text.length
+    ? `it breaks off at its end, after ${text.length} characters`
+    : `it breaks at character ${offset + 1}, before ${JSON.stringify(text.slice(offset, offset + 20))}`
 }
 
 const quote = 0x22
@@ -134,6 +139,23 @@ export const memberTexts = (text: string): ReadonlyMap<string, string> => {
   }
   return found
 }
+
+/**
+ * A JSON text on one line, otherwise as it was written: to print what `JSON.parse` makes of it would round its numbers. Undefined where it is not JSON.
+ *
+ * In JSON the characters that end a line stand outside of strings, as blanks, but for U+2028 and U+2029, which stand inside.
+ *
+ * @since 0.1.0
+ * @category printing
+ */
+export const jsonLine = (text: string): string | undefined =>
+  isJson(text)
+    ? text
+        .trim()
+        .replace(/[\r\n]/g, " ")
+        .replaceAll("\u2028", "\\u2028")
+        .replaceAll("\u2029", "\\u2029")
+    : undefined
 
 /**
  * The bytes of a JSON text, as it was written.

@@ -3,14 +3,16 @@
  *
  * @since 0.1.0
  */
+import { isUtf8 } from "node:buffer"
 import { Event, type Snapshot } from "@reckon/client"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { jsonLine } from "./json.js"
 import { type OutputClosed, type OutputFailed, Stdio } from "./Stdio.js"
 import * as Time from "./time.js"
 
-const decoder = new TextDecoder("utf-8", { fatal: true })
+const decoder = new TextDecoder()
 
 /**
  * A payload as JSON text on one line. JSON goes out as it was written (numbers beyond a double's precision keep their digits), anything else as
@@ -18,16 +20,9 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
  */
 const payload = (bytes: Uint8Array | null, contentType: string): string => {
   if (bytes === null) return "null"
-  if (contentType === Event.contentTypeJson) {
-    try {
-      const text = decoder.decode(bytes)
-      const value: unknown = JSON.parse(text)
-      return /[\r\n\u2028\u2029]/.test(text) ? JSON.stringify(value) : text.trim()
-    } catch {
-      // It only claims to be JSON; what it is goes out unharmed below.
-    }
-  }
-  return JSON.stringify({ base64: Buffer.from(bytes).toString("base64") })
+  // It may only claim to be JSON; what it is goes out unharmed.
+  const line = contentType === Event.contentTypeJson && isUtf8(bytes) ? jsonLine(decoder.decode(bytes)) : undefined
+  return line ?? JSON.stringify({ base64: Buffer.from(bytes).toString("base64") })
 }
 
 /**
