@@ -11,7 +11,7 @@ import * as Option from "effect/Option"
 import { jsonBytes } from "./shared/json.js"
 import { connect, expect, repeated, sharedOptions, stream, usage, wholeNumber } from "./shared/options.js"
 import { plain, printJson, printLine } from "./shared/print.js"
-import { Stdio } from "./shared/Stdio.js"
+import { readText } from "./shared/Stdio.js"
 
 const type = Options.text("type").pipe(Options.withPseudoName("T"), Options.withDescription("the event's type"))
 
@@ -81,9 +81,8 @@ export const append = Command.make(
     Effect.gen(function* () {
       const condition = yield* conditionOf(options)
       const { client, limits } = yield* connect(options)
-      const stdio = yield* Stdio
       // Some more than an event may have, so that the client can say by how much it is too large.
-      const text = options.data === "-" ? yield* stdio.readAll(limits.requestBytesMax * 2) : options.data
+      const text = options.data === "-" ? yield* readText(limits.requestBytesMax * 2) : options.data
       const event: Event.NewEvent = {
         eventId: Option.isSome(options.id) ? options.id.value : yield* Event.randomId,
         eventType: options.type,

@@ -78,8 +78,17 @@ const failureLine = (error: unknown): string => {
   return oneLine(`${name}: ${message}${hint === undefined ? "" : `; ${hint}`}`)
 }
 
-const usageLine = (command: string, error: ValidationError.ValidationError): string =>
-  oneLine(`UsageError: ${HelpDoc.toAnsiText(error.error).replace(/[.;\s]+$/, "")}; see ${command} --help`)
+/** The most characters of something that was given and is repeated, in whatever words. */
+const repeatedMax = 400
+
+/** A text without its middle where it is long: at its ends it says what is wrong. */
+const withoutMiddle = (text: string): string =>
+  text.length <= repeatedMax ? text : `${text.slice(0, repeatedMax / 2)} … ${text.slice(-repeatedMax / 2)}`
+
+const usageLine = (command: string, error: ValidationError.ValidationError): string => {
+  const text = oneLine(HelpDoc.toAnsiText(error.error)).replace(/[.;\s]+$/, "")
+  return `UsageError: ${withoutMiddle(text)}; see ${command} --help`
+}
 
 /** What is wrong with variables of the environment, one after the other. */
 const variableLines = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
@@ -97,7 +106,7 @@ const settingLines = (error: unknown): ReadonlyArray<string> => {
       : ConfigError.isConfigError(error)
         ? variableLines(error)
         : []
-  return lines.map(line => oneLine(`UsageError: ${line}; correct the environment`))
+  return lines.map(line => `UsageError: ${withoutMiddle(oneLine(line))}; correct the environment`)
 }
 
 /** The words up to the first option: what `--help` is to be asked about. */
@@ -137,9 +146,16 @@ export const run = <Name extends string, R, E, A>(
       Command.transformHandler(command, handler => Effect.withConsole(handler, console)),
       { name, version }
     )
-    const bare = withoutValue(argv.slice(2))
+    const words = argv.slice(2)
+    const bare = withoutValue(words)
+    const refused =
+      bare !== undefined
+        ? `${bare} needs a value that is not empty`
+        : words.includes("--wizard") && !(stdio.inIsTerminal && stdio.outIsTerminal)
+          ? "--wizard asks what it needs to know, and there is no terminal to ask on"
+          : undefined
     const outcome = yield* (
-      bare === undefined ? parseAndRun(argv) : Effect.fail(usage(`${bare} needs a value that is not empty`))
+      refused === undefined ? parseAndRun(argv) : Effect.fail(usage(refused))
     ).pipe(Effect.withConsole(parsing), Effect.exit)
 
     if (Exit.isSuccess(outcome)) return 0
@@ -155,7 +171,7 @@ export const run = <Name extends string, R, E, A>(
     const error: unknown = failure.value
     if (error instanceof OutputClosed) return 0
     if (ValidationError.isValidationError(error)) {
-      yield* stdio.err(`${usageLine(commandWords(name, argv.slice(2), known), error)}\n`)
+      yield* stdio.err(`${usageLine(commandWords(name, words, known), error)}\n`)
       return 2
     }
     const settings = settingLines(error)

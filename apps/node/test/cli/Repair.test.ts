@@ -8,6 +8,7 @@ import * as LogEntry from "@reckon/raft/LogEntry"
 import * as RaftLog from "@reckon/raft/RaftLog"
 import * as Repair from "@reckon/raft/Repair"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { repair } from "../../src/cli/repair.js"
 import { run } from "../../src/cli/run.js"
 import { Stdio } from "../../src/cli/shared/Stdio.js"
@@ -27,9 +28,10 @@ const reckon = (...args: ReadonlyArray<string>) =>
         Effect.sync(() => {
           err += text
         }),
+      inIsTerminal: false,
       outIsTerminal: false,
       errIsTerminal: false,
-      readAll: () => Effect.succeed(""),
+      input: Stream.empty,
       exitCodeIfInterrupted: () => Effect.void
     })
     return run(root, ["node", "reckon", "repair", ...args]).pipe(

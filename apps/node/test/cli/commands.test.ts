@@ -275,7 +275,9 @@ describe("usage", () => {
         [["subscribe"], "exactly one of --stream STREAM and --all"],
         [["subscribe", "--all", "--stream", "s"], "exactly one of --stream STREAM and --all"],
         [["subscribe", "--all", "--from", "yesterday"], "--from is 'yesterday'"],
-        [["subscirbe"], "subscribe"]
+        [["subscirbe"], "subscribe"],
+        [["--wizard"], "there is no terminal to ask on"],
+        [["read", "--wizard"], "there is no terminal to ask on"]
       ]
       for (const [args, says] of wrong) {
         const outcome = yield* reckon(args)
@@ -286,6 +288,30 @@ describe("usage", () => {
       }
       const env = { RECKON_ENDPOINTS: "here,there" }
       assertFailure(yield* reckon(["streams"], { env }), 2, "UsageError: ")
+    })
+  )
+
+  it.effect("errors do not repeat at length what is wrong", () =>
+    Effect.gen(function* () {
+      const long = "lo ng".repeat(20_000)
+      const env = { RECKON_STORE: long }
+      const append = ["append", "s", "--type", "T", "--data", "1"]
+      const cases: ReadonlyArray<readonly [Outcome, string, string]> = [
+        [yield* reckon([...append, long]), "UsageError: Received unknown argument: 'lo", "; see reckon append --help"],
+        [
+          yield* reckon(["read", "s", "--from", long]),
+          "UsageError: --from is 'lo",
+          "it must be a whole number from 0; "
+        ],
+        [yield* reckon(["read", "s", "--endpoint", long]), 'UsageError: "lo', "; see reckon read --help"],
+        [yield* reckon([long]), "UsageError: ", "; see reckon --help"],
+        [yield* reckon(["read", "s"], { env }), "UsageError: RECKON_STORE is ", "; correct the environment"]
+      ]
+      for (const [outcome, begins, says] of cases) {
+        assertFailure(outcome, 2, begins)
+        assert.include(outcome.err, says)
+        assert.isBelow(outcome.err.length, 500)
+      }
     })
   )
 

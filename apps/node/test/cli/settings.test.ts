@@ -8,6 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import { Stdio } from "../../src/cli/shared/Stdio.js"
 import * as Settings from "../../src/cli/shared/settings.js"
 import { jsonLines, reckon } from "./helpers/reckon.js"
@@ -81,9 +82,10 @@ describe("the settings of a node", () => {
       const stdio = Stdio.of({
         out: () => Effect.void,
         err: text => Effect.sync(() => void told.push(text)),
+        inIsTerminal: false,
         outIsTerminal: false,
         errIsTerminal: false,
-        readAll: () => Effect.succeed(""),
+        input: Stream.empty,
         exitCodeIfInterrupted: () => Effect.void
       })
       const settings = yield* load({ RECKON_STORES: "orders", RECKON_CLUSTER_SECRET: "known to a few of us" })

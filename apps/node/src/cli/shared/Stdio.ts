@@ -4,11 +4,14 @@
  * @since 0.1.0
  */
 import * as fs from "node:fs"
+import { isatty } from "node:tty"
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import { StoreError } from "@reckon/client"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import * as SystemError from "../../SystemError.js"
 
 /**
@@ -42,49 +45,44 @@ export class Stdio extends Context.Tag("@reckon/node/cli/Stdio")<
     readonly out: (text: string) => Effect.Effect<void, OutputClosed | OutputFailed>
     /** Writes text to standard error. */
     readonly err: (text: string) => Effect.Effect<void>
+    readonly inIsTerminal: boolean
     readonly outIsTerminal: boolean
     readonly errIsTerminal: boolean
-    /** All of standard input, refused when it is longer than so many bytes. */
-    readonly readAll: (
-      bytesMax: number
-    ) => Effect.Effect<string, StoreError.RequestTooLarge | StoreError.InvalidRequest>
+    /** Standard input, which can be read once. */
+    readonly input: Stream.Stream<Uint8Array, StoreError.InvalidRequest>
     /** The exit code if the command is interrupted from now on; 130 unless said, for it has not done what it was to do. */
     readonly exitCodeIfInterrupted: (code: number) => Effect.Effect<void>
   }
 >() {}
 
-const readAll = (bytesMax: number): Effect.Effect<string, StoreError.RequestTooLarge | StoreError.InvalidRequest> =>
-  Effect.async<Buffer, StoreError.RequestTooLarge | StoreError.InvalidRequest>(resume => {
-    const chunks: Array<Buffer> = []
+const inputError = (cause: unknown): StoreError.InvalidRequest =>
+  new StoreError.InvalidRequest({
+    message: `standard input cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`
+  })
+
+/**
+ * All of standard input as text, refused when it is longer than so many bytes.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const readText = (
+  bytesMax: number
+): Effect.Effect<string, StoreError.RequestTooLarge | StoreError.InvalidRequest, Stdio> =>
+  Effect.gen(function* () {
+    const { input } = yield* Stdio
+    const pieces: Array<Uint8Array> = []
     let bytes = 0
-    const onData = (chunk: Buffer) => {
-      chunks.push(chunk)
-      bytes += chunk.length
-      if (bytes <= bytesMax) return
-      stop()
-      resume(new StoreError.RequestTooLarge({ bytes, limitBytes: bytesMax }))
-    }
-    const onEnd = () => {
-      stop()
-      resume(Effect.succeed(Buffer.concat(chunks)))
-    }
-    const onError = (cause: Error) => {
-      stop()
-      resume(new StoreError.InvalidRequest({ message: `standard input cannot be read: ${cause.message}` }))
-    }
-    const stop = () => {
-      process.stdin.off("data", onData).off("end", onEnd).off("error", onError).pause()
-    }
-    process.stdin.on("data", onData).on("end", onEnd).on("error", onError)
-    return Effect.sync(stop)
-  }).pipe(
-    Effect.flatMap(bytes =>
-      Effect.try({
-        try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
-        catch: () => new StoreError.InvalidRequest({ message: "standard input is not UTF-8 text" })
-      })
-    )
-  )
+    yield* Stream.runForEach(input, piece => {
+      pieces.push(piece)
+      bytes += piece.length
+      return bytes <= bytesMax ? Effect.void : new StoreError.RequestTooLarge({ bytes, limitBytes: bytesMax })
+    })
+    return yield* Effect.try({
+      try: () => new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(pieces, bytes)),
+      catch: () => new StoreError.InvalidRequest({ message: "standard input is not UTF-8 text" })
+    })
+  })
 
 const outputError = (cause: unknown): OutputClosed | OutputFailed => {
   const code = SystemError.codeOf(cause)
@@ -139,9 +137,10 @@ export const layerProcess = (onExitCode: (code: number) => void): Layer.Layer<St
           if (errClosed()) return resume(Effect.void)
           process.stderr.write(text, () => resume(Effect.void))
         }),
+      inIsTerminal: isatty(0),
       outIsTerminal: process.stdout.isTTY === true,
       errIsTerminal: process.stderr.isTTY === true,
-      readAll,
+      input: Stream.suspend(() => NodeStream.fromReadable(() => process.stdin, inputError)),
       exitCodeIfInterrupted: code => Effect.sync(() => onExitCode(code))
     })
   })

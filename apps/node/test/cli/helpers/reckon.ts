@@ -3,9 +3,9 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as NodeContext from "@effect/platform-node/NodeContext"
-import { StoreError } from "@reckon/client"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { clientCommands } from "../../../src/cli/clientCommands.js"
 import { cluster } from "../../../src/cli/clusterStart.js"
 import { node } from "../../../src/cli/nodeStart.js"
@@ -21,7 +21,7 @@ export interface Outcome {
 }
 
 export interface Settings {
-  readonly stdin?: string
+  readonly stdin?: string | Uint8Array
   readonly env?: Readonly<Record<string, string>>
   /** Told of each text on standard output; returning false closes it. */
   readonly onOut?: (text: string) => boolean
@@ -44,14 +44,10 @@ export const reckon = (args: ReadonlyArray<string>, settings: Settings = {}): Ef
         Effect.sync(() => {
           err += text
         }),
+      inIsTerminal: false,
       outIsTerminal: false,
       errIsTerminal: false,
-      readAll: bytesMax => {
-        const text = settings.stdin ?? ""
-        return text.length > bytesMax
-          ? new StoreError.RequestTooLarge({ bytes: text.length, limitBytes: bytesMax })
-          : Effect.succeed(text)
-      },
+      input: Stream.make(Buffer.from(settings.stdin ?? "")),
       exitCodeIfInterrupted: () => Effect.void
     })
     return run(root, ["node", "reckon", ...args]).pipe(
