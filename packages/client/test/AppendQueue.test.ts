@@ -112,6 +112,17 @@ const outcomeOf = <A, E extends { readonly _tag: string }>(fiber: Fiber.RuntimeF
   Effect.map(Fiber.join(fiber), tag)
 
 describe("what a request takes of the appends that wait", () => {
+  it.scoped("in the order in which they came, of whatever streams", () =>
+    Effect.gen(function* () {
+      const { letAnswer, queue, requests } = yield* make({})
+      const streams = ["a", "b", "a", "c", "b", "b", "a"]
+      yield* Effect.fork(queue.appendAll(streams.map(streamId => append(streamId))))
+      yield* TestClock.adjust(0)
+      yield* letAnswer(0)
+      assert.deepStrictEqual(requests, [streams])
+    })
+  )
+
   it.scoped("no more events than the contract allows", () =>
     Effect.gen(function* () {
       const { begin, letAnswer, requests } = yield* make({ batching: { inFlightMax: 1 } })

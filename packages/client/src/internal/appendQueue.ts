@@ -2,7 +2,7 @@
  * Gathers appends that wait at the same time into requests.
  *
  * Appends wait in a lane per stream. A request takes appends from the lanes in turn; a lane that is in a request gives to no other one until that has ended,
- * which keeps a stream's appends in order, repetitions included. Everything is bounded: requests under way, appends and bytes in a
+ * which keeps a stream's appends in order, repetitions included. In a request all stand in the order in which they came. Everything is bounded: requests under way, appends and bytes in a
  * request, appends and bytes that wait or are under way.
  */
 import * as Effect from "effect/Effect"
@@ -24,6 +24,8 @@ import * as Steady from "./steady.js"
 type Result = Either.Either<Appended, AppendFailure>
 
 interface Waiting extends Admitted {
+  /** It came after those with smaller ones. */
+  readonly turn: number
   /** By `Steady.millis`. */
   readonly deadline: number
   /** Told once; does nothing when told again. */
@@ -51,6 +53,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const lanes = new Map<string, Lane>()
   /** Lanes with something to give, in the order of their turns. */
   const ready = new Set<Lane>()
+  let turns = 0
   let held = 0
   let heldBytes = 0
   let inFlight = 0
@@ -97,6 +100,8 @@ export const make = Effect.fnUntraced(function* (options: {
       if (lane.waiting.size > 0) break
     }
     for (const lane of taken) ready.delete(lane)
+    // The lanes have taken them apart: what a stream got behind an event of another shall stand behind it.
+    members.sort((one, other) => one.turn - other.turn)
     return { members, lanes: taken }
   }
 
@@ -172,6 +177,7 @@ export const make = Effect.fnUntraced(function* (options: {
     heldBytes += bytes
     let settled = false
     const waiting: Waiting = {
+      turn: turns++,
       append,
       bytes,
       deadline,
