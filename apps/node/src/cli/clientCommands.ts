@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { append } from "./append.js"
+import { exportEvents } from "./export.js"
 import { importFile } from "./import.js"
 import { memberCommand } from "./member.js"
 import { query } from "./query.js"
@@ -29,6 +30,7 @@ export const clientCommands = [
   streams,
   snapshot,
   subscribe,
+  exportEvents,
   importFile,
   memberCommand
 ] as const

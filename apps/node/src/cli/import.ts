@@ -1,9 +1,9 @@
 /**
  * `reckon import`: a file's rows as events.
  *
- * A row's event id follows from its content and its place among the rows, so importing a file again, in whatever batches and after whatever
- * interruption, writes only what is missing. A batch is answered before the next one is sent: were two under way, a failure of the first could let later
- * rows of a stream get in ahead of earlier ones. Reading and parsing go on meanwhile.
+ * A row's event id follows from its content and its place among the rows, unless the row has one, so importing a file again, in whatever batches and after whatever
+ * interruption, writes only what is missing. A batch is one request, in which the events of all streams stand in the order of the rows, and is answered before the next one is sent: were two
+ * under way, a failure of the first could let later rows get in ahead of earlier ones. Reading and parsing go on meanwhile.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
-import { type Client, Event, type EventStore, type StoreRpcs } from "@reckon/client"
+import { Client, Event, type EventStore, Limits, type StoreError, type StoreRpcs } from "@reckon/client"
 import type * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -20,12 +20,15 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { readCsv } from "./importing/csv.js"
 import { readNdjson } from "./importing/ndjson.js"
-import * as Progress from "./importing/progress.js"
 import { FileUnusable, InvalidRow, type Row } from "./importing/rows.js"
 import { connect, sharedOptions, usage, wholeNumber } from "./shared/options.js"
 import { printJson, printLine } from "./shared/print.js"
+import * as Progress from "./shared/progress.js"
+import { Stdio } from "./shared/Stdio.js"
 
-const file = Args.text({ name: "FILE" }).pipe(Args.withDescription("a .csv or .ndjson file"))
+const file = Args.text({ name: "FILE" }).pipe(
+  Args.withDescription("a .csv or .ndjson file; '-' reads NDJSON from standard input, such as `reckon export` writes")
+)
 
 const column = (name: string, description: string) =>
   Options.text(name).pipe(Options.withPseudoName("COLUMN"), Options.withDescription(description), Options.optional)
@@ -50,8 +53,11 @@ const batch = wholeNumber("batch", 1, 100_000).pipe(
   Options.withDefault(500)
 )
 
-/** Bytes of events a request carries at most, whatever `--batch` says; a single event may have more. */
+/** Bytes a request carries at most, whatever `--batch` says; a single event may have more. */
 const batchBytesMax = 4 * 1024 * 1024
+
+/** What a row adds to a request, as the limits count it: at most, for rows of one stream share its name. */
+const bytesOf = (streamId: string, event: Event.NewEvent): number => Event.byteLength(event) + streamId.length + 64
 
 const unusable =
   (file: string) =>
@@ -68,21 +74,50 @@ const unusable =
   }
 
 const formatOf = (file: string) => {
+  if (file === "-") return Either.right("ndjson" as const)
   const lower = file.toLowerCase()
   if (lower.endsWith(".csv")) return Either.right("csv" as const)
   if (lower.endsWith(".ndjson")) return Either.right("ndjson" as const)
   return Either.left(usage(`'${file}' is neither a .csv nor an .ndjson file`))
 }
 
-/** The rows of a batch as appends, one per stream, a stream's rows in their order. */
-const appendsOf = (rows: ReadonlyArray<Row>): ReadonlyArray<StoreRpcs.Append> => {
-  const streams = new Map<string, Array<Event.NewEvent>>()
-  for (const row of rows) {
-    const events = streams.get(row.streamId)
-    if (events === undefined) streams.set(row.streamId, [row.event])
-    else events.push(row.event)
+/** Rows that go out together. */
+class Batch {
+  private readonly appends: Array<{ readonly streamId: string; readonly events: Array<Event.NewEvent> }> = []
+  private bytes = 0
+  /** Events and their tags, as the limits count them. */
+  private counted = 0
+  rows = 0
+
+  constructor(
+    private readonly rowsMax: number,
+    private readonly bytesMax: number
+  ) {}
+
+  /** Whether the row still fits; into an empty one any does. */
+  fits({ event, streamId }: Row): boolean {
+    return (
+      this.rows === 0 ||
+      (this.rows < this.rowsMax &&
+        this.bytes + bytesOf(streamId, event) <= this.bytesMax &&
+        this.counted + 1 + event.tags.length <= Limits.eventsMax &&
+        (this.appends.length < Client.batchingDefaults.appendsMax || this.appends.at(-1)?.streamId === streamId))
+    )
   }
-  return Array.from(streams, ([streamId, events]) => ({ streamId, expectedVersion: "any", events }))
+
+  add({ event, streamId }: Row): void {
+    const last = this.appends.at(-1)
+    if (last?.streamId === streamId) last.events.push(event)
+    else this.appends.push({ streamId, events: [event] })
+    this.bytes += bytesOf(streamId, event)
+    this.counted += 1 + event.tags.length
+    this.rows++
+  }
+
+  /** One for each run of rows of a stream, in the order of the rows. */
+  toAppends(): ReadonlyArray<StoreRpcs.Append> {
+    return this.appends.map(append => ({ ...append, expectedVersion: "any" }))
+  }
 }
 
 interface Totals {
@@ -91,6 +126,26 @@ interface Totals {
 }
 
 const described = (totals: Totals) => `imported ${totals.imported}, already present ${totals.alreadyPresent}`
+
+const nameOf = (file: string): string => (file === "-" ? "standard input" : file)
+
+interface Source {
+  readonly bytes: Stream.Stream<Uint8Array, FileUnusable | StoreError.InvalidRequest>
+  /** How many there are, where that is known. */
+  readonly size: number | undefined
+}
+
+const open = Effect.fnUntraced(function* (file: string) {
+  if (file === "-") return { bytes: (yield* Stdio).input, size: undefined }
+  const fileSystem = yield* FileSystem.FileSystem
+  const info = yield* Effect.mapError(fileSystem.stat(file), unusable(file))
+  if (info.type === "Directory") return yield* new FileUnusable({ file, why: "is a directory" })
+  if (info.type === "File" && info.size === FileSystem.Size(0)) {
+    return yield* new FileUnusable({ file, why: "is empty" })
+  }
+  const bytes = Stream.mapError(fileSystem.stream(file, { chunkSize: FileSystem.KiB(64) }), unusable(file))
+  return { bytes, size: info.type === "File" ? Number(info.size) : undefined }
+})
 
 /** What the rows end in, kept apart from what sending them fails with: after the latter nothing more may be sent. */
 class Fault<E> {
@@ -101,17 +156,21 @@ class Fault<E> {
 const send = Effect.fnUntraced(function* <E, R>(
   rows: Stream.Stream<Row, E, R>,
   client: Client.Service,
-  options: { readonly batch: number; readonly totals: Totals; readonly progress: Progress.Progress }
+  options: {
+    readonly batch: number
+    readonly bytesMax: number
+    readonly totals: Totals
+    readonly progress: Progress.Progress
+  }
 ) {
   const { progress, totals } = options
-  let pending: Array<Row> = []
-  let bytes = 0
+  const empty = () => new Batch(options.batch, options.bytesMax)
+  let pending = empty()
 
   const flush = Effect.suspend(() => {
     const sent = pending
-    pending = []
-    bytes = 0
-    const appends = appendsOf(sent)
+    pending = empty()
+    const appends = sent.toAppends()
     return Effect.flatMap(client.appendAll(appends), results => {
       let failure: EventStore.AppendFailure | undefined
       results.forEach((result, index) => {
@@ -122,17 +181,15 @@ const send = Effect.fnUntraced(function* <E, R>(
         totals.alreadyPresent += result.right.alreadyPresent
         totals.imported += (appends[index]?.events.length ?? 0) - result.right.alreadyPresent
       })
-      progress.rows += sent.length
+      progress.count += sent.rows
       return failure === undefined ? Effect.void : Effect.fail(failure)
     })
   })
 
   const add = Effect.fnUntraced(function* (rows: Chunk.Chunk<Row>) {
     for (const row of rows) {
-      const size = Event.byteLength(row.event)
-      if (pending.length > 0 && (pending.length >= options.batch || bytes + size > batchBytesMax)) yield* flush
-      pending.push(row)
-      bytes += size
+      if (!pending.fits(row)) yield* flush
+      pending.add(row)
     }
   })
 
@@ -166,25 +223,16 @@ export const importFile = Command.make(
         return yield* Effect.fail(usage("--stream-from and --type-from are for CSV files"))
       }
 
-      const fileSystem = yield* FileSystem.FileSystem
-      const info = yield* Effect.mapError(fileSystem.stat(file), unusable(file))
-      if (info.type === "Directory") return yield* new FileUnusable({ file, why: "is a directory" })
-      if (info.type === "File" && info.size === FileSystem.Size(0)) {
-        return yield* new FileUnusable({ file, why: "is empty" })
-      }
-
+      const source: Source = yield* open(file)
       const { client, limits } = yield* connect(options)
-      const progress: Progress.Progress = { bytes: 0, rows: 0 }
+      const progress: Progress.Progress = { done: 0, count: 0 }
       const totals: Totals = { imported: 0, alreadyPresent: 0 }
-      const bytes = fileSystem.stream(file, { chunkSize: FileSystem.KiB(64) }).pipe(
-        Stream.mapError(unusable(file)),
-        Stream.tap(piece =>
-          Effect.sync(() => {
-            progress.bytes += piece.length
-          })
-        )
+      const bytes = Stream.tap(source.bytes, piece =>
+        Effect.sync(() => {
+          progress.done += piece.length
+        })
       )
-      const common = { file, limits, namespace, streamPrefix }
+      const common = { file: nameOf(file), limits, namespace, streamPrefix }
       const rows = Option.match(columns, {
         onNone: () => readNdjson(bytes, common),
         onSome: ([streamFrom, typeFrom]) => readCsv(bytes, { ...common, streamFrom, typeFrom })
@@ -192,8 +240,13 @@ export const importFile = Command.make(
 
       yield* Effect.scoped(
         Effect.zipRight(
-          Progress.show(progress, Number(info.size)),
-          send(rows, client, { batch: options.batch, totals, progress })
+          Progress.show(progress, { doing: "importing", counted: "rows", whole: source.size }),
+          send(rows, client, {
+            batch: options.batch,
+            bytesMax: Math.min(batchBytesMax, limits.requestBytesMax),
+            totals,
+            progress
+          })
         )
       ).pipe(
         Effect.mapError(error =>

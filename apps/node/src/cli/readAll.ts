@@ -4,16 +4,10 @@
  * @since 0.1.0
  */
 import * as Command from "@effect/cli/Command"
-import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { connect, count, sharedOptions, wholeNumber } from "./shared/options.js"
+import { connect, count, fromPosition, sharedOptions } from "./shared/options.js"
 import { eventJson, eventLine, printAll } from "./shared/print.js"
-
-const fromPosition = wholeNumber("from-position", 0).pipe(
-  Options.withDescription("the position to start at (default: the first)"),
-  Options.optional
-)
 
 /**
  * @since 0.1.0

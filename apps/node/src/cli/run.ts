@@ -20,7 +20,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
-import { usage, withoutValue } from "./shared/options.js"
+import { usage, withDashLast, withoutValue } from "./shared/options.js"
 import { plain } from "./shared/print.js"
 import { layerProcess, OutputClosed, Stdio } from "./shared/Stdio.js"
 
@@ -155,7 +155,7 @@ export const run = <Name extends string, R, E, A>(
           ? "--wizard asks what it needs to know, and there is no terminal to ask on"
           : undefined
     const outcome = yield* (
-      refused === undefined ? parseAndRun(argv) : Effect.fail(usage(refused))
+      refused === undefined ? parseAndRun([...argv.slice(0, 2), ...withDashLast(words)]) : Effect.fail(usage(refused))
     ).pipe(Effect.withConsole(parsing), Effect.exit)
 
     if (Exit.isSuccess(outcome)) return 0

@@ -137,6 +137,7 @@ describe("read and read-all", () => {
       assert.strictEqual(jsonLines(yield* reckon(["read-all", "--json", ...at])).length, 12)
       const plain = yield* reckon(["read", "a", "--count", "1", ...at])
       assert.strictEqual(plain.out, '0  a@0  T0  1970-01-01T00:00:00.000000Z  {"n":0}\n')
+      assertFailure(yield* reckon(["read", "-", ...at]), 1, 'StreamNotFound: there is no stream "-"; ')
       assertFailure(yield* reckon(["read", "c", ...at]), 1, 'StreamNotFound: there is no stream "c"; `reckon streams`')
     })
   )
@@ -318,7 +319,7 @@ describe("usage", () => {
   it.effect("--help exits with 0, plain where no terminal reads it", () =>
     Effect.gen(function* () {
       const commands = [
-        ...["status", "append", "read", "read-all", "query", "streams", "subscribe", "import"],
+        ...["status", "append", "read", "read-all", "query", "streams", "subscribe", "export", "import"],
         ...["stream info", "stream delete", "stream tombstone", "stream set"],
         ...["snapshot list", "snapshot load", "snapshot delete"]
       ]

@@ -131,7 +131,7 @@ describe("import of CSV", () => {
         [`${head}s,,3\ns,T,4\n`, "the event's type must have 1 to 512 characters"],
         [Buffer.concat([Buffer.from(`${head}s,T,`), Uint8Array.of(0xff), Buffer.from("\n")]), "it is not UTF-8 text"],
         [`${head}s,T,${"x".repeat(5_000_000)}\ns,T,4\n`, "the event has 50000"],
-        [`${head}s,T,${"x".repeat(6_000_000)}\ns,T,4\n`, "the row has more than 5242880 bytes"]
+        [`${head}s,T,${"x".repeat(7_000_000)}\ns,T,4\n`, "the row has more than 6640982 bytes"]
       ]
       for (const [text, why] of cases) {
         store.streams.clear()
@@ -226,12 +226,17 @@ describe("import of NDJSON", () => {
         ['"text"\n', "line 4"],
         [row({ type: "T", data: 1 }), '"stream": is missing'],
         [row({ stream: "s", type: "T" }), '"data": is missing'],
+        [row({ stream: "s", type: "T", data: 1, dataBase64: "" }), 'it has both "data" and "dataBase64"'],
+        [row({ stream: "s", type: "T", dataBase64: "YQ" }), '"dataBase64": it must be base64'],
+        [row({ stream: "s", type: "T", data: 1, dataContentType: "" }), '"dataContentType": '],
+        [row({ stream: "s", type: "T", data: 1, position: "1" }), '"position": '],
+        [row({ stream: "s", type: "T", data: 1, tags: ["a", "b", "a"] }), "the event has the tag 'a' twice"],
         [row({ stream: "s", type: "T", data: 1, tag: "x" }), '"tag": is unexpected'],
         [row({ stream: "s", type: "T", data: 1, id: "no" }), '"id": it must be a UUID'],
         [row({ stream: "s\u0001", type: "T", data: 1 }), "cannot name a stream"],
         ['{"stream":"s","type":"\\ud800","data":1}\n', "eventType: "],
         [row({ stream: "s", type: "T", data: "x".repeat(5_000_000) }), "the event has 50000"],
-        ["x".repeat(6_000_000), "the line has more than 5242880 bytes"]
+        ["x".repeat(7_000_000), "the line has more than 6640982 bytes"]
       ]
       for (const [text, why] of cases) {
         store.streams.clear()
@@ -241,6 +246,40 @@ describe("import of NDJSON", () => {
         assert.include(outcome.err, why)
         assert.strictEqual(store.all.length, 2)
       }
+    })
+  )
+
+  it.scopedLive("keeps the order across streams, whatever the size of a batch", () =>
+    Effect.gen(function* () {
+      const { gateway, importText, store } = yield* setUp
+      const text = Array.from({ length: 1500 }, (_, n) =>
+        row({ stream: `s-${(n * 7) % 5}`, type: "T", data: n, tags: [] })
+      )
+      const outcome = yield* importText("rows.ndjson", text.join(""), ["--batch", "100000"])
+      assert.strictEqual(outcome.out, "imported 1500, already present 0\n")
+      assert.deepStrictEqual(
+        store.all.map(event => Number(Buffer.from(event.data).toString())),
+        store.all.map(event => event.position)
+      )
+      // What one request does not take is not sent before that has been answered.
+      gateway.requests.length = 0
+      gateway.before = () => new StoreError.StoreNotFound({ store: "default" })
+      yield* importText("rows.ndjson", text.join(""), ["--batch", "100000"])
+      assert.strictEqual(gateway.requests.length, 1)
+    })
+  )
+
+  it.scopedLive("bounds requests by events and tags too", () =>
+    Effect.gen(function* () {
+      const { gateway, importText } = yield* setUp
+      const tags = Array.from({ length: 64 }, (_, at) => `${at}`)
+      const rows = row({ stream: "s", type: "T", data: 0, tags }).repeat(2000)
+      const outcome = yield* importText("rows.ndjson", rows, ["--batch", "100000"])
+      assert.strictEqual(outcome.out, "imported 2000, already present 0\n", outcome.err)
+      assert.deepStrictEqual(
+        gateway.requests.map(appends => appends.map(({ events }) => events.length)),
+        [[1538], [462]]
+      )
     })
   )
 

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type * as ValidationError from "@effect/cli/ValidationError"
-import type { Limits } from "@reckon/client"
+import { Event, type Limits } from "@reckon/client"
 import { CsvError, parse } from "csv-parse"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -166,8 +166,16 @@ export const readCsv = <E, R>(
             ordinal,
             limits,
             streamId: streamPrefix + (cells[streamAt] ?? ""),
-            eventType: cells[typeAt] ?? "",
-            data: JSON.stringify(Object.fromEntries(names.map((name, index) => [name, cells[index] ?? ""])))
+            content: {
+              eventType: cells[typeAt] ?? "",
+              data: encoder.encode(
+                JSON.stringify(Object.fromEntries(names.map((name, index) => [name, cells[index] ?? ""])))
+              ),
+              dataContentType: Event.contentTypeJson,
+              metadata: null,
+              metadataContentType: Event.contentTypeJson,
+              tags: []
+            }
           })
           return Either.mapLeft(row, why => new InvalidRow({ file, line: record.line, why }))
         })

@@ -1,22 +1,34 @@
 /**
  * NDJSON: a JSON object a line, `{"stream", "type", "data", "metadata"?, "tags"?, "id"?}`.
  *
+ * What is no JSON, or not on one line, stands as base64 in `dataBase64` and `metadataBase64` instead, and `dataContentType` and `metadataContentType` say how it is to be read where that is
+ * not as JSON. So a line has every byte of an event. `position`, `version` and `epochUs` say where the event was and when it was committed; whoever reads the line passes over them.
+ *
  * @since 0.1.0
  */
-import type { Limits } from "@reckon/client"
+import { isUtf8 } from "node:buffer"
+import { Event, type Limits } from "@reckon/client"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { jsonFault, memberTexts } from "../shared/json.js"
+import { jsonFault, jsonLine, memberTexts } from "../shared/json.js"
 import { type Fed, feed, InvalidRow, makeRow, type Row, rowBytesMax } from "./rows.js"
+
+const Base64 = Schema.String.pipe(
+  Schema.filter(text => (Buffer.from(text, "base64").toString("base64") === text ? undefined : "it must be base64"))
+)
 
 const Line = Schema.Struct({
   stream: Schema.String,
   type: Schema.String,
-  data: Schema.Unknown,
+  data: Schema.optional(Schema.Unknown),
+  dataBase64: Schema.optional(Base64),
+  dataContentType: Schema.optional(Event.ContentType),
   metadata: Schema.optional(Schema.Unknown),
+  metadataBase64: Schema.optional(Base64),
+  metadataContentType: Schema.optional(Event.ContentType),
   tags: Schema.optional(
     Schema.Array(Schema.String.pipe(Schema.minLength(1), Schema.maxLength(512))).pipe(Schema.maxItems(64))
   ),
@@ -24,18 +36,58 @@ const Line = Schema.Struct({
     Schema.String.pipe(
       Schema.pattern(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, { message: () => "it must be a UUID" })
     )
-  )
+  ),
+  position: Schema.optional(Event.Position),
+  version: Schema.optional(Event.Version),
+  epochUs: Schema.optional(Schema.NonNegativeInt)
 })
 
-/** A line's, with its payloads as JSON texts. */
-interface Fields extends Omit<typeof Line.Type, "data" | "metadata"> {
-  readonly data: string | undefined
-  readonly metadata: string | undefined
-}
+type Line = typeof Line.Type
 
 const decodeLine = Schema.decodeUnknownEither(Line, { onExcessProperty: "error", exact: true })
 
 const decoder = new TextDecoder("utf-8", { fatal: true })
+const exactDecoder = new TextDecoder("utf-8", { ignoreBOM: true })
+const encoder = new TextEncoder()
+
+// -----------------------------------------------------------------------------
+// writing
+// -----------------------------------------------------------------------------
+
+/** A payload as members of the line. JSON stands there as it is where a reader gets the same bytes of it again. */
+const payloadMembers = (name: "data" | "metadata", bytes: Uint8Array | null, contentType: string): string => {
+  const type = contentType === Event.contentTypeJson ? "" : `,"${name}ContentType":${JSON.stringify(contentType)}`
+  if (bytes === null) return type
+  const text = type === "" && isUtf8(bytes) ? exactDecoder.decode(bytes) : undefined
+  // Metadata that is null is none.
+  return text !== undefined && jsonLine(text) === text && !(name === "metadata" && text === "null")
+    ? `,"${name}":${text}`
+    : `,"${name}Base64":"${Buffer.from(bytes).toString("base64")}"${type}`
+}
+
+/**
+ * An event as a line, without its end.
+ *
+ * @since 0.1.0
+ * @category writing
+ */
+export const eventRow = (event: Event.RecordedEvent): string => {
+  const head = JSON.stringify({
+    position: event.position,
+    stream: event.streamId,
+    version: event.version,
+    type: event.eventType,
+    id: event.eventId,
+    epochUs: event.epochUs,
+    ...(event.tags.length === 0 ? {} : { tags: event.tags })
+  })
+  const data = payloadMembers("data", event.data, event.dataContentType)
+  return `${head.slice(0, -1)}${data}${payloadMembers("metadata", event.metadata, event.metadataContentType)}}`
+}
+
+// -----------------------------------------------------------------------------
+// reading
+// -----------------------------------------------------------------------------
 
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
@@ -95,6 +147,28 @@ const issueOf = (error: ParseResult.ParseError): string => {
   return field === "" ? message : `"${field}": ${message}`
 }
 
+/** The bytes of a line's payloads. */
+interface Payloads {
+  readonly data: Uint8Array
+  readonly metadata: Uint8Array | null
+}
+
+/** JSON stays as it was written: a number may have more digits than a double. */
+const payloadsOf = (line: Line, text: string): Either.Either<Payloads, string> => {
+  const written = memberTexts(text)
+  const bytesOf = (json: string | undefined, base64: string | undefined) =>
+    json !== undefined ? encoder.encode(json) : base64 !== undefined ? Buffer.from(base64, "base64") : null
+  for (const name of ["data", "metadata"] as const) {
+    if (written.has(name) && line[`${name}Base64`] !== undefined) {
+      return Either.left(`it has both "${name}" and "${name}Base64"`)
+    }
+  }
+  const data = bytesOf(written.get("data"), line.dataBase64)
+  if (data === null) return Either.left('"data": is missing')
+  const metadata = written.get("metadata")
+  return Either.right({ data, metadata: bytesOf(metadata === "null" ? undefined : metadata, line.metadataBase64) })
+}
+
 /**
  * The rows of an NDJSON file.
  *
@@ -112,14 +186,12 @@ export const readNdjson = <E, R>(
 ): Stream.Stream<Row, E | InvalidRow, R> => {
   const { file, limits, namespace, streamPrefix } = options
 
-  /** The payloads stay as they were written: a number may have more digits than a double. */
-  const parse = (text: string): Either.Either<Fields, string> => {
+  const parse = (text: string): Either.Either<Line & Payloads, string> => {
     try {
       const value: unknown = JSON.parse(text)
-      return Either.map(Either.mapLeft(decodeLine(value), issueOf), fields => {
-        const written = memberTexts(text)
-        return { ...fields, data: written.get("data"), metadata: written.get("metadata") }
-      })
+      return Either.flatMap(Either.mapLeft(decodeLine(value), issueOf), line =>
+        Either.map(payloadsOf(line, text), payloads => ({ ...line, ...payloads }))
+      )
     } catch {
       return Either.left(`it is not JSON: ${jsonFault(text) ?? "unreadable"}`)
     }
@@ -141,10 +213,14 @@ export const readNdjson = <E, R>(
             ordinal,
             limits,
             streamId: streamPrefix + fields.stream,
-            eventType: fields.type,
-            data: fields.data,
-            metadata: fields.metadata,
-            tags: fields.tags,
+            content: {
+              eventType: fields.type,
+              data: fields.data,
+              dataContentType: fields.dataContentType ?? Event.contentTypeJson,
+              metadata: fields.metadata,
+              metadataContentType: fields.metadataContentType ?? Event.contentTypeJson,
+              tags: fields.tags ?? []
+            },
             id: fields.id
           })
         }),

@@ -99,12 +99,12 @@ export const feed = <A, B, E, E2, R>(
   )
 
 /**
- * The bytes a row of the file may have: those of an event, and slack for what JSON or CSV need around it.
+ * The bytes a row of the file may have: those of an event, which as base64 are a third more, and slack for what JSON or CSV need around it.
  *
  * @since 0.1.0
  * @category limits
  */
-export const rowBytesMax = (limits: Limits.Limits): number => limits.eventBytesMax + 1024 * 1024
+export const rowBytesMax = (limits: Limits.Limits): number => Math.ceil((limits.eventBytesMax * 4) / 3) + 1024 * 1024
 
 const isStreamId: (text: string) => boolean = Schema.is(Event.StreamId)
 const isNewEvent: (event: Event.NewEvent) => boolean = Schema.is(Event.NewEvent)
@@ -142,8 +142,6 @@ export const rowId = (
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
-const encoder = new TextEncoder()
-
 /**
  * The event a row stands for, or why it can be none.
  *
@@ -155,14 +153,11 @@ export const makeRow = (options: {
   readonly ordinal: number
   readonly limits: Limits.Limits
   readonly streamId: string
-  readonly eventType: string
-  /** A JSON text, as `metadata` is. */
-  readonly data: string | undefined
-  readonly metadata?: string | undefined
-  readonly tags?: ReadonlyArray<string> | undefined
+  readonly content: Omit<Event.NewEvent, "eventId">
   readonly id?: string | undefined
 }): Either.Either<Row, string> => {
-  const { eventType, limits, metadata, streamId } = options
+  const { content, limits, streamId } = options
+  const { data, eventType, tags } = content
   if (!isStreamId(streamId)) {
     return Either.left(
       `'${streamId.slice(0, 80)}' cannot name a stream: that takes 1 to 512 characters, none of them a control character`
@@ -171,16 +166,11 @@ export const makeRow = (options: {
   if (eventType === "" || eventType.length > 512) {
     return Either.left("the event's type must have 1 to 512 characters")
   }
-  if (options.data === undefined) return Either.left("the event has no data")
-  const data = encoder.encode(options.data)
+  const twice = tags.find((tag, at) => tags.indexOf(tag) !== at)
+  if (twice !== undefined) return Either.left(`the event has the tag '${twice.slice(0, 80)}' twice`)
   const event: Event.NewEvent = {
-    eventId: options.id?.toLowerCase() ?? rowId(options.namespace, options.ordinal, streamId, eventType, data),
-    eventType,
-    data,
-    dataContentType: Event.contentTypeJson,
-    metadata: metadata === undefined || metadata === "null" ? null : encoder.encode(metadata),
-    metadataContentType: Event.contentTypeJson,
-    tags: options.tags ?? []
+    ...content,
+    eventId: options.id?.toLowerCase() ?? rowId(options.namespace, options.ordinal, streamId, eventType, data)
   }
   if (!isNewEvent(event)) return Either.left(issueOf(event))
   const bytes = Event.byteLength(event)

@@ -17,6 +17,7 @@ import {
   StoreRpcs
 } from "@reckon/client"
 import { makeReckon } from "@reckon/db/StoreConfig"
+import * as Arr from "effect/Array"
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
@@ -98,6 +99,17 @@ export const withoutValue = (words: ReadonlyArray<string>): string | undefined =
   words.find((word, at) => repeatableWords.has(word) && (words[at + 1] ?? "").trim() === "")
 
 /**
+ * The words with those at the end that are no more than a dash, and no option's value: @effect/cli takes such an argument for an option, and finds no other one behind it.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const withDashLast = (words: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const [others, dashes] = Arr.partition(words, (word, at) => word === "-" && !words[at - 1]?.startsWith("--"))
+  return [...others, ...dashes]
+}
+
+/**
  * The stream a command is about.
  *
  * @since 0.1.0
@@ -113,6 +125,15 @@ export const stream = Args.text({ name: "STREAM" }).pipe(Args.withDescription("t
  */
 export const count = wholeNumber("count", 0).pipe(
   Options.withDescription("how many events at most (default: all)"),
+  Options.optional
+)
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export const fromPosition = wholeNumber("from-position", 0).pipe(
+  Options.withDescription("the position to start at (default: the first)"),
   Options.optional
 )
 

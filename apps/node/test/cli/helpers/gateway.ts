@@ -130,8 +130,11 @@ export const make = Effect.fnUntraced(function* (
       Effect.andThen(enter("Read", name), () =>
         Effect.map(store.readable(streamId), events => page(events, request, pageMax, event => event.version))
       ),
-    ReadAll: ({ store: name, ...request }) =>
-      Effect.map(enter("ReadAll", name), () => page(store.all, request, pageMax, event => event.position)),
+    ReadAll: ({ asOf, store: name, ...request }) =>
+      Effect.map(enter("ReadAll", name), () => {
+        const events = store.all.filter(({ position }) => asOf === null || position <= asOf)
+        return page(events, request, pageMax, event => event.position)
+      }),
     Query: ({ query, store: name, ...request }) =>
       Effect.map(enter("Query", name), () =>
         page(store.matching(query, request.asOf), request, pageMax, event => event.position)

@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { Stdio } from "../shared/Stdio.js"
+import { Stdio } from "./Stdio.js"
 
 /**
  * How far a long piece of work has come.
@@ -16,8 +16,10 @@ import { Stdio } from "../shared/Stdio.js"
  * @category models
  */
 export interface Progress {
-  bytes: number
-  rows: number
+  /** Of the whole of it, in its units. */
+  done: number
+  /** Rows, or events. */
+  count: number
 }
 
 const clearLine = "\r\u001b[2K"
@@ -29,19 +31,32 @@ const barCells = 24
  * @since 0.1.0
  * @category progress
  */
-export const show = (progress: Progress, totalBytes: number): Effect.Effect<void, never, Stdio | Scope.Scope> =>
+export const show = (
+  progress: Progress,
+  options: {
+    /** `importing`, say. */
+    readonly doing: string
+    /** What is counted. */
+    readonly counted: string
+    /** The whole of it; undefined where nobody knows. */
+    readonly whole: number | undefined
+  }
+): Effect.Effect<void, never, Stdio | Scope.Scope> =>
   Effect.gen(function* () {
+    const { counted, doing, whole } = options
     const stdio = yield* Stdio
     const began = yield* Clock.currentTimeMillis
 
     const line = Effect.map(Clock.currentTimeMillis, now => {
       const seconds = Math.max(0.001, (now - began) / 1000)
-      const share = Math.min(1, progress.bytes / Math.max(1, totalBytes))
-      const rate = Math.round(progress.rows / seconds)
-      const text = `${progress.rows} rows  ${Math.floor(share * 100)}%  ${rate} rows/s`
-      if (!stdio.errIsTerminal) return `importing: ${text}\n`
-      const full = Math.round(share * barCells)
-      return `${clearLine}[${"#".repeat(full)}${".".repeat(barCells - full)}] ${text}`
+      const rate = `${Math.round(progress.count / seconds)} ${counted}/s`
+      const share = whole === undefined ? undefined : Math.min(1, progress.done / Math.max(1, whole))
+      const percent = share === undefined ? "" : `${Math.floor(share * 100)}%  `
+      const text = `${progress.count} ${counted}  ${percent}${rate}`
+      if (!stdio.errIsTerminal) return `${doing}: ${text}\n`
+      const full = Math.round((share ?? 0) * barCells)
+      const bar = share === undefined ? "" : `[${"#".repeat(full)}${".".repeat(barCells - full)}] `
+      return `${clearLine}${bar}${text}`
     })
 
     // Gone before the result or the error is printed, so that neither has to share its line.
