@@ -90,6 +90,10 @@ const usageLine = (command: string, error: ValidationError.ValidationError): str
   return `UsageError: ${withoutMiddle(text)}; see ${command} --help`
 }
 
+/** What a relative path begins with is not there: Node.js throws then, wherever one is asked for. */
+const isFolderGone = (defect: unknown): boolean =>
+  defect instanceof Error && "syscall" in defect && defect.syscall === "uv_cwd"
+
 /** What is wrong with variables of the environment, one after the other. */
 const variableLines = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
   error._op === "And"
@@ -163,6 +167,10 @@ export const run = <Name extends string, R, E, A>(
     if (Option.isNone(failure)) {
       if (Cause.isInterruptedOnly(outcome.cause)) return yield* Effect.interrupt
       const defect = Cause.squash(outcome.cause)
+      if (isFolderGone(defect)) {
+        yield* stdio.err("FolderGone: the folder this was started in is not there any more; go to another one\n")
+        return 1
+      }
       yield* stdio.err(
         `${oneLine(`InternalError: ${messageOf(defect)}`)}; this is a fault in reckon, please report it\n`
       )
