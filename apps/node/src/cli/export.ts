@@ -17,10 +17,11 @@ import { printAll } from "./shared/print.js"
 import * as Progress from "./shared/progress.js"
 import { OutputFailed, Stdio } from "./shared/Stdio.js"
 
-/** How far it came, and where one that was cut off goes on. */
+/** How far it came, and where one that was cut off goes on: nothing of one that never began. */
 const described = (count: number, next: number, isWhole: boolean): string => {
-  const events = count === 0 ? "exported 0 events" : `exported ${count} events, up to position ${next - 1}`
-  return isWhole ? events : `${events}; --from-position ${next} goes on there`
+  if (count === 0) return isWhole ? "exported 0 events\n" : ""
+  const events = `exported ${count} events, up to position ${next - 1}`
+  return isWhole ? `${events}\n` : `${events}; --from-position ${next} goes on there\n`
 }
 
 /**
@@ -33,9 +34,7 @@ export const exportEvents = Command.make("export", { fromPosition, ...sharedOpti
     const stdio = yield* Stdio
     const from = Option.getOrElse(options.fromPosition, () => 0)
     const progress: Progress.Progress = { done: 0, count: 0 }
-    yield* Effect.addFinalizer(exit =>
-      stdio.err(`${described(progress.count, from + progress.done, Exit.isSuccess(exit))}\n`)
-    )
+    yield* Effect.addFinalizer(exit => stdio.err(described(progress.count, from + progress.done, Exit.isSuccess(exit))))
     const last = yield* Stream.runHead(client.readAllStream({ direction: "backward", count: 1 }))
     const asOf = Option.match(last, { onNone: () => -1, onSome: event => event.position })
     yield* Progress.show(progress, { doing: "exporting", counted: "events", whole: asOf + 1 - from })

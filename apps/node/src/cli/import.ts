@@ -140,9 +140,6 @@ const open = Effect.fnUntraced(function* (file: string) {
   const fileSystem = yield* FileSystem.FileSystem
   const info = yield* Effect.mapError(fileSystem.stat(file), unusable(file))
   if (info.type === "Directory") return yield* new FileUnusable({ file, why: "is a directory" })
-  if (info.type === "File" && info.size === FileSystem.Size(0)) {
-    return yield* new FileUnusable({ file, why: "is empty" })
-  }
   const bytes = Stream.mapError(fileSystem.stream(file, { chunkSize: FileSystem.KiB(64) }), unusable(file))
   return { bytes, size: info.type === "File" ? Number(info.size) : undefined }
 })
@@ -223,6 +220,7 @@ export const importFile = Command.make(
         return yield* Effect.fail(usage("--stream-from and --type-from are for CSV files"))
       }
 
+      const name = nameOf(file)
       const source: Source = yield* open(file)
       const { client, limits } = yield* connect(options)
       const progress: Progress.Progress = { done: 0, count: 0 }
@@ -231,8 +229,13 @@ export const importFile = Command.make(
         Effect.sync(() => {
           progress.done += piece.length
         })
+      ).pipe(
+        Stream.concat(
+          // Of an input that is closed, or of what failed in front of a pipe, nothing comes either.
+          Stream.suspend(() => (progress.done > 0 ? Stream.empty : new FileUnusable({ file: name, why: "is empty" })))
+        )
       )
-      const common = { file: nameOf(file), limits, namespace, streamPrefix }
+      const common = { file: name, limits, namespace, streamPrefix }
       const rows = Option.match(columns, {
         onNone: () => readNdjson(bytes, common),
         onSome: ([streamFrom, typeFrom]) => readCsv(bytes, { ...common, streamFrom, typeFrom })

@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import { eventRow, readNdjson } from "../../src/cli/importing/ndjson.js"
 import * as Gateway from "./helpers/gateway.js"
 import { reckon } from "./helpers/reckon.js"
-import { setUp } from "./helpers/setUp.js"
+import { assertFailure, setUp } from "./helpers/setUp.js"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
@@ -152,6 +152,7 @@ describe("export", () => {
         /^exported 10 events, up to position 9; --from-position 10 goes on there\nStoreNotFound: /
       )
       gateway.before = () => Effect.void
+      assertFailure(yield* reckon(["export", "--store", "other", ...at]), 1, "StoreNotFound: ")
       const rest = yield* reckon(["export", "--from-position", "10", ...at])
       assert.strictEqual(failed.out + rest.out, whole.out)
     })

@@ -316,6 +316,7 @@ describe("import of what is no such file", () => {
         `FileUnusable: ${folder}/dir.ndjson is a directory; `
       )
       assertFailure(yield* importText("rows.csv", ""), 1, `FileUnusable: ${folder}/rows.csv is empty; `)
+      assertFailure(yield* reckon(["import", "-"], { stdin: "" }), 1, "FileUnusable: standard input is empty; ")
       assertFailure(
         yield* importText("rows.csv", "\ufeff\n\n"),
         1,
