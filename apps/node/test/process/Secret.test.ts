@@ -38,6 +38,7 @@ describe("a cluster with a secret", () => {
         concurrency: 2
       })
       assert.strictEqual(without.code, 1)
+      assert.include(without.stderr, "RECKON_CLUSTER_SECRET has to be set here")
       assert.strictEqual(withAnother.code, 1)
       assert.include(withAnother.stderr, "does not have the same cluster secret")
 

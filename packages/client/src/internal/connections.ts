@@ -29,6 +29,8 @@ export interface Connection {
   readonly rpc: StoreClient
   /** Whether the socket was ever open; while it was not, surely nothing has reached the node. */
   readonly opened: () => boolean
+  /** Whether nothing has come on it, of a node to which no secret was shown. */
+  readonly unanswered: () => boolean
 }
 
 export interface Connections {
@@ -59,16 +61,17 @@ interface Entry extends Connection {
   retired: boolean
 }
 
-/** The socket of an entry, which has to know whether it was ever open, and whether it broke. */
+/** The socket of an entry, which has to know whether it was ever open, whether anything came on it, and whether it broke. */
 const openSocket = (
   endpoint: Endpoint.Endpoint,
   secret: ClusterSecret.ClusterSecret | undefined,
-  state: { opened: boolean; broken: boolean }
+  state: { opened: boolean; answered: () => boolean; broken: boolean }
 ) =>
   ClusterSecret.connect(endpoint, secret).pipe(
     Effect.tap(socket =>
       Effect.sync(() => {
         state.opened = true
+        state.answered = () => socket.bytesRead > 0
         state.broken = socket.destroyed
         socket.once("close", () => {
           state.broken = true
@@ -107,7 +110,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
   const open = Effect.fnUntraced(function* (endpoint: Endpoint.Endpoint) {
     const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
-    const state = { opened: false, broken: false }
+    const state = { opened: false, answered: () => false, broken: false }
     const socket = yield* NodeSocket.fromDuplex(openSocket(endpoint, options.secret, state), {
       openTimeout: options.connectTimeout
     })
@@ -124,6 +127,7 @@ export const make = Effect.fnUntraced(function* (options: {
       rpc,
       scope: own,
       opened: () => state.opened,
+      unanswered: () => options.secret === undefined && !state.answered(),
       broken: () => state.broken,
       users: 0,
       retired: false

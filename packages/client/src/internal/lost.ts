@@ -27,6 +27,8 @@ interface Asked {
   readonly endpoint: string
   /** Whether it was ever open. */
   readonly opened: () => boolean
+  /** Whether nothing has come on it, of a node to which no secret was shown. */
+  readonly unanswered: () => boolean
 }
 
 /** Why nothing can be asked any more. */
@@ -48,6 +50,12 @@ const rootMessage = (error: unknown): string => {
 
 const firstLine = (text: string): string => (text.split("\n", 1)[0] ?? "").slice(0, 300)
 
+/** A node with a secret says no word to who has none, but so does one that stops: it can only be guessed. */
+const closedBy = ({ endpoint, unanswered }: Asked): string =>
+  unanswered()
+    ? `${endpoint} closed the connection without a word; if its cluster has a secret, RECKON_CLUSTER_SECRET has to be set here`
+    : `${endpoint} closed the connection`
+
 const lostTo = (connection: Asked, error: RpcClientError): Lost => {
   const foreign = error.message === "Error decoding message"
   return new Lost({
@@ -55,7 +63,7 @@ const lostTo = (connection: Asked, error: RpcClientError): Lost => {
     detail: foreign
       ? `${connection.endpoint} does not speak Reckon's protocol`
       : connection.opened()
-        ? `${connection.endpoint} closed the connection`
+        ? closedBy(connection)
         : `${connection.endpoint}: ${rootMessage(error.cause)}`,
     sent: connection.opened(),
     defect: false,
@@ -71,7 +79,7 @@ const brokeAt = (connection: Asked, cause: Cause.Cause<unknown>): Lost => {
     endpoint: connection.endpoint,
     detail:
       defect === undefined || socket
-        ? `${connection.endpoint} closed the connection`
+        ? closedBy(connection)
         : `${connection.endpoint} failed on the request: ${rootMessage(defect)}`,
     sent: connection.opened(),
     defect: defect !== undefined && !socket,
