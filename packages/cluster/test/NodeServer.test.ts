@@ -1,7 +1,6 @@
 import * as fs from "node:fs"
 import * as Net from "node:net"
 import { assert, describe, it } from "@effect/vitest"
-import * as Wire from "@reckon/client/Wire"
 import * as Members from "@reckon/cluster/Members"
 import * as NodeServer from "@reckon/cluster/NodeServer"
 import { PeerRpcs } from "@reckon/cluster/PeerRpcs"
@@ -10,20 +9,7 @@ import * as SocketTransport from "@reckon/cluster/SocketTransport"
 import * as Process from "@reckon/otp/Process"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-
-const portOf = (server: Net.Server): number => {
-  const address = server.address()
-  return typeof address === "object" && address !== null ? address.port : assert.fail("the server has no port")
-}
-
-/** A port that was free a moment ago. */
-const freePort = Effect.async<number>(resume => {
-  const server = Net.createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const port = portOf(server)
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
+import { answerTo, freePort } from "./helpers/sockets.js"
 
 /** A connection, once the other side has taken it. */
 const connect = (port: number) =>
@@ -58,19 +44,7 @@ const served = (port: number) => {
   )
 }
 
-/** What becomes of a message: its answer, or the end of the connection. */
-const send = (port: number, message: object) =>
-  Effect.flatMap(connect(port), socket =>
-    Effect.async<unknown>(resume => {
-      const parser = Wire.serialization.unsafeMake()
-      socket.on("data", bytes => {
-        for (const answer of parser.decode(bytes)) resume(Effect.succeed(answer))
-      })
-      socket.on("error", () => {})
-      socket.on("close", () => resume(Effect.succeed("closed")))
-      socket.write(parser.encode(message) ?? "")
-    })
-  )
+const send = (port: number, message: object) => Effect.flatMap(connect(port), socket => answerTo(socket, message))
 
 describe("the socket of a node", () => {
   it.scopedLive("ends the connection of what has not the form of a message, and serves the others", () =>

@@ -1,7 +1,6 @@
 import * as Net from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import * as ClusterSecret from "@reckon/client/ClusterSecret"
-import * as Wire from "@reckon/client/Wire"
 import * as Deliveries from "@reckon/cluster/Deliveries"
 import * as Members from "@reckon/cluster/Members"
 import * as NodeServer from "@reckon/cluster/NodeServer"
@@ -20,23 +19,10 @@ import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import { answerTo, freePort, portOf } from "./helpers/sockets.js"
 
 const secret = Redacted.make("known to a few of us")
 const another = Redacted.make("known to all the others")
-
-const portOf = (server: Net.Server): number => {
-  const address = server.address()
-  return typeof address === "object" && address !== null ? address.port : assert.fail("the server has no port")
-}
-
-/** A port that was free a moment ago. */
-const freePort = Effect.async<number>(resume => {
-  const server = Net.createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const port = portOf(server)
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 const at = (port: number) => ({ host: "127.0.0.1", port })
 
@@ -67,17 +53,7 @@ const node = (port: number, its: ClusterSecret.ClusterSecret | undefined) =>
     return { messages, logged, arrived }
   })
 
-/** What becomes of a question over a connection: its answer, or the end of the connection. */
-const ask = (socket: Net.Socket) =>
-  Effect.async<unknown>(resume => {
-    const parser = Wire.serialization.unsafeMake()
-    socket.on("data", bytes => {
-      for (const answer of parser.decode(bytes)) resume(Effect.succeed(answer))
-    })
-    socket.on("error", () => {})
-    socket.on("close", () => resume(Effect.succeed("closed")))
-    socket.write(parser.encode({ _tag: "Ping" }) ?? "")
-  })
+const ask = (socket: Net.Socket) => answerTo(socket, { _tag: "Ping" })
 
 const asked = (port: number, its: ClusterSecret.ClusterSecret | undefined) =>
   ClusterSecret.connect(at(port), its).pipe(Effect.flatMap(ask), Effect.scoped)
