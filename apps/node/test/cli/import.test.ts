@@ -224,6 +224,8 @@ describe("import of NDJSON", () => {
       const cases: ReadonlyArray<readonly [string, string]> = [
         ['{"stream":"s","type":}\n', "it is not JSON: it breaks at character 22"],
         ['"text"\n', "line 4"],
+        [`${"[".repeat(100_000)}${"]".repeat(100_000)}\n`, "it is not an object with a row's members"],
+        [`{"stream":${"[".repeat(100_000)}${"]".repeat(100_000)}}\n`, "it is not an object with a row's members"],
         [row({ type: "T", data: 1 }), '"stream": is missing'],
         [row({ stream: "s", type: "T" }), '"data": is missing'],
         [row({ stream: "s", type: "T", data: 1, dataBase64: "" }), 'it has both "data" and "dataBase64"'],

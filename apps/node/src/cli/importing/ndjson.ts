@@ -193,7 +193,9 @@ export const readNdjson = <E, R>(
         Either.map(payloadsOf(line, text), payloads => ({ ...line, ...payloads }))
       )
     } catch {
-      return Either.left(`it is not JSON: ${jsonFault(text) ?? "unreadable"}`)
+      const fault = jsonFault(text)
+      // Of what does not fit and is very deep, not even that can be said.
+      return Either.left(fault === undefined ? "it is not an object with a row's members" : `it is not JSON: ${fault}`)
     }
   }
 
