@@ -2,7 +2,7 @@
  * How nodes get to know those that joined after they were started. A node is told of others at its start, but these were not told of it, or not all of them: so each introduces itself to all that
  * it knows, and hears from them who else there is.
  *
- * Nobody becomes a member by that. Who introduces itself is known from then on where a group that listens here has it as a member, and waits to be added until one has.
+ * Nobody becomes a member by that. Who introduces itself is known from then on where a group that listens here has it as a member, or had, and waits to be added until one has.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { isTellable, type Member, Members } from "./Members.js"
 import type { IntroduceRpc } from "./PeerRpcs.js"
-import { Receivers } from "./Receivers.js"
+import { Receivers, standingOf } from "./Receivers.js"
 
 /**
  * @since 0.1.0
@@ -37,23 +37,17 @@ const make = Effect.gen(function* () {
   const told = new Set(members.names)
   const applicants = new Map<string, { readonly member: Member; readonly sinceNanos: bigint }>()
 
-  const standings = (name: string) =>
-    [...receivers.values()].flatMap(receiver => (receiver === undefined ? [] : [receiver.standingOf(name)]))
-  const isMember = (name: string): boolean => standings(name).includes("member")
-  /** Nobody is taken twice, so who was removed from all groups has nothing to wait for. */
-  const mayJoin = (name: string): boolean => {
-    const found = standings(name)
-    return !found.includes("member") && (found.length === 0 || found.includes("stranger"))
-  }
+  const isMember = (name: string): boolean => standingOf(receivers, name) === "member"
+  /** Nobody is taken twice, so who was removed has nothing to wait for; but it is to hear that it was. */
+  const mayJoin = (name: string): boolean => standingOf(receivers, name) === "stranger"
 
   return Introductions.of({
     take: member =>
       Effect.map(Clock.currentTimeNanos, sinceNanos => {
         const { name } = member
         applicants.delete(name)
-        if (isMember(name)) members.learn(member)
-        else if (mayJoin(name) && !told.has(name) && applicants.size < waitingMax)
-          applicants.set(name, { member, sinceNanos })
+        if (!mayJoin(name)) members.learn(member)
+        else if (!told.has(name) && applicants.size < waitingMax) applicants.set(name, { member, sinceNanos })
         const others = [...members.known().values()].filter(other => told.has(other.name) || isMember(other.name))
         return {
           isKnown: members.known().has(name),

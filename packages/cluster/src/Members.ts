@@ -70,8 +70,10 @@ export class Members extends Context.Tag("@reckon/cluster/Members")<
     readonly known: () => ReadonlyMap<string, Member>
     /** Takes in one that it was not told of, or where such a one is now. Who is at an address that may not be used here is left out. */
     readonly learn: (member: Member) => void
-    /** Has the listener told of each that is learned of from now on. */
-    readonly onLearned: (listener: (member: Member) => void) => void
+    /** Leaves out one that it has learned of. */
+    readonly forget: (name: string) => void
+    /** Has the listener told of each that is learned of, or forgotten, from now on. */
+    readonly onChange: (listener: (name: string) => void) => void
     /** What protects the connections between them, and those of clients. */
     readonly secret: ClusterSecret | undefined
   }
@@ -96,7 +98,10 @@ export const unsafeMake = (
 ): Context.Tag.Service<Members> => {
   const told = new Set([self, ...peers].map(({ name }) => name))
   const known = new Map(peers.map(peer => [peer.name, peer]))
-  const listeners: Array<(member: Member) => void> = []
+  const listeners: Array<(name: string) => void> = []
+  const changed = (name: string) => {
+    for (const listener of listeners) listener(name)
+  }
   return Members.of({
     self,
     peers,
@@ -111,9 +116,12 @@ export const unsafeMake = (
       const isUsable = isName(name) && (secret !== undefined || isLoopback(address))
       if (told.has(name) || !isNews || isFull || !isUsable) return
       known.set(name, member)
-      for (const listener of listeners) listener(member)
+      changed(name)
     },
-    onLearned: listener => {
+    forget: name => {
+      if (!told.has(name) && known.delete(name)) changed(name)
+    },
+    onChange: listener => {
       listeners.push(listener)
     }
   })

@@ -42,7 +42,7 @@ import { connectPeer, type PeerClient } from "./internal/peerClient.js"
 import { makeProposing, type Proposing } from "./internal/proposing.js"
 import { type Member, Members } from "./Members.js"
 import { PeerRpcs } from "./PeerRpcs.js"
-import { Receivers } from "./Receivers.js"
+import { Receivers, standingOf } from "./Receivers.js"
 
 /** What a message has besides an entry is far below this; so is what an answer has besides the one event that made the entry large. */
 const envelopeBytesMax = 1024 * 1024
@@ -78,6 +78,9 @@ const orLost =
       )
     )
 
+/** How often those are left out that are no members any more. */
+const forgetMillis = 30_000
+
 /** A peer over its connection, which lasts as long as the scope. */
 interface Connected {
   readonly client: PeerClient
@@ -102,11 +105,8 @@ export const make: Effect.Effect<
 
   const all = yield* Effect.scope
   const oneAtATime = (yield* Effect.makeSemaphore(1)).withPermits(1)
-  /** In the place of the connection to where the peer was before, if there is one. */
   const connect = (peer: Member): Effect.Effect<void> =>
     Effect.gen(function* () {
-      const before = peers.get(peer.name)
-      if (before !== undefined) yield* Scope.close(before.scope, Exit.void)
       const scope = yield* Scope.fork(all, ExecutionStrategy.sequential)
       yield* Effect.gen(function* () {
         const { client, opened, send } = yield* connectPeer(peer, members.secret)
@@ -115,10 +115,25 @@ export const make: Effect.Effect<
         peers.set(peer.name, { client, outbox, proposing, scope })
         yield* Effect.forkScoped(Effect.zipRight(opened, introducing(members, client)))
       }).pipe(Scope.extend(scope))
-    }).pipe(oneAtATime)
+    })
   yield* Effect.forEach(members.peers, connect, { discard: true })
+
+  /** Ends the connection to where somebody was before, and makes one to where it is now. */
+  const follow = (name: string): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const before = peers.get(name)
+      peers.delete(name)
+      const closed = before === undefined ? Effect.void : Scope.close(before.scope, Exit.void)
+      const now = members.known().get(name)
+      return now === undefined ? closed : Effect.zipRight(closed, connect(now))
+    }).pipe(oneAtATime)
   const run = yield* FiberSet.makeRuntime<never>()
-  members.onLearned(member => run(connect(member)))
+  members.onChange(name => run(follow(name)))
+
+  // Otherwise those that were removed would be called for ever.
+  yield* Effect.sync(() => {
+    for (const name of members.known().keys()) if (standingOf(receivers, name) === "removed") members.forget(name)
+  }).pipe(Effect.delay(forgetMillis), Effect.forever, Effect.forkScoped)
 
   /** Asks a peer; `absent` is the answer of one that there is not. */
   const asking = <A, E>(to: string, absent: E, ask: (client: PeerClient) => Effect.Effect<A, E>): Effect.Effect<A, E> =>

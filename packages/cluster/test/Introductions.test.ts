@@ -75,12 +75,14 @@ describe("a node that introduces itself", () => {
     )
   )
 
-  it.effect("does not wait where it was removed from every group, for it is never taken again", () =>
-    onNode([{ n3: "removed" }, { n3: "removed", n4: "stranger" }], node =>
+  it.effect("does not wait where it was removed, for it is never taken again; it is known, to hear so", () =>
+    onNode([{ n3: "removed" }, { n3: "removed", n4: "stranger" }], (node, members) =>
       Effect.gen(function* () {
         yield* node.take(n3)
         yield* node.take(member("n4", 4))
         assert.deepStrictEqual(yield* node.waiting, [member("n4", 4)])
+        assert.deepStrictEqual([...members.known().keys()], ["n2", "n3"])
+        assert.deepStrictEqual((yield* node.take(member("n4", 4))).members, [n1, n2])
       })
     )
   )

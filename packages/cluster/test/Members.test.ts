@@ -57,13 +57,16 @@ describe("the members of a cluster", () => {
     () =>
       Effect.gen(function* () {
         const members = yield* Members.make(member("n1", 1), [member("n2", 2)])
-        const told: Array<Members.Member> = []
-        members.onLearned(learned => told.push(learned))
+        const told: Array<Members.Member | undefined> = []
+        members.onChange(name => told.push(members.known().get(name)))
         const [there, elsewhere] = [member("n3", 3), member("n3", 4)]
         for (const learned of [there, there, elsewhere, member("n2", 9), member("n1", 9)]) members.learn(learned)
         assert.deepStrictEqual(told, [there, elsewhere])
         assert.deepStrictEqual([...members.known().values()], [member("n2", 2), elsewhere])
         assert.deepStrictEqual(members.names, ["n1", "n2"])
+        for (const name of ["n3", "n3", "n2"]) members.forget(name)
+        assert.deepStrictEqual(told, [there, elsewhere, undefined])
+        assert.deepStrictEqual([...members.known().values()], [member("n2", 2)])
       })
   )
 

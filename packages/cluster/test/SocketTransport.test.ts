@@ -7,6 +7,7 @@ import * as Members from "@reckon/cluster/Members"
 import { PeerRpcs } from "@reckon/cluster/PeerRpcs"
 import * as Receivers from "@reckon/cluster/Receivers"
 import * as SocketTransport from "@reckon/cluster/SocketTransport"
+import type { Standing } from "@reckon/raft/Membership"
 import { NotLeader } from "@reckon/raft/RaftError"
 import type { Receiver } from "@reckon/raft/RaftTransport"
 import type { SnapshotChunk } from "@reckon/raft/SnapshotChunk"
@@ -83,7 +84,7 @@ const makeServed = Effect.gen(function* () {
       Effect.provide(Members.layer(member(name, 3), [{ ...a, name: calledThere }])),
       Effect.provide(Receivers.layer)
     )
-  return { answers, asked, transportOf, vanish: Scope.close(serving, Exit.void) }
+  return { a, answers, asked, transportOf, vanish: Scope.close(serving, Exit.void) }
 })
 
 const chunk = (from: string, to: string): SnapshotChunk => ({
@@ -101,6 +102,37 @@ const chunk = (from: string, to: string): SnapshotChunk => ({
   offset: 4,
   bytes: new Uint8Array(4),
   checksum: "0".repeat(64)
+})
+
+describe("a node that was learned of", () => {
+  it.scoped("is asked where it is now, and no more once the groups here have removed it", () =>
+    Effect.gen(function* () {
+      const { a, asked } = yield* makeServed
+      let standing: Standing = "member"
+      const group: Receiver = { ...makeReceiver().receiver, standingOf: () => standing }
+      const members = yield* Members.make(member("b", 3), [])
+      const b = yield* SocketTransport.make.pipe(
+        Effect.provideService(Members.Members, members),
+        Effect.provideService(Receivers.Receivers, new Map([["things", group]]))
+      )
+      const answer = Effect.suspend(() => b.readIndex("things", "a"))
+      assert.strictEqual(yield* failure(answer), "NotLeader")
+      // Nobody listens there.
+      members.learn({ ...a, address: { ...a.address, port: 1 } })
+      yield* turns(() => true)
+      members.learn(a)
+      const answered = yield* Effect.fork(
+        Effect.retry(answer, { while: () => turns(() => true).pipe(Effect.as(true)) })
+      )
+      assert.strictEqual(yield* Fiber.join(answered), 42)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* answer, 42)
+      standing = "removed"
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* failure(answer), "NotLeader")
+      assert.deepStrictEqual(asked, ["read", "read"])
+    })
+  )
 })
 
 describe("what a peer is asked", () => {
