@@ -134,13 +134,19 @@ const gaveUp = Effect.gen(function* () {
 })
 
 /**
- * Runs the node until it is interrupted, which stops it in good order. It fails where it cannot start, and when its supervision tree gives up.
+ * Runs the node until it is interrupted, which stops it in good order: other nodes lead first what it leads. It fails where it cannot start, and when its supervision tree gives up.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const run = (options: NodeOptions) =>
   Layer.build(layer(options)).pipe(
-    Effect.flatMap(context => Effect.provide(gaveUp, context)),
+    // While it still hears the others.
+    Effect.flatMap(context =>
+      Effect.provide(
+        Effect.onInterrupt(gaveUp, () => Effect.flatMap(Stores.Stores, ({ handOver }) => handOver)),
+        context
+      )
+    ),
     Effect.scoped
   )

@@ -14,6 +14,7 @@ const noStore = (store: string) => new StoreError.StoreNotFound({ store })
 const stores = Layer.succeed(Stores, {
   start: () => Effect.dieMessage("nobody starts one"),
   stop: noStore,
+  handOver: Effect.void,
   get: noStore,
   which: Effect.succeed([]),
   statuses: Effect.succeed([])

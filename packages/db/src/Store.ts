@@ -40,6 +40,8 @@ export interface Store {
   readonly engine: ServiceHandle.ServiceHandle<Engine>
   readonly signal: CommitSignal.CommitSignal
   readonly raft: RaftClient.RaftClient
+  /** Where this node leads: has a member lead that lacks the least, if there is one that does without delay. */
+  readonly handOver: Effect.Effect<void>
   readonly writers: ReturnType<typeof StoreWriter.pool>
   readonly readers: ReturnType<typeof StoreReader.pool>
   /** Who leads it, as its member here sees it. */
@@ -56,6 +58,9 @@ export interface Store {
  * @category names
  */
 export const raftGroup = (id: string): string => `store/${id}`
+
+/** To take over needs a vote and no waiting: whoever has not by then is waited for in vain. */
+const handOverMillis = 500
 
 /**
  * A store that is not in service yet: its processes are started with the tree that is given it. `memory`: it keeps nothing on disk, and its folder is not made. It tells the `Telemetry` of the
@@ -86,6 +91,18 @@ export const make = (
     const leadership = LeaderTracker.watch({ store: id, node, telemetry, table, onLost: signal.wakeAll })
     const isLed = () => leadership.current().leader !== null
     const raft = yield* RaftClient.make({ group: raftGroup(id), self: node, processName: StoreNames.store(id) })
+
+    const handOver = Effect.flatMap(raft.status, member => {
+      const [next] = (member?.followers ?? [])
+        .filter(({ active, member: name, phase }) => active && phase === "replicate" && member?.voters.includes(name))
+        .sort((one, other) => one.lag - other.lag)
+      return next === undefined ? Effect.void : raft.transferLeadership(next.member)
+    }).pipe(
+      Effect.timeout(handOverMillis),
+      Effect.catchAll(({ message }) =>
+        Effect.logInfo(`store ${id}: nobody was found to lead it in the place of ${node}: ${message}`)
+      )
+    )
 
     const writers = StoreWriter.pool({
       store: id,
@@ -143,6 +160,7 @@ export const make = (
       engine,
       signal,
       raft,
+      handOver,
       writers,
       readers,
       leadership,

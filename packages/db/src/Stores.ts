@@ -113,6 +113,11 @@ export interface Service {
    * effect. Whoever has the store in hand is told `StoreNotFound` from then on, and so are its subscriptions: when it is started again, the one to ask is what `start` gives.
    */
   readonly stop: (id: string) => Effect.Effect<void, StoreNotFound>
+  /**
+   * Has other nodes lead the stores that this one leads, as far as there are any that can: for a node that is about to stop, of which the others would only notice when it has been silent for an
+   * election time-out. Takes half a second at most, and fails never.
+   */
+  readonly handOver: Effect.Effect<void>
   /** A store that runs here. */
   readonly get: (id: string) => Effect.Effect<Store.Store, StoreNotFound>
   /** The names of the stores that run here, in order. */
@@ -232,14 +237,20 @@ const make = Effect.fnUntraced(function* (options: Options, sup: Supervisor.Supe
     )
 
   const stop: Service["stop"] = id =>
-    Effect.flatMap(find(id), ({ scope }) => {
+    Effect.flatMap(find(id), ({ scope, store }) => {
       running.delete(id)
-      return Effect.zipRight(stopTree(StoreNames.systemSup(id)), Scope.close(scope, Exit.void))
+      return store.handOver.pipe(
+        Effect.zipRight(stopTree(StoreNames.systemSup(id))),
+        Effect.zipRight(Scope.close(scope, Exit.void))
+      )
     }).pipe(Effect.uninterruptible, oneAtATime)
 
   const stores = Stores.of({
     start,
     stop,
+    handOver: Effect.suspend(() =>
+      Effect.forEach([...running.values()], ({ store }) => store.handOver, { concurrency: "unbounded", discard: true })
+    ),
     get: id => Effect.map(find(id), ({ store }) => store),
     which: Effect.sync(() => [...running.keys()].sort()),
     statuses: Effect.suspend(() => Effect.forEach([...running.values()], ({ store }) => store.backend.status))

@@ -61,7 +61,7 @@ const transfer = Command.make("transfer", { member, ...sharedOptions }, options 
     if (options.json) return yield* printJson({ member: options.member, state: "leader" })
     yield* printLine(`${plain(options.member)}: leads`)
   }).pipe(Effect.scoped)
-).pipe(Command.withDescription("Makes another node the leader, before this one is stopped for instance"))
+).pipe(Command.withDescription("Makes another node the leader"))
 
 /**
  * @since 0.1.0

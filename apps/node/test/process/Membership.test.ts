@@ -113,6 +113,23 @@ describe("a cluster", () => {
     }).pipe(Effect.scoped, Effect.runPromise)
   )
 
+  it("has another leader already when the one that led has been stopped", { timeout: 120_000 }, () =>
+    Effect.gen(function* () {
+      const { endpoints, startNode } = yield* makeNodes()
+      const nodes = yield* Effect.all([startNode(0), startNode(1), startNode(2)])
+      const client = yield* Client.make({ endpoints, timeout: "60 seconds" })
+      yield* client.append("a", "any", [yield* Event.json({ type: "Written", data: {} })])
+      const { leader } = yield* membersOnce(client, ({ members }) => members.every(({ lag }) => lag === 0))
+      const at = ["n0", "n1", "n2"].indexOf(leader ?? "")
+      const led = nodes[at]
+      assert(led !== undefined)
+      assert.strictEqual(yield* stop(led), 0)
+      const others = endpoints.filter((_, other) => other !== at)
+      const roles = yield* Effect.forEach(others, endpoint => Effect.map(client.status(endpoint), ({ role }) => role))
+      assert.include(roles, "leader")
+    }).pipe(Effect.scoped, Effect.runPromise)
+  )
+
   it("refuses whom nobody has heard of, and those that were removed, in words", { timeout: 120_000 }, () =>
     Effect.gen(function* () {
       const { endpoints, startNode } = yield* makeNodes()
