@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type * as CliApp from "@effect/cli/CliApp"
+import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
@@ -20,7 +21,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
-import { usage, withDashLast, withoutValue } from "./shared/options.js"
+import { spelledOut, usage, withoutValue } from "./shared/options.js"
 import { plain } from "./shared/print.js"
 import { layerProcess, OutputClosed, Stdio } from "./shared/Stdio.js"
 
@@ -150,7 +151,7 @@ export const run = <Name extends string, R, E, A>(
       Command.transformHandler(command, handler => Effect.withConsole(handler, console)),
       { name, version }
     )
-    const words = argv.slice(2)
+    const words = spelledOut(argv.slice(2))
     const bare = withoutValue(words)
     const refused =
       bare !== undefined
@@ -159,7 +160,7 @@ export const run = <Name extends string, R, E, A>(
           ? "--wizard asks what it needs to know, and there is no terminal to ask on"
           : undefined
     const outcome = yield* (
-      refused === undefined ? parseAndRun([...argv.slice(0, 2), ...withDashLast(words)]) : Effect.fail(usage(refused))
+      refused === undefined ? parseAndRun([...argv.slice(0, 2), ...words]) : Effect.fail(usage(refused))
     ).pipe(Effect.withConsole(parsing), Effect.exit)
 
     if (Exit.isSuccess(outcome)) return 0
@@ -189,7 +190,10 @@ export const run = <Name extends string, R, E, A>(
     }
     yield* stdio.err(`${failureLine(error)}\n`)
     return 1
-  }).pipe(Effect.provide(stderrLogger))
+  }).pipe(Effect.provide([stderrLogger, spelling]))
+
+/** As it is written: @effect/cli would find `--EXPECT 7` to be `--expect` and then lose it, and what was to be done under a condition would be done without one. */
+const spelling = CliConfig.layer({ isCaseSensitive: true })
 
 /** Results own standard output, so logs go to standard error. */
 const stderrLogger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))

@@ -14,19 +14,7 @@ describe("append", () => {
       const { at, store } = yield* setUp
       const plain = yield* reckon(["append", "order-1", "--type", "Placed", "--data", '{"total":3}', ...at])
       assert.deepStrictEqual(plain, { code: 0, out: "order-1: version 0, position 0\n", err: "" })
-      const options = [
-        "--data",
-        "-",
-        "--metadata",
-        "[1]",
-        "--tag",
-        "a",
-        "--tag",
-        "b",
-        "--id",
-        id.toUpperCase(),
-        "--json"
-      ]
+      const options = ["--data", "-", "--metadata", "[1]", "--tag", "a", "--tag=b", "--id", id.toUpperCase(), "--json"]
       const args = ["append", "--type", "Paid", ...options, "--expect", "0", "order-1", ...at]
       const json = yield* reckon(args, { stdin: ' {"big": 12345678901234567890}\n' })
       assert.deepStrictEqual(jsonLines(json), [{ streamId: "order-1", version: 1, position: 1, alreadyPresent: 0 }])
@@ -277,6 +265,10 @@ describe("usage", () => {
         [["subscribe", "--all", "--stream", "s"], "exactly one of --stream STREAM and --all"],
         [["subscribe", "--all", "--from", "yesterday"], "--from is 'yesterday'"],
         [["subscirbe"], "subscribe"],
+        [["stream", "delete", "s", "--EXPECT", "7"], "'--EXPECT'"],
+        [[...append, "--Store", "other"], "'--Store'"],
+        [["READ", "s"], "Invalid subcommand"],
+        [[...append, "--condition-tag="], "--condition-tag needs a value that is not empty"],
         [["--wizard"], "there is no terminal to ask on"],
         [["read", "--wizard"], "there is no terminal to ask on"]
       ]

@@ -98,15 +98,22 @@ const repeatableWords: ReadonlySet<string> = new Set(repeatable.map(name => `--$
 export const withoutValue = (words: ReadonlyArray<string>): string | undefined =>
   words.find((word, at) => repeatableWords.has(word) && (words[at + 1] ?? "").trim() === "")
 
+/** An option that may be given several times, and its value behind it: @effect/cli knows such a one by its own word only. */
+const inTwo = (word: string): ReadonlyArray<string> => {
+  const at = word.indexOf("=")
+  return at >= 0 && repeatableWords.has(word.slice(0, at)) ? [word.slice(0, at), word.slice(at + 1)] : [word]
+}
+
 /**
- * The words with those at the end that are no more than a dash, and no option's value: @effect/cli takes such an argument for an option, and finds no other one behind it.
+ * The words of a command line as @effect/cli can read them. What is no more than a dash, and no option's value, goes to the end: it is taken for an option, behind which no other one is found.
  *
  * @since 0.1.0
  * @category parsing
  */
-export const withDashLast = (words: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const [others, dashes] = Arr.partition(words, (word, at) => word === "-" && !words[at - 1]?.startsWith("--"))
-  return [...others, ...dashes]
+export const spelledOut = (words: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const isDash = (word: string, at: number) => word === "-" && !words[at - 1]?.startsWith("--")
+  const [others, dashes] = Arr.partition(words, isDash)
+  return [...others.flatMap(inTwo), ...dashes]
 }
 
 /**
