@@ -6,8 +6,8 @@
  * Appends are safe to repeat, because their events carry their ids from the start. Any other write is repeated only while no attempt can have taken effect; after one that may
  * have, it ends with `OutcomeUnknown`.
  *
- * Appends that are waiting at the same time leave together in one request. Those of one stream are sent in the order in which they were
- * called and never sit in two requests at once, so that none overtakes another, not even when a request has to be repeated. Batches, and appends with a condition, do not wait: each is a
+ * Appends that are waiting at the same time leave together in one request, in the order in which they were called. Those of one stream never
+ * sit in two requests at once, so that none overtakes another, not even when a request has to be repeated. Batches, and appends with a condition, do not wait: each is a
  * request of its own.
  *
  * @since 0.1.0
