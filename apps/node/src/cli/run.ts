@@ -21,7 +21,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
-import { spelledOut, usage, withoutValue } from "./shared/options.js"
+import { spelledOut, usage, withoutTruth, withoutValue } from "./shared/options.js"
 import { plain } from "./shared/print.js"
 import { layerProcess, OutputClosed, Stdio } from "./shared/Stdio.js"
 
@@ -114,6 +114,17 @@ const settingLines = (error: unknown): ReadonlyArray<string> => {
   return lines.map(line => `UsageError: ${withoutMiddle(oneLine(line))}; correct the environment`)
 }
 
+/** Why a command line is not even read that @effect/cli would take. */
+const refusal = (words: ReadonlyArray<string>, canAsk: boolean): string | undefined => {
+  const bare = withoutValue(words)
+  if (bare !== undefined) return `${bare} needs a value that is not empty`
+  const odd = withoutTruth(words)
+  if (odd !== undefined) return `${odd} is neither yes nor no`
+  return words.includes("--wizard") && !canAsk
+    ? "--wizard asks what it needs to know, and there is no terminal to ask on"
+    : undefined
+}
+
 /** The words up to the first option: what `--help` is to be asked about. */
 const commandWords = (name: string, words: ReadonlyArray<string>, known: ReadonlySet<string>): string => {
   const first = words[0]
@@ -152,13 +163,7 @@ export const run = <Name extends string, R, E, A>(
       { name, version }
     )
     const words = spelledOut(argv.slice(2))
-    const bare = withoutValue(words)
-    const refused =
-      bare !== undefined
-        ? `${bare} needs a value that is not empty`
-        : words.includes("--wizard") && !(stdio.inIsTerminal && stdio.outIsTerminal)
-          ? "--wizard asks what it needs to know, and there is no terminal to ask on"
-          : undefined
+    const refused = refusal(words, stdio.inIsTerminal && stdio.outIsTerminal)
     const outcome = yield* (
       refused === undefined ? parseAndRun([...argv.slice(0, 2), ...words]) : Effect.fail(usage(refused))
     ).pipe(Effect.withConsole(parsing), Effect.exit)

@@ -268,6 +268,7 @@ describe("usage", () => {
         [["stream", "delete", "s", "--EXPECT", "7"], "'--EXPECT'"],
         [[...append, "--Store", "other"], "'--Store'"],
         [["READ", "s"], "Invalid subcommand"],
+        [["snapshot", "delete", "s", "--all=none"], "--all=none is neither yes nor no"],
         [[...append, "--condition-tag="], "--condition-tag needs a value that is not empty"],
         [["--wizard"], "there is no terminal to ask on"],
         [["read", "--wizard"], "there is no terminal to ask on"]

@@ -98,6 +98,17 @@ const repeatableWords: ReadonlySet<string> = new Set(repeatable.map(name => `--$
 export const withoutValue = (words: ReadonlyArray<string>): string | undefined =>
   words.find((word, at) => repeatableWords.has(word) && (words[at + 1] ?? "").trim() === "")
 
+const flagOfNoTruth = /^--(?:all|backward|json|keep-all)=(?!(?:true|1|y|yes|on|false|0|n|no|off)$)/
+
+/**
+ * The first flag with a value that is neither yes nor no. @effect/cli takes that for yes.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const withoutTruth = (words: ReadonlyArray<string>): string | undefined =>
+  words.find(word => flagOfNoTruth.test(word))
+
 /** An option that may be given several times, and its value behind it: @effect/cli knows such a one by its own word only. */
 const inTwo = (word: string): ReadonlyArray<string> => {
   const at = word.indexOf("=")
