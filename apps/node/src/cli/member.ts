@@ -5,7 +5,7 @@
  */
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
-import type { MembershipRpcs } from "@reckon/client"
+import type { Client, MembershipRpcs } from "@reckon/client"
 import * as Effect from "effect/Effect"
 import { connect, sharedOptions } from "./shared/options.js"
 import { plain, printJson, printLine } from "./shared/print.js"
@@ -36,32 +36,43 @@ const list = Command.make("list", sharedOptions, options =>
   }).pipe(Effect.scoped)
 ).pipe(Command.withDescription("Shows who keeps the store, who leads, and who waits to join"))
 
-const add = Command.make("add", { member, ...sharedOptions }, options =>
-  Effect.gen(function* () {
-    const { client } = yield* connect(options)
-    yield* client.addMember(options.member)
-    if (options.json) return yield* printJson({ member: options.member, state: "added" })
-    yield* printLine(`${plain(options.member)}: added, and votes once it has what the others have (reckon member list)`)
-  }).pipe(Effect.scoped)
-).pipe(Command.withDescription("Adds a node that was started with --join"))
+/** A change, and what is said when it is made. */
+const change = (
+  name: string,
+  description: string,
+  ask: (client: Client.Service, member: string) => ReturnType<Client.Service["addMember"]>,
+  became: { readonly state: string; readonly words: string }
+) =>
+  Command.make(name, { member, ...sharedOptions }, options =>
+    Effect.gen(function* () {
+      const { client } = yield* connect(options)
+      yield* ask(client, options.member)
+      if (options.json) return yield* printJson({ member: options.member, state: became.state })
+      yield* printLine(`${plain(options.member)}: ${became.words}`)
+    }).pipe(Effect.scoped)
+  ).pipe(Command.withDescription(description))
 
-const remove = Command.make("remove", { member, ...sharedOptions }, options =>
-  Effect.gen(function* () {
-    const { client } = yield* connect(options)
-    yield* client.removeMember(options.member)
-    if (options.json) return yield* printJson({ member: options.member, state: "removed" })
-    yield* printLine(`${plain(options.member)}: removed; stop it, its name is not given again`)
-  }).pipe(Effect.scoped)
-).pipe(Command.withDescription("Removes a node for ever, one that is lost as well as one that runs"))
+const add = change("add", "Adds a node that was started with --join", (client, name) => client.addMember(name), {
+  state: "added",
+  words: "added, and votes once it has what the others have (reckon member list)"
+})
 
-const transfer = Command.make("transfer", { member, ...sharedOptions }, options =>
-  Effect.gen(function* () {
-    const { client } = yield* connect(options)
-    yield* client.transferLeadership(options.member)
-    if (options.json) return yield* printJson({ member: options.member, state: "leader" })
-    yield* printLine(`${plain(options.member)}: leads`)
-  }).pipe(Effect.scoped)
-).pipe(Command.withDescription("Makes another node the leader"))
+const remove = change(
+  "remove",
+  "Removes a node for ever, one that is lost as well as one that runs",
+  (client, name) => client.removeMember(name),
+  { state: "removed", words: "removed; stop it, its name is not given again" }
+)
+
+const transfer = change(
+  "transfer",
+  "Makes another node the leader",
+  (client, name) => client.transferLeadership(name),
+  {
+    state: "leader",
+    words: "leads"
+  }
+)
 
 /**
  * @since 0.1.0

@@ -5,12 +5,14 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Client from "@reckon/client/Client"
 import * as Event from "@reckon/client/Event"
 import type { StoreMembers } from "@reckon/client/MembershipRpcs"
+import * as ProcessCluster from "@reckon/testkit/ProcessCluster"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { program } from "../program.js"
 import { makeNodes, stop } from "./nodes.js"
 
 type Service = Client.Client["Type"]
@@ -60,7 +62,11 @@ describe("a cluster", () => {
       // It is told of one, and hears of the others.
       yield* startNode(3, [0], ["--join"])
       yield* membersOnce(client, found => found.waiting.some(({ name }) => name === "n3"))
-      const { healthy, problem } = yield* client.status(addressOf(3))
+      // It introduces itself a moment before it listens.
+      const { healthy, problem } = yield* Effect.retry(
+        client.status(addressOf(3)),
+        Schedule.spaced("100 millis").pipe(Schedule.intersect(Schedule.recurs(200)))
+      )
       assert.deepStrictEqual(
         { healthy, problem },
         { healthy: false, problem: "n3 waits to be added: reckon member add n3" }
@@ -145,6 +151,48 @@ describe("a cluster", () => {
       yield* client.removeMember(other)
       assert.include(yield* refusal(client.addMember(other)), "a name is never given again")
       assert.lengthOf((yield* client.members).members, 2)
+    }).pipe(Effect.scoped, Effect.runPromise)
+  )
+
+  it("is shown and changed from the command line", { timeout: 120_000 }, () =>
+    Effect.gen(function* () {
+      const { addressOf, endpoints, startNode } = yield* makeNodes()
+      yield* startNode(0, [])
+      const client = yield* Client.make({ endpoints, timeout: "60 seconds" })
+      yield* membersOnce(client, found => found.leader !== null)
+      yield* startNode(1, [0], ["--join"])
+      yield* membersOnce(client, found => found.waiting.length > 0)
+      const reckon = (...words: ReadonlyArray<string>) =>
+        ProcessCluster.run(program, ["member", ...words, "--endpoint", addressOf(0)])
+
+      const rows = (stdout: string) =>
+        stdout
+          .trimEnd()
+          .split("\n")
+          .map(line => line.split(/ {2,}/))
+      const { stdout } = yield* reckon("list")
+      assert.deepStrictEqual(rows(stdout), [
+        ["member", "address", "role", "lag", "heard"],
+        ["n0", addressOf(0), "leader", "0", "yes"],
+        [`n1 at ${addressOf(1)} waits to join: reckon member add n1`]
+      ])
+      assert.deepInclude(yield* reckon("add", "n1"), {
+        code: 0,
+        stdout: "n1: added, and votes once it has what the others have (reckon member list)\n"
+      })
+      yield* membersOnce(client, found => votes(found, "n1"))
+      assert.deepInclude(yield* reckon("transfer", "n1"), { code: 0, stdout: "n1: leads\n" })
+      // Asked of the one that does not lead, it has the answer of the one that does.
+      const listed = yield* reckon("list", "--json")
+      assert.deepInclude(JSON.parse(listed.stdout), { node: "n1", leader: "n1", waiting: [] })
+      assert.deepInclude(yield* reckon("remove", "n1", "--json"), {
+        code: 0,
+        stdout: '{"member":"n1","state":"removed"}\n'
+      })
+      const again = yield* reckon("add", "n1")
+      assert.strictEqual(again.code, 1)
+      assert.match(again.stderr, /^MembershipRefused: .*a name is never given again; `reckon member list` .*\n$/)
+      assert.strictEqual((yield* reckon("add")).code, 2)
     }).pipe(Effect.scoped, Effect.runPromise)
   )
 })

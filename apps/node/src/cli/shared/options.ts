@@ -98,7 +98,7 @@ const repeatableWords: ReadonlySet<string> = new Set(repeatable.map(name => `--$
 export const withoutValue = (words: ReadonlyArray<string>): string | undefined =>
   words.find((word, at) => repeatableWords.has(word) && (words[at + 1] ?? "").trim() === "")
 
-const flagOfNoTruth = /^--(?:all|backward|json|keep-all)=(?!(?:true|1|y|yes|on|false|0|n|no|off)$)/
+const flagOfNoTruth = /^--(?:all|backward|join|json|keep-all)=(?!(?:true|1|y|yes|on|false|0|n|no|off)$)/
 
 /**
  * The first flag with a value that is neither yes nor no. @effect/cli takes that for yes.
