@@ -60,7 +60,7 @@ export interface Store {
 export const raftGroup = (id: string): string => `store/${id}`
 
 /** To take over needs a vote and no waiting: whoever has not by then is waited for in vain. */
-const handOverMillis = 500
+const handOverMillis = 1_000
 
 /**
  * A store that is not in service yet: its processes are started with the tree that is given it. `memory`: it keeps nothing on disk, and its folder is not made. It tells the `Telemetry` of the

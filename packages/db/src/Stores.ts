@@ -115,7 +115,7 @@ export interface Service {
   readonly stop: (id: string) => Effect.Effect<void, StoreNotFound>
   /**
    * Has other nodes lead the stores that this one leads, as far as there are any that can: for a node that is about to stop, of which the others would only notice when it has been silent for an
-   * election time-out. Takes half a second at most, and fails never.
+   * election time-out. Takes a second at most, and fails never.
    */
   readonly handOver: Effect.Effect<void>
   /** A store that runs here. */
