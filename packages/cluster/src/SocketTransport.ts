@@ -113,7 +113,12 @@ export const make: Effect.Effect<
         const outbox = yield* makeOutbox(send)
         const proposing = yield* makeProposing(peer.name, client, askerFor)
         peers.set(peer.name, { client, outbox, proposing, scope })
-        yield* Effect.forkScoped(Effect.zipRight(opened, introducing(members, client)))
+        yield* Effect.forkScoped(
+          Effect.zipRight(
+            opened,
+            introducing(members, self => client.PeerIntroduce(self))
+          )
+        )
       }).pipe(Scope.extend(scope))
     })
   yield* Effect.forEach(members.peers, connect, { discard: true })

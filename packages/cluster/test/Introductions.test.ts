@@ -7,6 +7,7 @@ import type { Receiver } from "@reckon/raft/RaftTransport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
+import { introducing } from "../src/internal/introducing.js"
 
 const member = (name: string, port: number): Members.Member => ({ name, address: { host: "127.0.0.1", port } })
 const [n1, n2, n3] = [member("n1", 1), member("n2", 2), member("n3", 3)]
@@ -117,5 +118,39 @@ describe("a node that introduces itself", () => {
         )
       )
     )
+  )
+})
+
+describe("a node that hears of others", () => {
+  it.effect("takes in those that it does not know; where the others are now, they say themselves", () =>
+    Effect.gen(function* () {
+      const members = Members.unsafeMake(n1, [n2])
+      const told: Array<Members.Member> = []
+      let hears = [n1, member("n2", 9), n3]
+      const tell = (self: Members.Member) =>
+        Effect.sync(() => {
+          told.push(self)
+          return { isKnown: true, members: hears }
+        })
+      yield* Effect.fork(introducing(members, tell))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(told, [n1])
+      assert.deepStrictEqual([...members.known().values()], [n2, n3])
+      hears = [member("n3", 9)]
+      yield* TestClock.adjust("10 seconds")
+      assert.lengthOf(told, 3)
+      assert.deepStrictEqual([...members.known().values()], [n2, n3])
+    })
+  )
+
+  it.effect("asks again, and sooner, where it is not known there or is not answered", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const answers = [Effect.fail("down"), Effect.die("unknown"), Effect.succeed({ isKnown: false, members: [] })]
+      const tell = () => Effect.flatten(Effect.sync(() => answers[asked++ % answers.length] ?? Effect.never))
+      yield* Effect.fork(introducing(Members.unsafeMake(n1, []), tell))
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(asked, 6)
+    })
   )
 })

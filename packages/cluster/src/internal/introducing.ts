@@ -1,7 +1,7 @@
 /** A node that introduces itself to another: see `Introductions`. */
 import * as Effect from "effect/Effect"
-import { isTellable, type Members } from "../Members.js"
-import type { PeerClient } from "./peerClient.js"
+import { isTellable, type Member, type Members } from "../Members.js"
+import type { IntroduceRpc } from "../PeerRpcs.js"
 
 /** How soon it tries again while it is not known there, and how often it says so anew afterwards: who was started again knows only what it was told. */
 const unknownMillis = 1_000
@@ -12,13 +12,14 @@ const answerMillis = 5_000
 /** Tells the peer of this node, and takes in whom the peer knows, for as long as it is run. */
 export const introducing = (
   members: Members["Type"],
-  client: Pick<PeerClient, "PeerIntroduce">
+  tell: (self: Member) => Effect.Effect<typeof IntroduceRpc.successSchema.Type, unknown>
 ): Effect.Effect<void> => {
   if (!isTellable(members.self.address)) return Effect.void
-  return client.PeerIntroduce(members.self).pipe(
+  return tell(members.self).pipe(
     Effect.timeout(answerMillis),
     Effect.map(answer => {
-      for (const member of answer.members) members.learn(member)
+      // Where somebody is that is known already, it says itself.
+      for (const member of answer.members) if (!members.known().has(member.name)) members.learn(member)
       return answer.isKnown
     }),
     // One that is down, or of a release that does not know the question: it is asked again.
