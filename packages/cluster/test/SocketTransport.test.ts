@@ -125,10 +125,10 @@ describe("a node that was learned of", () => {
         Effect.retry(answer, { while: () => turns(() => true).pipe(Effect.as(true)) })
       )
       assert.strictEqual(yield* Fiber.join(answered), 42)
-      yield* TestClock.adjust("1 minute")
+      yield* TestClock.adjust("30 seconds")
       assert.strictEqual(yield* answer, 42)
       standing = "removed"
-      yield* TestClock.adjust("1 minute")
+      yield* TestClock.adjust("30 seconds")
       assert.strictEqual(yield* failure(answer), "NotLeader")
       assert.deepStrictEqual(asked, ["read", "read"])
     })
