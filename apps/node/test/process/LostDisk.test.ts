@@ -21,6 +21,10 @@ const append = (client: Client.Client["Type"], count: number) =>
     { concurrency: 8, discard: true }
   )
 
+/** Once the node answers. Two others acknowledge appends as well while it is still being started, and has no folder. */
+const isUp = (client: Client.Client["Type"], endpoint: string | undefined) =>
+  Effect.retry(client.status(endpoint ?? ""), Schedule.spaced("100 millis"))
+
 /** What a node says, and the code it ends with. */
 const outputOf = (child: ChildProcess) => {
   let output = ""
@@ -65,6 +69,7 @@ describe("a node whose folder is lost", () => {
       assert(first !== undefined)
       const client = yield* Client.make({ endpoints, timeout: "60 seconds" })
       yield* append(client, 5)
+      yield* isUp(client, endpoints[0])
       yield* stop(first)
       const own = path.join(folder, "n0")
       const copy = path.join(folder, "copy")
@@ -114,6 +119,7 @@ describe("a node whose folder is lost", () => {
       assert(first !== undefined && second !== undefined)
       const client = yield* Client.make({ endpoints, timeout: "60 seconds" })
       yield* append(client, 10)
+      yield* Effect.forEach(endpoints, endpoint => isUp(client, endpoint))
       yield* Effect.all([stop(first), stop(second)])
       fs.rmSync(path.join(folder, "n0"), { recursive: true })
       fs.renameSync(path.join(folder, "n1"), path.join(folder, "n0"))
