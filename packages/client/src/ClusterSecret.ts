@@ -14,6 +14,7 @@ import * as Tls from "node:tls"
 import * as Socket from "@effect/platform/Socket"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -97,16 +98,25 @@ const begin = ({ host, port }: Endpoint.Endpoint, secret: ClusterSecret | undefi
   return Tls.connect({ ...address, ...suite, pskCallback, checkServerIdentity: () => undefined })
 }
 
-/** What went wrong once both had found each other and the key was to be agreed on. */
-const isOfSecret = (cause: Error): boolean =>
-  "code" in cause && typeof cause.code === "string" && /^(?:ERR_SSL_|ECONNRESET$|EPROTO$)/.test(cause.code)
+/**
+ * Why no connection was made to a node that was there: it answered, but has another secret. To try again cannot help before one of both is started anew.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OtherSecret extends Data.TaggedError("OtherSecret")<{ readonly message: string }> {}
+
+/** What went wrong once both had found each other and the key was to be agreed on. A connection that is merely cut may as well be that of a node which is killed just then. */
+const explained = (cause: Error): Error => {
+  const code = "code" in cause && typeof cause.code === "string" ? cause.code : ""
+  if (code.startsWith("ERR_SSL_")) return new OtherSecret({ message: "it does not have the same cluster secret" })
+  return code === "ECONNRESET" || code === "EPROTO"
+    ? new Error("it does not have the same cluster secret, or none")
+    : cause
+}
 
 const failed = (cause: Error, secret: ClusterSecret | undefined) =>
-  new Socket.SocketGenericError({
-    reason: "Open",
-    cause:
-      secret !== undefined && isOfSecret(cause) ? new Error("it does not have the same cluster secret, or none") : cause
-  })
+  new Socket.SocketGenericError({ reason: "Open", cause: secret === undefined ? cause : explained(cause) })
 
 /**
  * A connection to a node, as soon as something can be sent on it; what is sent then reaches a node that has the secret, if there is one. It is destroyed with the scope: to close it in good order would be

@@ -121,25 +121,32 @@ describe("when the time is up", () => {
   )
 })
 
+/** So many peers in turn, none of which serves. */
+const peersOf = (count: number, lost: (endpoint: string) => ConstructorParameters<typeof Lost>[0]) => {
+  const tried: Array<number> = []
+  let next = 0
+  const peers: Peers.Peers = {
+    ...Peers.local(requests, () => Effect.dieMessage("nobody subscribes")),
+    names: Array.from({ length: count }, (_, at) => `n${at}`),
+    preferred: () => next % count,
+    avoid: index => {
+      next = index + 1
+    },
+    ask: index =>
+      Effect.suspend(() => {
+        tried.push(index)
+        return new Lost(lost(`n${index}`))
+      })
+  }
+  return { tried, attempts: Attempts.make({ peers, timeoutMillis: 60_000, attemptTimeoutMillis: 1_000 }) }
+}
+
+const unreached = { defect: false, sent: false, silent: false }
+
 describe("who is tried next", () => {
   it.effect("is waited for briefly until all have been: with many endpoints, the one that serves is found soon", () =>
     Effect.gen(function* () {
-      const tried: Array<number> = []
-      let next = 0
-      const peers: Peers.Peers = {
-        ...Peers.local(requests, () => Effect.dieMessage("nobody subscribes")),
-        names: Array.from({ length: 20 }, (_, at) => `n${at}`),
-        preferred: () => next % 20,
-        avoid: index => {
-          next = index + 1
-        },
-        ask: index =>
-          Effect.suspend(() => {
-            tried.push(index)
-            return new Lost({ endpoint: `n${index}`, defect: false, detail: "refused", sent: false, silent: false })
-          })
-      }
-      const attempts = Attempts.make({ peers, timeoutMillis: 60_000, attemptTimeoutMillis: 1_000 })
+      const { attempts, tried } = peersOf(20, endpoint => ({ ...unreached, endpoint, detail: "refused" }))
       yield* Effect.fork(attempts.now(() => Effect.never, "read"))
       // Twenty pauses of 30 ms at most.
       yield* TestClock.adjust("600 millis")
@@ -149,6 +156,37 @@ describe("who is tried next", () => {
       const before = tried.length
       yield* TestClock.adjust("5 seconds")
       assert.isAtMost(tried.length - before, 11)
+    })
+  )
+
+  it.effect("is nobody once all have said that their secret is another one", () =>
+    Effect.gen(function* () {
+      for (const kind of ["read", "append", "write"] as const) {
+        const { attempts, tried } = peersOf(3, endpoint => ({
+          ...unreached,
+          endpoint,
+          detail: `${endpoint}: another secret`,
+          hasOtherSecret: true
+        }))
+        const fiber = yield* Effect.fork(Effect.flip(attempts.now(() => Effect.never, kind)))
+        yield* TestClock.adjust("1 second")
+        assert.deepInclude(yield* Fiber.join(fiber), { _tag: "Unreachable", detail: "n2: another secret" })
+        assert.deepStrictEqual(tried, [0, 1, 2])
+      }
+    })
+  )
+
+  it.effect("is one that may yet be reached, whatever the others have said of their secret", () =>
+    Effect.gen(function* () {
+      const { attempts, tried } = peersOf(3, endpoint => ({
+        ...unreached,
+        endpoint,
+        detail: "refused",
+        hasOtherSecret: endpoint !== "n1"
+      }))
+      yield* Effect.fork(attempts.now(() => Effect.never, "read"))
+      yield* TestClock.adjust("30 seconds")
+      assert.isAbove(tried.length, 9)
     })
   )
 })

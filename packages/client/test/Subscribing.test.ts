@@ -15,6 +15,19 @@ import { collect, event, failure, make, types } from "./helpers/embedded.js"
 
 const stopped = new StoreError.NoQuorum({ store: "default", detail: "the gateway worker stopped" })
 
+const unreached = { endpoint: "n1", detail: "refused", sent: false, defect: false, silent: false }
+
+/** Subscriptions at one node, each connection of which comes of this. */
+const subscribeAt = (follow: Peers.Peers["follow"]) => {
+  const unused = () => Effect.dieMessage("nobody asks where `current` is")
+  const peers: Peers.Peers = { names: ["n1"], preferred: () => 0, avoid: () => {}, ask: unused, follow }
+  return Subscription.make({
+    attempts: Attempts.make({ peers, timeoutMillis: 3_000, attemptTimeoutMillis: 3_000 }),
+    calls: { GetVersion: unused, PositionAt: unused },
+    store: "default"
+  })
+}
+
 describe("a subscription in this process", () => {
   it.effect("goes on behind its last event when the store stops serving it", () =>
     Effect.gen(function* () {
@@ -139,25 +152,21 @@ describe("a subscription in this process", () => {
   it.effect("has no more time because a connection held once, where none comes about any more", () =>
     Effect.gen(function* () {
       let connections = 0
-      const lost = new Lost({ endpoint: "n1", detail: "refused", sent: false, defect: false, silent: false })
-      const unused = () => Effect.dieMessage("nobody asks where `current` is")
-      const peers: Peers.Peers = {
-        names: ["n1"],
-        preferred: () => 0,
-        avoid: () => {},
-        ask: unused,
-        follow: () => Effect.suspend(() => (connections++ === 0 ? Effect.succeed(held) : lost))
-      }
       const held = Stream.concat(Stream.interruptAfter(Stream.never, "2 seconds"), Stream.fail(stopped))
-      const subscribe = Subscription.make({
-        attempts: Attempts.make({ peers, timeoutMillis: 3_000, attemptTimeoutMillis: 3_000 }),
-        calls: { GetVersion: unused, PositionAt: unused },
-        store: "default"
-      })
+      const subscribe = subscribeAt(() => (connections++ === 0 ? Effect.succeed(held) : new Lost(unreached)))
       const fiber = yield* Effect.fork(Effect.flip(Stream.runDrain(subscribe({ streamId: "s", from: 0 }))))
       yield* TestClock.adjust("1 minute")
       assert.strictEqual((yield* Fiber.poll(fiber))._tag, "Some")
       assert.deepStrictEqual(yield* Fiber.join(fiber), stopped)
+    })
+  )
+
+  it.effect("ends at once, and says why, where the node has another secret", () =>
+    Effect.gen(function* () {
+      const detail = "n1: another secret"
+      const subscribe = subscribeAt(() => new Lost({ ...unreached, detail, hasOtherSecret: true }))
+      const error = yield* Effect.flip(Stream.runDrain(subscribe({ streamId: "s", from: 0 })))
+      assert.deepInclude(error, { _tag: "Unreachable", detail })
     })
   )
 

@@ -17,6 +17,8 @@ import * as Steady from "./steady.js"
 export interface History {
   tries: number
   defects: number
+  /** The peers that have another secret. */
+  readonly strangers: Set<string>
   /** Why it is unknown whether one of the attempts took effect. */
   uncertain: string | undefined
   answer: NoQuorum | Overloaded | undefined
@@ -28,6 +30,7 @@ export interface History {
 export const emptyHistory = (): History => ({
   tries: 0,
   defects: 0,
+  strangers: new Set(),
   uncertain: undefined,
   answer: undefined,
   answerMillis: 0,
@@ -70,7 +73,11 @@ export const pauseMillis = (tries: number, peers: number): Effect.Effect<number>
   )
 
 /** A node that breaks on a request twice would break on it again. */
-export const defectsMax = 2
+const defectsMax = 2
+
+/** Whether it is known what would come of further attempts. */
+export const isHopeless = ({ defects, strangers }: History, peers: Pick<Peers, "names">): boolean =>
+  defects >= defectsMax || peers.names.every(name => strangers.has(name))
 
 /** Enters a failed attempt into the history; false where it ends the matter. */
 export const note = (history: History, error: Failure | Lost, kind: Kind): boolean => {
@@ -80,6 +87,7 @@ export const note = (history: History, error: Failure | Lost, kind: Kind): boole
     if (!error.silent || history.lost === undefined) history.lost = error.detail
     if (error.sent && writes) history.uncertain = error.detail
     if (error.defect) history.defects++
+    if (error.hasOtherSecret === true) history.strangers.add(error.endpoint)
     return true
   }
   if (error instanceof OutcomeUnknown) {
@@ -131,7 +139,7 @@ export const make = (options: {
   ): Effect.Effect<A, Ending<E>> => {
     const { deadline, history, kind } = options
     const left = deadline - began
-    if (left <= 0 || history.defects >= defectsMax || (kind !== "read" && wouldBlur(history, left))) {
+    if (left <= 0 || isHopeless(history, peers) || (kind !== "read" && wouldBlur(history, left))) {
       return Effect.fail(verdict(history))
     }
     const index = peers.preferred()

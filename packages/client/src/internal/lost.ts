@@ -8,6 +8,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { OtherSecret } from "../ClusterSecret.js"
 import { RequestTooLarge } from "../StoreError.js"
 
 /** An attempt that got no answer. */
@@ -20,6 +21,8 @@ export class Lost extends Data.TaggedError("Lost")<{
   readonly defect: boolean
   /** Whether nothing was heard in the time that the attempt had, however short. */
   readonly silent: boolean
+  /** Whether the node has another secret than this client. */
+  readonly hasOtherSecret?: boolean
 }> {}
 
 /** As much of a connection as is told when nothing comes back on it. */
@@ -34,19 +37,31 @@ interface Asked {
 /** Why nothing can be asked any more. */
 export const closedDetail = "the client is closed"
 
-/** The innermost message: the outer ones say only that something failed. */
-const rootMessage = (error: unknown): string => {
+/** An error and what it came of, the innermost last. */
+const causesOf = (error: unknown): ReadonlyArray<unknown> => {
+  const causes: Array<unknown> = []
   let at: unknown = error
-  let message = ""
-  for (let depth = 0; depth < 8 && at !== undefined; depth++) {
+  while (at !== undefined && causes.length < 8) {
     if (Cause.isCause(at)) at = Cause.squash(at)
     if (at instanceof AggregateError && at.errors.length > 0) at = at.errors[0]
-    if (typeof at !== "object" || at === null) return message === "" ? firstLine(String(at)) : message
-    if ("message" in at && typeof at.message === "string" && at.message !== "") message = at.message
-    at = "cause" in at ? at.cause : undefined
+    causes.push(at)
+    at = typeof at === "object" && at !== null && "cause" in at ? at.cause : undefined
   }
-  return message === "" ? "no reason was given" : firstLine(message)
+  return causes
 }
+
+const messageOf = (error: unknown): string => {
+  if (typeof error !== "object" || error === null) return String(error)
+  return "message" in error && typeof error.message === "string" ? error.message : ""
+}
+
+/** The innermost message: the outer ones say only that something failed. */
+const rootMessage = (error: unknown): string =>
+  firstLine(
+    causesOf(error)
+      .map(messageOf)
+      .findLast(message => message !== "") ?? "no reason was given"
+  )
 
 const firstLine = (text: string): string => (text.split("\n", 1)[0] ?? "").slice(0, 300)
 
@@ -67,7 +82,8 @@ const lostTo = (connection: Asked, error: RpcClientError): Lost => {
         : `${connection.endpoint}: ${rootMessage(error.cause)}`,
     sent: connection.opened(),
     defect: false,
-    silent: false
+    silent: false,
+    hasOtherSecret: causesOf(error.cause).some(cause => cause instanceof OtherSecret)
   })
 }
 

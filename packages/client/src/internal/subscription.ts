@@ -8,7 +8,7 @@ import type { RecordedEvent } from "../Event.js"
 import type { ReadFailure, Service } from "../EventStore.js"
 import type { StreamTombstoned } from "../StoreError.js"
 import { SubscribeRpc } from "../StoreRpcs.js"
-import { type Attempts, defectsMax, emptyHistory, note, pauseMillis } from "./attempts.js"
+import { type Attempts, emptyHistory, isHopeless, note, pauseMillis } from "./attempts.js"
 import type { Calls } from "./calls.js"
 import { checked } from "./checked.js"
 import { Lost } from "./lost.js"
@@ -77,9 +77,9 @@ export const make =
             deadline = now + timeoutMillis
           }
           if (!note(history, error, "read") && !(error instanceof Lost)) return yield* Effect.fail(error)
-          if (now >= deadline || history.defects >= defectsMax) return yield* Effect.fail(attempts.verdict(history))
-          peers.avoid(index)
           history.tries++
+          if (now >= deadline || isHopeless(history, peers)) return yield* Effect.fail(attempts.verdict(history))
+          peers.avoid(index)
           yield* Effect.sleep(Math.min(yield* pauseMillis(history.tries, peers.names.length), deadline - now))
         })
 
