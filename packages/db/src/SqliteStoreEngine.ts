@@ -17,6 +17,7 @@ import * as Database from "./internal/sqlite/database.js"
 import { assertInvariant } from "./internal/sqlite/invariant.js"
 import * as Queries from "./internal/sqlite/query.js"
 import * as Reader from "./internal/sqlite/reader.js"
+import * as SnapshotRows from "./internal/sqlite/snapshotRows.js"
 import * as Writer from "./internal/sqlite/writer.js"
 import { type Service, StoreEngine, StoreFileDamaged, StoreFileRefused } from "./StoreEngine.js"
 
@@ -53,7 +54,8 @@ const fromConnection = (db: Database.Connection) => {
   const catalog = Catalog.make(db)
   const queries = Queries.make(db, catalog)
   const checkpoints = Checkpoints.make(db)
-  const writer = Writer.make(db, catalog, queries, checkpoints)
+  const snapshots = SnapshotRows.make(db, catalog)
+  const writer = Writer.make(db, catalog, snapshots, queries, checkpoints)
   const reader = Reader.make(db, catalog, queries.search)
   let durableIndex = 0
 
@@ -63,7 +65,7 @@ const fromConnection = (db: Database.Connection) => {
     return durableIndex
   }
 
-  return { catalog, writer, reader, checkpoint, close: checkpoints.close }
+  return { catalog, snapshots, writer, reader, checkpoint, close: checkpoints.close }
 }
 
 type Opened = Database.Opened<ReturnType<typeof fromConnection>>
@@ -163,8 +165,8 @@ const serve = (filename: string, first: Opened, condition: Condition) => {
     streamDetails: streamId => looking(({ reader }) => reader.streamDetails(streamId)),
     hasEvents: nowUs => looking(({ reader, writer }) => writer.head().lastingCount > 0 || reader.hasYoungEvents(nowUs)),
     listStreams: options => looking(({ reader }) => reader.listStreams(options)),
-    loadSnapshot: (streamId, version) => looking(({ reader }) => reader.loadSnapshot(streamId, version)),
-    listSnapshots: options => looking(({ reader }) => reader.listSnapshots(options)),
+    loadSnapshot: (streamId, version) => looking(({ snapshots }) => snapshots.load(streamId, version)),
+    listSnapshots: options => looking(({ snapshots }) => snapshots.list(options)),
     lastPosition,
     streamCount: () => opened.value.writer.head().streamCount,
     eventCount: () => opened.value.writer.head().eventCount,

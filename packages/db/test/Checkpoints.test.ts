@@ -12,6 +12,7 @@ import * as Catalog from "../src/internal/sqlite/catalog.js"
 import * as Checkpoints from "../src/internal/sqlite/checkpoints.js"
 import * as Database from "../src/internal/sqlite/database.js"
 import * as Queries from "../src/internal/sqlite/query.js"
+import * as SnapshotRows from "../src/internal/sqlite/snapshotRows.js"
 import * as Writer from "../src/internal/sqlite/writer.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
 import type { Service } from "../src/StoreEngine.js"
@@ -157,7 +158,10 @@ describe("a WAL", () => {
       const { db, value } = Database.open(path.join(folder, "log.db"), db => {
         const catalog = Catalog.make(db)
         const checkpoints = Checkpoints.make(db, limits)
-        return { checkpoints, writer: Writer.make(db, catalog, Queries.make(db, catalog), checkpoints) }
+        return {
+          checkpoints,
+          writer: Writer.make(db, catalog, SnapshotRows.make(db, catalog), Queries.make(db, catalog), checkpoints)
+        }
       })
       const walFrames = () => framesOf(db)
       let restarts = 0
@@ -184,7 +188,7 @@ describe("a WAL", () => {
     let isCopied = false
     const { db, value: writer } = Database.open(":memory:", db => {
       const catalog = Catalog.make(db)
-      return Writer.make(db, catalog, Queries.make(db, catalog), {
+      return Writer.make(db, catalog, SnapshotRows.make(db, catalog), Queries.make(db, catalog), {
         afterCommit: () => {},
         isCopied: () => isCopied,
         proceed: () => {

@@ -16,6 +16,7 @@ import * as Catalog from "../src/internal/sqlite/catalog.js"
 import * as Checkpoints from "../src/internal/sqlite/checkpoints.js"
 import * as Database from "../src/internal/sqlite/database.js"
 import * as Queries from "../src/internal/sqlite/query.js"
+import * as SnapshotRows from "../src/internal/sqlite/snapshotRows.js"
 import * as Writer from "../src/internal/sqlite/writer.js"
 import { type Service, StoreEngine } from "../src/StoreEngine.js"
 import * as StoreNames from "../src/StoreNames.js"
@@ -90,7 +91,7 @@ const passedOver = (operations: ReadonlyArray<Command.Operation>, under: Command
         return found
       }
     }
-    return Writer.make(db, catalog, conditions, Checkpoints.make(db))
+    return Writer.make(db, catalog, SnapshotRows.make(db, catalog), conditions, Checkpoints.make(db))
   })
   try {
     writer.apply(entries(1, [{ at: 1, operations }]))

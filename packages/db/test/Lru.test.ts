@@ -30,6 +30,15 @@ describe("a cache that forgets", () => {
     )
   })
 
+  it("knows what was deleted no more, however long ago it was used", () => {
+    const cache = new Lru<string, number>(2)
+    cache.set("a", 1)
+    cache.set("b", 2)
+    cache.set("c", 3)
+    for (const key of ["a", "c", "d"]) cache.delete(key)
+    assert.deepStrictEqual([cache.get("a"), cache.get("b"), cache.get("c")], [undefined, 2, undefined])
+  })
+
   it("knows nothing of what was there before it was cleared", () => {
     const cache = new Lru<string, number>(1)
     cache.set("a", 1)

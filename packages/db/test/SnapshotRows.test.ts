@@ -1,6 +1,13 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as fc from "fast-check"
 import { single } from "../src/Command.js"
+import * as Catalog from "../src/internal/sqlite/catalog.js"
+import * as Checkpoints from "../src/internal/sqlite/checkpoints.js"
+import * as Database from "../src/internal/sqlite/database.js"
+import * as Queries from "../src/internal/sqlite/query.js"
+import * as SnapshotRows from "../src/internal/sqlite/snapshotRows.js"
+import * as Writer from "../src/internal/sqlite/writer.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
 import { type Service, StoreEngine } from "../src/StoreEngine.js"
 import { deleted, done, notFound, outOfRange, plain, tombstoned } from "./helpers/answers.js"
@@ -10,6 +17,7 @@ import {
   bytes,
   deleteSnapshots,
   deleteStream,
+  entries,
   event,
   saveSnapshot,
   setMetadata,
@@ -164,5 +172,73 @@ describe("deleting snapshots", () => {
   test("a stream that is not deleted because of what was expected keeps them", (engine, apply) => {
     apply(ten("a"), saveSnapshot(snapshot("a", 3)), deleteStream("a", 4), tombstone("a", "no_stream"))
     assert.deepStrictEqual(kept(engine, "a"), [3])
+  })
+})
+
+describe("the latest snapshot", () => {
+  /** Some are too large to be kept in memory. */
+  const change = fc.record({
+    kind: fc.constantFrom("save", "save", "load", "delete", "deleteAll", "recreate"),
+    version: fc.nat({ max: 9 }),
+    size: fc.constantFrom(10, 8000, 9000)
+  })
+
+  const bornAt = (engine: Service) => engine.streamDetails("a")?.firstVersion ?? assert.fail("the stream is there")
+
+  /** What the tables have, which loading one by its version asks. */
+  const inTables = (engine: Service, streamId: string) => {
+    const last = kept(engine, streamId).at(-1)
+    return last === undefined ? null : engine.loadSnapshot(streamId, last)
+  }
+
+  test("is the one with the highest version, whatever was saved and deleted, and whoever wrote to what was loaded", (engine, apply) => {
+    let ids = 0
+    const recreate = () =>
+      apply(deleteStream("a"), single(append("a", "any", ...Array.from({ length: 10 }, () => event(ids++)))))
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 30 }), changes => {
+        recreate()
+        let born = bornAt(engine)
+        for (const [at, { kind, size, version }] of changes.entries()) {
+          const place = born + version
+          const data = new Uint8Array(size).fill(at)
+          if (kind === "save") apply(saveSnapshot(snapshot("a", place, { data, metadata: bytes(`${at}`) })))
+          if (kind === "delete") apply(deleteSnapshots("a", place))
+          if (kind === "deleteAll") apply(deleteSnapshots("a"))
+          if (kind === "recreate") {
+            recreate()
+            born = bornAt(engine)
+          }
+          const loaded = engine.loadSnapshot("a", null)
+          assert.deepStrictEqual(loaded, inTables(engine, "a"))
+          loaded?.data.fill(255)
+          loaded?.metadata?.fill(255)
+          assert.deepStrictEqual(engine.loadSnapshot("a", null), inTables(engine, "a"))
+        }
+      }),
+      { numRuns: 50 }
+    )
+  })
+
+  it("is that of before where what saved it could not be committed", () => {
+    const { db, value } = Database.open(":memory:", db => {
+      const catalog = Catalog.make(db)
+      const snapshots = SnapshotRows.make(db, catalog)
+      return { snapshots, writer: Writer.make(db, catalog, snapshots, Queries.make(db, catalog), Checkpoints.make(db)) }
+    })
+    const { snapshots, writer } = value
+    const latest = () => snapshots.load("a", null)?.version
+    writer.apply(entries(1, [{ at: 1, operations: [ten("a"), saveSnapshot(snapshot("a", 3))] }]))
+    writer.commit()
+    writer.apply(entries(2, [{ at: 2, operations: [saveSnapshot(snapshot("a", 5))] }]))
+    assert.strictEqual(latest(), 5)
+    const full = vi.spyOn(Object.getPrototypeOf(db.prepare("COMMIT")), "run").mockImplementationOnce(() => {
+      db.exec("ROLLBACK")
+      throw new Error("database or disk is full")
+    })
+    assert.throws(writer.commit, /disk is full/)
+    full.mockRestore()
+    assert.strictEqual(latest(), 3)
+    db.close()
   })
 })

@@ -8,8 +8,9 @@ import { Database } from "@reckon/raft/Sqlite"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import * as Catalog from "../src/internal/sqlite/catalog.js"
+import * as EventRows from "../src/internal/sqlite/eventRows.js"
 import * as Reader from "../src/internal/sqlite/reader.js"
-import * as Writer from "../src/internal/sqlite/writer.js"
+import * as SnapshotRows from "../src/internal/sqlite/snapshotRows.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
 import type { Service } from "../src/StoreEngine.js"
 import { logFrom } from "./helpers/crash.js"
@@ -209,7 +210,7 @@ describe("the file", () => {
       const filename = yield* tempFile
       yield* using(filename, engine => applyNext(engine, append("a", "any", event(1))))
       direct(filename, db => {
-        const queries = { ...Reader.queries, ...Writer.queries, ...Catalog.queries }
+        const queries = { ...Reader.queries, ...EventRows.queries, ...SnapshotRows.queries, ...Catalog.queries }
         for (const [name, sql] of Object.entries(queries)) {
           const parameters = sql
             .split("?")

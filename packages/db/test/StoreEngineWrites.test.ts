@@ -7,6 +7,7 @@ import { type Operation, single } from "../src/Command.js"
 import * as Catalog from "../src/internal/sqlite/catalog.js"
 import * as Checkpoints from "../src/internal/sqlite/checkpoints.js"
 import { migrations } from "../src/internal/sqlite/schema.js"
+import * as SnapshotRows from "../src/internal/sqlite/snapshotRows.js"
 import * as Writer from "../src/internal/sqlite/writer.js"
 import { conditionFailed, conflict, done, part, plain, success, tombstoned, wrongVersion } from "./helpers/answers.js"
 import {
@@ -236,7 +237,9 @@ describe("what events are found by", () => {
       verbose: sql => statements.push(String(sql).trim().split(/\s+/, 3).join(" "))
     })
     for (const migration of migrations) migration(db)
-    const writer = Writer.make(db, Catalog.make(db), { firstMatch: () => null }, Checkpoints.make(db))
+    const catalog = Catalog.make(db)
+    const snapshots = SnapshotRows.make(db, catalog)
+    const writer = Writer.make(db, catalog, snapshots, { firstMatch: () => null }, Checkpoints.make(db))
     const run = (index: number, ...events: ReadonlyArray<NewEvent>) => {
       statements.length = 0
       writer.apply(entries(index, [command(1, append("a", "any", ...events), append("a", "any"))]))

@@ -9,6 +9,7 @@ import * as Catalog from "../src/internal/sqlite/catalog.js"
 import * as Checkpoints from "../src/internal/sqlite/checkpoints.js"
 import * as EventRows from "../src/internal/sqlite/eventRows.js"
 import { migrations } from "../src/internal/sqlite/schema.js"
+import * as SnapshotRows from "../src/internal/sqlite/snapshotRows.js"
 import * as Writer from "../src/internal/sqlite/writer.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
 import { type Service, StoreEngine } from "../src/StoreEngine.js"
@@ -310,7 +311,9 @@ describe("what keeping count of the bytes costs", () => {
     }
     const db = new Database(":memory:", { verbose })
     for (const migration of migrations) migration(db)
-    const writer = Writer.make(db, Catalog.make(db), { firstMatch: () => null }, Checkpoints.make(db))
+    const catalog = Catalog.make(db)
+    const snapshots = SnapshotRows.make(db, catalog)
+    const writer = Writer.make(db, catalog, snapshots, { firstMatch: () => null }, Checkpoints.make(db))
     const run = (...operations: ReadonlyArray<Operation>) => {
       looks.length = 0
       writer.apply(entries(writer.head().appliedIndex + 1, [{ at: 1, operations }]))

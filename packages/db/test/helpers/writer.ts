@@ -3,6 +3,7 @@ import * as Catalog from "../../src/internal/sqlite/catalog.js"
 import * as Checkpoints from "../../src/internal/sqlite/checkpoints.js"
 import * as Database from "../../src/internal/sqlite/database.js"
 import * as Queries from "../../src/internal/sqlite/query.js"
+import * as SnapshotRows from "../../src/internal/sqlite/snapshotRows.js"
 import * as Writer from "../../src/internal/sqlite/writer.js"
 import { entries } from "./events.js"
 
@@ -37,7 +38,7 @@ export interface OpenWriter {
 export const withWriter = <A>(use: (open: OpenWriter) => A): A => {
   const { db, value: writer } = Database.open(":memory:", db => {
     const catalog = Catalog.make(db)
-    return Writer.make(db, catalog, Queries.make(db, catalog), Checkpoints.make(db))
+    return Writer.make(db, catalog, SnapshotRows.make(db, catalog), Queries.make(db, catalog), Checkpoints.make(db))
   })
   try {
     return use({

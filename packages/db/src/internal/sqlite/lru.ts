@@ -23,6 +23,11 @@ export class Lru<K, V> {
     this.#newer = new Map()
   }
 
+  delete(key: K): void {
+    this.#newer.delete(key)
+    this.#older.delete(key)
+  }
+
   clear(): void {
     this.#newer.clear()
     this.#older.clear()

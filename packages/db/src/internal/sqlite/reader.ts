@@ -1,5 +1,4 @@
 import { byteLength } from "@reckon/client/Event"
-import type { Snapshot, SnapshotInfo } from "@reckon/client/Snapshot"
 import type { EventPage } from "@reckon/client/StoreRpcs"
 import type { StreamDetails } from "@reckon/client/StreamMetadata"
 import type { Absent, ReadAll, ReadQuery, Service } from "../../StoreEngine.js"
@@ -15,17 +14,6 @@ import { exists } from "./streamState.js"
 import * as Temporal from "./temporal.js"
 import { isVisible } from "./visible.js"
 
-const snapshotColumns = "version, epoch_us, data_content_type, metadata_content_type, metadata, data"
-
-type SnapshotRow = [
-  version: number,
-  epochUs: number,
-  dataContentType: string,
-  metadataContentType: string,
-  metadata: Buffer | null,
-  data: Buffer
-]
-
 /** The positions first, which the parts of the index are merged for, and then their rows, in this order: of rows that are merged each is copied. */
 const ofStream = (direction: "ASC" | "DESC"): string => `SELECT ${Gathered.columns} FROM (
     SELECT position AS place, version AS number FROM versions WHERE stream = +? AND version BETWEEN +? AND +?
@@ -39,21 +27,14 @@ export const queries = {
   allForward: `SELECT ${Gathered.columns} FROM events WHERE position BETWEEN +? AND +? ORDER BY position LIMIT +?`,
   allBackward: `SELECT ${Gathered.columns} FROM events WHERE position BETWEEN +? AND +? ORDER BY position DESC LIMIT +?`,
   youngEnough: `SELECT id FROM streams WHERE updated_us + max_age_us >= +? AND max_age_us IS NOT NULL AND state = 0
-    AND version >= first_version LIMIT 1`,
-  snapshot: `SELECT ${snapshotColumns} FROM snapshots WHERE stream = +? AND version = +?`,
-  latestSnapshot: `SELECT ${snapshotColumns} FROM snapshots WHERE stream = +? ORDER BY version DESC LIMIT 1`,
-  snapshots:
-    "SELECT version, epoch_us, bytes FROM snapshots WHERE stream = +? AND version >= +? ORDER BY version LIMIT +?"
+    AND version >= first_version LIMIT 1`
 } as const
 
 /** What one page may look at without returning it: some milliseconds of work, for which the appends behind it wait. */
 export const passedOverMax = 4096
 
 export interface Reader
-  extends Pick<
-    Service,
-    "getVersion" | "listSnapshots" | "listStreams" | "loadSnapshot" | "readStream" | "streamDetails" | "versionAt"
-  > {
+  extends Pick<Service, "getVersion" | "listStreams" | "readStream" | "streamDetails" | "versionAt"> {
   /** Whether one of the streams that hide their events by age shows one at this time. */
   readonly hasYoungEvents: (nowUs: number) => boolean
   readonly readAll: (options: ReadAll, lastPosition: number) => EventPage
@@ -107,9 +88,6 @@ export const make = (db: Connection, catalog: Catalog, search: Queries["search"]
     backward: gather<[first: number, last: number, limit: number]>(queries.allBackward)
   }
   const selectYoungEnough = db.prepare<[number], number>(queries.youngEnough).pluck()
-  const selectSnapshot = db.prepare<[number, number], SnapshotRow>(queries.snapshot).raw()
-  const selectLatestSnapshot = db.prepare<[number], SnapshotRow>(queries.latestSnapshot).raw()
-  const selectSnapshots = db.prepare<[number, number, number], [number, number, number]>(queries.snapshots).raw()
 
   const names = StreamNames.make(db)
   const temporal = Temporal.make(db)
@@ -181,23 +159,6 @@ export const make = (db: Connection, catalog: Catalog, search: Queries["search"]
     metadata: stream.metadata
   })
 
-  // ---------------------------------------------------------------------------
-  // snapshots
-  // ---------------------------------------------------------------------------
-
-  const snapshotOf = (streamId: string, row: SnapshotRow): Snapshot => {
-    const [version, epochUs, dataContentType, metadataContentType, metadata, data] = row
-    return {
-      streamId,
-      version,
-      data: Gathered.plain(data),
-      dataContentType,
-      metadata: metadata === null ? null : Gathered.plain(metadata),
-      metadataContentType,
-      epochUs
-    }
-  }
-
   return {
     readStream: options => {
       const found = present(options.streamId)
@@ -249,23 +210,6 @@ export const make = (db: Connection, catalog: Catalog, search: Queries["search"]
     // The last event of a stream is the last to be too old.
     hasYoungEvents: nowUs => selectYoungEnough.get(nowUs) !== undefined,
 
-    listStreams: names.list,
-
-    loadSnapshot: (name, version) => {
-      const found = catalog.stream(name)
-      if (found === null) return null
-      const row = version === null ? selectLatestSnapshot.get(found.id) : selectSnapshot.get(found.id, version)
-      return row === undefined ? null : snapshotOf(name, row)
-    },
-
-    listSnapshots: ({ count, from, streamId }) => {
-      const found = catalog.stream(streamId)
-      // One more than asked for tells whether that was the end.
-      const rows = found === null ? [] : selectSnapshots.all(found.id, from, count + 1)
-      const snapshots: ReadonlyArray<SnapshotInfo> = rows
-        .slice(0, count)
-        .map(([version, epochUs, bytes]) => ({ streamId, version, epochUs, bytes }))
-      return { snapshots, isEnd: rows.length <= count }
-    }
+    listStreams: names.list
   }
 }

@@ -8,12 +8,9 @@ import type { Connection } from "./database.js"
 import * as EventRows from "./eventRows.js"
 import * as Head from "./head.js"
 import * as Retention from "./retention.js"
-import * as SnapshotRows from "./snapshotRows.js"
+import type { SnapshotRows } from "./snapshotRows.js"
 import * as Streams from "./streams.js"
 import * as Temporal from "./temporal.js"
-
-/** The queries of a write that could scan, by name, so that a test can ask SQLite how it would go about each. */
-export const queries = { ...EventRows.queries, ...SnapshotRows.queries } as const
 
 export interface Writer {
   readonly head: () => Head.Head
@@ -53,13 +50,13 @@ const bytesIn = (entries: ReadonlyArray<Entry>): number => {
 export const make = (
   db: Connection,
   catalog: Catalog,
+  snapshots: SnapshotRows,
   conditions: Appending.Conditions,
   checkpoints: Pick<Checkpoints, "afterCommit" | "isCopied" | "proceed">
 ): Writer => {
   const headRows = Head.make(db)
   const eventRows = EventRows.make(db, catalog)
   const retention = Retention.make(eventRows, Temporal.make(db))
-  const snapshots = SnapshotRows.make(db, catalog)
   const streams = Streams.make(catalog, retention, snapshots)
   const appending = Appending.make(catalog, eventRows, retention, streams, conditions)
 
@@ -128,6 +125,7 @@ export const make = (
   const takeBack = (): void => {
     catalog.forget()
     eventRows.forget()
+    snapshots.forget()
     if (db.inTransaction) return
     // Should the disk not even tell how far that goes, nothing follows.
     isLost = true
