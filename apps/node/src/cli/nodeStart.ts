@@ -11,7 +11,6 @@ import * as Members from "@reckon/cluster/Members"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Node from "../Node.js"
 import * as Shared from "./shared/options.js"
 import { Stdio } from "./shared/Stdio.js"
 import * as Settings from "./shared/settings.js"
@@ -57,6 +56,9 @@ const parsePeer = (text: string): Either.Either<Members.Member, ValidationError.
     : Either.map(parseEndpoint(text.slice(at + 1)), address => ({ name: text.slice(0, at), address }))
 }
 
+/** What a node consists of is more than everything else of the program: other commands begin without it, in two thirds of the time. */
+const loadNode = Effect.promise(() => import("../Node.js"))
+
 /** Resolves when the process that started this one over an IPC channel is gone. Without a channel it never does. */
 const parentGone = Effect.async<void>(resume => {
   if (process.channel === undefined) return
@@ -96,6 +98,7 @@ const start = Command.make("start", { name, dataDir, rpc, http, peer, join, stor
     )
     yield* Settings.warnOfUnknown(settings, Object.keys(process.env))
     yield* Console.log(`${options.name} starts  rpc ${options.rpc}  http ${options.http}  pid ${process.pid}`)
+    const Node = yield* loadNode
     yield* Node.run({ ...node, joins: options.join, settings }).pipe(
       Effect.raceFirst(
         parentGone.pipe(Effect.zipRight(Console.log(`${options.name} stops: the process that started it is gone`)))
