@@ -34,8 +34,9 @@ import * as Membership from "./internal/membership.js"
 import * as Peers from "./internal/peers.js"
 import * as Assembled from "./internal/service.js"
 import * as Limits from "./Limits.js"
+import type { MembershipError, StoreMembers } from "./MembershipRpcs.js"
 import * as Setting from "./Setting.js"
-import { InvalidRequest, Unreachable } from "./StoreError.js"
+import { InvalidRequest, type NoQuorum, type RequestTooLarge, type StoreNotFound, Unreachable } from "./StoreError.js"
 import { type NodeStatus, StoreId } from "./StoreRpcs.js"
 
 const AtLeastOne = Schema.Int.pipe(Schema.positive())
@@ -94,11 +95,20 @@ export interface Options {
  * @since 0.1.0
  * @category models
  */
-export interface Service extends EventStore.Service, Membership.Membership {
+export interface Service extends EventStore.Service {
   readonly endpoints: ReadonlyArray<string>
 
   /** How the node at one endpoint sees itself. Asked once, without repetition, within `attemptTimeout`. */
   readonly status: (endpoint: string) => Effect.Effect<NodeStatus, EventStore.ReadFailure>
+
+  /** The members of the store as the leader sees them, or where it cannot be asked, a node that can. */
+  readonly members: Effect.Effect<StoreMembers, NoQuorum | RequestTooLarge | StoreNotFound | Unreachable>
+  /** Adds a node that was started to join. It is a learner at first, and votes once it keeps up. */
+  readonly addMember: (member: string) => Effect.Effect<void, MembershipError | Unreachable>
+  /** Removes a member for ever. */
+  readonly removeMember: (member: string) => Effect.Effect<void, MembershipError | Unreachable>
+  /** Makes another voter the leader, and returns when it leads. */
+  readonly transferLeadership: (member: string) => Effect.Effect<void, MembershipError | Unreachable>
 }
 
 /**

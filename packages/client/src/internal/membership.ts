@@ -12,22 +12,11 @@ import type { Connections, StoreClient } from "./connections.js"
 import type { Lost } from "./lost.js"
 import * as Peers from "./peers.js"
 
-export interface Membership {
-  /** As the leader sees them, or where it cannot be asked, a node that can. */
-  readonly members: Effect.Effect<StoreMembers, NoQuorum | RequestTooLarge | StoreNotFound | Unreachable>
-  /** Adds a node that was started to join. It is a learner at first, and votes once it keeps up. */
-  readonly addMember: (member: string) => Effect.Effect<void, MembershipError | Unreachable>
-  /** Removes a member for ever. */
-  readonly removeMember: (member: string) => Effect.Effect<void, MembershipError | Unreachable>
-  /** Makes another voter the leader, and returns when it leads. */
-  readonly transferLeadership: (member: string) => Effect.Effect<void, MembershipError | Unreachable>
-}
-
 export const make = (options: {
   readonly connections: Connections
   readonly store: string
   readonly attemptTimeoutMillis: number
-}): Membership => {
+}) => {
   const { attemptTimeoutMillis, connections, store } = options
   const { endpoints } = connections
 
@@ -78,8 +67,8 @@ export const make = (options: {
       const asked = Option.isSome(endpoint) ? yield* askMembers(endpoint.value) : undefined
       return asked !== undefined && Either.isRight(asked) && leads(asked.right) ? asked.right : found
     }),
-    addMember: member => change(rpc => rpc.AddMember({ store, member })),
-    removeMember: member => change(rpc => rpc.RemoveMember({ store, member })),
-    transferLeadership: member => change(rpc => rpc.TransferLeadership({ store, member }))
+    addMember: (member: string) => change(rpc => rpc.AddMember({ store, member })),
+    removeMember: (member: string) => change(rpc => rpc.RemoveMember({ store, member })),
+    transferLeadership: (member: string) => change(rpc => rpc.TransferLeadership({ store, member }))
   }
 }
