@@ -14,7 +14,6 @@ import * as Tls from "node:tls"
 import * as Socket from "@effect/platform/Socket"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -22,6 +21,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Endpoint from "./Endpoint.js"
+import { OtherSecret } from "./internal/lost.js"
 import * as Setting from "./Setting.js"
 
 /**
@@ -97,14 +97,6 @@ const begin = ({ host, port }: Endpoint.Endpoint, secret: ClusterSecret | undefi
   // There is no certificate in which a name could stand: who has the key is the cluster.
   return Tls.connect({ ...address, ...suite, pskCallback, checkServerIdentity: () => undefined })
 }
-
-/**
- * Why no connection was made to a node that was there: it answered, but has another secret. To try again cannot help before one of both is started anew.
- *
- * @since 0.1.0
- * @category errors
- */
-export class OtherSecret extends Data.TaggedError("OtherSecret")<{ readonly message: string }> {}
 
 /** What went wrong once both had found each other and the key was to be agreed on. A connection that is merely cut may as well be that of a node which is killed just then. */
 const explained = (cause: Error): Error => {

@@ -8,7 +8,6 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { OtherSecret } from "../ClusterSecret.js"
 import { RequestTooLarge } from "../StoreError.js"
 
 /** An attempt that got no answer. */
@@ -24,6 +23,9 @@ export class Lost extends Data.TaggedError("Lost")<{
   /** Whether the node has another secret than this client. */
   readonly hasOtherSecret?: boolean
 }> {}
+
+/** Why no connection was made to a node that was there: it has another secret. To try again cannot help before one of both is started anew. */
+export class OtherSecret extends Data.TaggedError("OtherSecret")<{ readonly message: string }> {}
 
 /** As much of a connection as is told when nothing comes back on it. */
 interface Asked {
