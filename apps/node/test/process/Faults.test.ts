@@ -43,10 +43,11 @@ describe("faults at real nodes", () => {
       assert.deepStrictEqual(yield* Effect.all([stop(first), stop(second)]), [0, 0])
       yield* Effect.repeat(health(2), { until: status => status === 503, schedule: Schedule.spaced("100 millis") })
       const client = yield* Client.make({ endpoints })
-      const refused = yield* Effect.flip(client.append("s", "any", [yield* Event.json({ type: "T", data: 2 })]))
-      assert.strictEqual(refused._tag, "NoQuorum")
-      const unread = yield* Effect.flip(client.read("s"))
-      assert.strictEqual(unread._tag, "NoQuorum")
+      const appending = client.append("s", "any", [yield* Event.json({ type: "T", data: 2 })])
+      const [refused, unread] = yield* Effect.all([Effect.flip(appending), Effect.flip(client.read("s"))], {
+        concurrency: 2
+      })
+      assert.deepStrictEqual([refused._tag, unread._tag], ["NoQuorum", "NoQuorum"])
 
       yield* startNode(0)
       const appended = yield* patient.append("s", 0, [yield* Event.json({ type: "T", data: 3 })])

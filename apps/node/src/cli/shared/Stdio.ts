@@ -91,9 +91,13 @@ const outputError = (cause: unknown): OutputClosed | OutputFailed => {
     : new OutputFailed({ detail: cause instanceof Error ? cause.message : String(cause) })
 }
 
+/**
+ * Asked in bigints, which have a place of their own: where the numbers of the last look are those of a pipe, Node.js takes the next path that it follows for one, follows no link on it, and the modules that are loaded
+ * later are not found (`realpathSync` of Node.js 20 and 22).
+ */
 const isFile = (fd: number): boolean => {
   try {
-    return fs.fstatSync(fd).isFile()
+    return fs.fstatSync(fd, { bigint: true }).isFile()
   } catch {
     // One that is not open is no file.
     return false
