@@ -64,19 +64,35 @@ const canListen = (port: number) =>
     server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(true))))
   })
 
+/** Takes a port until this process ends, unless somebody has it. */
+const take = (port: number): Effect.Effect<boolean> =>
+  Effect.async(resume => {
+    const server = createServer()
+    server.once("error", () => resume(Effect.succeed(false)))
+    server.listen(port, "127.0.0.1", () => {
+      server.unref()
+      resume(Effect.succeed(true))
+    })
+  })
+
+const basePorts = { first: 20_000, count: 600, span: 20 }
+
 /**
- * A base port for `reckon cluster start` whose ports are free right now. Below the ephemeral range, and from a place that differs between processes, so
- * that tests that run side by side do not meet.
+ * A base port for `reckon cluster start` whose ports are free right now, below the ephemeral range. Nobody else gets it from here as long as this process lives, in whatever process: two that look
+ * at the same time would both find it free.
  *
  * @since 0.1.0
  * @category resources
  */
 export const freeBasePort: Effect.Effect<number> = Effect.gen(function* () {
-  for (let base = 20_000 + (process.pid % 500) * 20; base < 32_000; base += 20) {
+  const { count, first, span } = basePorts
+  for (let tried = 0; tried < count; tried++) {
+    const base = first + ((process.pid + tried) % count) * span
+    if (!(yield* take(base + span - 1))) continue
     const free = yield* Effect.forEach([0, 1, 2, 10, 11, 12], offset => canListen(base + offset))
     if (free.every(Boolean)) return base
   }
-  return yield* Effect.dieMessage("no free ports between 20000 and 32000")
+  return yield* Effect.dieMessage(`no free ports between ${first} and ${first + count * span}`)
 })
 
 /**

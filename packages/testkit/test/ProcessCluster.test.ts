@@ -21,4 +21,14 @@ describe("ProcessCluster", () => {
       assert.match(told, /Cannot find module .*no-such-program\.js/)
     })
   )
+
+  it.live("no two get the same ports, also where they look at the same time", () =>
+    Effect.gen(function* () {
+      const ports = yield* Effect.all(
+        Array.from({ length: 12 }, () => ProcessCluster.freeBasePort),
+        { concurrency: "unbounded" }
+      )
+      assert.lengthOf(new Set(ports), ports.length)
+    })
+  )
 })
