@@ -75,7 +75,8 @@ const take = (port: number): Effect.Effect<boolean> =>
     })
   })
 
-const basePorts = { first: 20_000, count: 600, span: 20 }
+/** For each base port there is one that stands for it: who has that has the other. */
+const basePorts = { first: 20_000, count: 600, span: 20, firstMark: 32_000 }
 
 /**
  * A base port for `reckon cluster start` whose ports are free right now, below the ephemeral range. Nobody else gets it from here as long as this process lives, in whatever process: two that look
@@ -85,10 +86,11 @@ const basePorts = { first: 20_000, count: 600, span: 20 }
  * @category resources
  */
 export const freeBasePort: Effect.Effect<number> = Effect.gen(function* () {
-  const { count, first, span } = basePorts
+  const { count, first, firstMark, span } = basePorts
   for (let tried = 0; tried < count; tried++) {
-    const base = first + ((process.pid + tried) % count) * span
-    if (!(yield* take(base + span - 1))) continue
+    const place = (process.pid + tried) % count
+    const base = first + place * span
+    if (!(yield* take(firstMark + place))) continue
     const free = yield* Effect.forEach([0, 1, 2, 10, 11, 12], offset => canListen(base + offset))
     if (free.every(Boolean)) return base
   }
