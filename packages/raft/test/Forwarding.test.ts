@@ -1,6 +1,5 @@
 /** What a member has handed on to its leader, which falls silent and is replaced. */
 import { assert, describe, it } from "@effect/vitest"
-import * as Process from "@reckon/otp/Process"
 import { ProposalRefused, ProposalUnknown } from "@reckon/raft/RaftError"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import * as Deferred from "effect/Deferred"
@@ -19,6 +18,7 @@ import {
   propose,
   whileTimePasses
 } from "./helpers/group.js"
+import { processes } from "./helpers/time.js"
 
 const names = ["a", "b", "c"]
 
@@ -83,7 +83,7 @@ describe("a leader that is replaced while it owes an answer", () => {
       yield* replace
       const ended = yield* outcome
       assert(ended !== undefined && Exit.isSuccess(ended))
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("leaves it open what became of a proposal, and does not hold up who waits to hear that", () =>
@@ -94,7 +94,7 @@ describe("a leader that is replaced while it owes an answer", () => {
       assert(ended !== undefined && Exit.isSuccess(ended))
       assert.instanceOf(ended.value, ProposalUnknown)
       assert.strictEqual(yield* whileTimePasses(propose(follower, "after")), `${follower.applied.length}`)
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("may still answer for a moment, for it hears of its successor as well", () =>
@@ -105,7 +105,7 @@ describe("a leader that is replaced while it owes an answer", () => {
       const ended = yield* outcome
       assert(ended !== undefined && Exit.isSuccess(ended))
       assert.strictEqual(ended.value, "2")
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("is waited for as long as nobody else leads", () =>
@@ -115,7 +115,7 @@ describe("a leader that is replaced while it owes an answer", () => {
       yield* wake
       const ended = yield* outcome
       assert(ended !== undefined && Exit.isSuccess(ended))
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 })
 
@@ -141,6 +141,6 @@ describe("what a member hands on", () => {
         Either.right("2")
       ])
       assert.deepStrictEqual(leader.applied, ["a", "b"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 })

@@ -24,6 +24,7 @@ import {
   whileTimePasses
 } from "./helpers/group.js"
 import { hardState, row, use } from "./helpers/raftLog.js"
+import { processes } from "./helpers/time.js"
 
 const names = ["a", "b", "c"]
 
@@ -80,7 +81,7 @@ const running = <A, E, R>(
     )
     yield* Effect.forEach(members, member => member.start)
     return yield* f(members, network, errors)
-  }).pipe(Effect.scoped, Effect.provide(Process.layer), Effect.provide(logger))
+  }).pipe(Effect.scoped, Effect.provide(processes), Effect.provide(logger))
 }
 
 const on = (nodes: Nodes, ...members: ReadonlyArray<string>): ReadonlyArray<Place> =>

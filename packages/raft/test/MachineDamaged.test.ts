@@ -21,6 +21,7 @@ import {
   proposeMany,
   whileTimePasses
 } from "./helpers/group.js"
+import { processes } from "./helpers/time.js"
 
 const damage = "page 7 is damaged"
 
@@ -95,7 +96,7 @@ describe("a member whose machine is damaged", () => {
         // Its process is the one it was.
         assert.isTrue(yield* Process.isAlive(bad.ref.pid))
       })
-    ).pipe(Effect.provide(Process.layer))
+    ).pipe(Effect.provide(processes))
   )
 
   it.scoped("is down to the others where it followed: with one more of them down there is no majority", () =>
@@ -112,7 +113,7 @@ describe("a member whose machine is damaged", () => {
         const error = yield* whileTimePasses(Effect.flip(propose(leader, "4")))
         assert.strictEqual(error._tag, "ProposalUnknown")
       })
-    ).pipe(Effect.provide(Process.layer))
+    ).pipe(Effect.provide(processes))
   )
 
   it.scoped("refuses all that is asked of it at once, and what it was waiting for", () =>
@@ -140,7 +141,7 @@ describe("a member whose machine is damaged", () => {
         yield* atOnce(client.transferLeadership(bad.member.self))
         assert.include(client.problem() ?? "", damage)
       })
-    ).pipe(Effect.provide(Process.layer))
+    ).pipe(Effect.provide(processes))
   )
 
   it.scoped("tries again when it is started anew", () =>
@@ -158,7 +159,7 @@ describe("a member whose machine is damaged", () => {
         assert.deepStrictEqual(alone.member.applied, ["1", "2", "3"])
         assert.isUndefined(alone.member.client.problem())
       })
-    ).pipe(Effect.provide(Process.layer))
+    ).pipe(Effect.provide(processes))
   )
 })
 
@@ -191,7 +192,7 @@ describe("a member whose machine may be sound again", () => {
         assert.strictEqual((yield* bad.member.status).problem, null)
         assert.deepStrictEqual(bad.member.applied, leader.applied)
       })
-    ).pipe(Effect.provide(Process.layer))
+    ).pipe(Effect.provide(processes))
   )
 })
 
@@ -231,7 +232,7 @@ describe("a member whose log cannot be read just now", () => {
         assert.strictEqual(yield* whileTimePasses(propose(member, "3")), "3")
         assert.deepStrictEqual(member.applied, ["1", "2", "3"])
       })
-    ).pipe(Effect.provide(Process.layer))
+    ).pipe(Effect.provide(processes))
   )
 })
 
@@ -260,7 +261,7 @@ describe("a member whose log cannot be written just now", () => {
         yield* member.start
         assert.strictEqual(yield* whileTimePasses(propose(member, "3")), "3")
       })
-    ).pipe(Effect.provide(Process.layer))
+    ).pipe(Effect.provide(processes))
   )
 })
 
@@ -292,7 +293,7 @@ describe("a member that cannot be opened just now", () => {
         yield* member.start
         assert.strictEqual(yield* whileTimePasses(propose(member, "3")), "2")
       })
-    ).pipe(Effect.provide(Process.layer))
+    ).pipe(Effect.provide(processes))
   )
 
   it.scoped("ends where it never can be, for whoever starts it anew to be told", () =>
@@ -308,6 +309,6 @@ describe("a member that cannot be opened just now", () => {
         yield* whileTimePasses(Process.awaitExit(pid))
         assert.isTrue(Exit.isFailure(yield* Effect.exit(member.start)))
       })
-    ).pipe(Effect.provide(Process.layer))
+    ).pipe(Effect.provide(processes))
   )
 })

@@ -13,6 +13,7 @@ import * as Envelope from "../src/internal/machine/envelope.js"
 import { keyOf } from "../src/internal/machine/obligations.js"
 import { settable } from "./helpers/clock.js"
 import { command, feed, leadership, makeLog, nextTurn, register, request } from "./helpers/machine.js"
+import { processes } from "./helpers/time.js"
 
 const process = Schema.Struct({ node: Schema.String, name: Schema.String })
 
@@ -91,7 +92,7 @@ describe("the effects of a machine", () => {
       yield* settle
       assert.deepStrictEqual(leader.said, ["a", "b", "c"])
       assert.deepStrictEqual(follower.said, [])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("are not carried out for entries of older terms: a new leader that catches up repeats none", () =>
@@ -102,7 +103,7 @@ describe("the effects of a machine", () => {
       const next = yield* makeAgent({ log })
       yield* next.tell({ say: "new" })
       assert.deepStrictEqual(next.said, ["new"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped(
@@ -115,7 +116,7 @@ describe("the effects of a machine", () => {
         feed(log, replica, command(0, { say: "new" }))
         yield* settle
         assert.deepStrictEqual(said, ["new"])
-      }).pipe(Effect.provide(Process.layer))
+      }).pipe(Effect.provide(processes))
   )
 
   it.scoped("begin with the leader's own first entry, even where that and a command are applied in one go", () =>
@@ -129,7 +130,7 @@ describe("the effects of a machine", () => {
       assert.strictEqual(log.follow(replica).length, 3)
       yield* settle
       assert.deepStrictEqual(said, ["after"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("end with the lead: what waited is not carried out", () =>
@@ -141,7 +142,7 @@ describe("the effects of a machine", () => {
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(said, [])
       assert.deepStrictEqual(replica.state(), [])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("that fail are logged, and the next ones go on", () =>
@@ -183,7 +184,7 @@ describe("the effects of a machine", () => {
         said,
         Array.from({ length: 10_000 }, (_, at) => `${at}`)
       )
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("are lost, the newest of them, where more than 4,096 wait for a slow host; apply goes on", () =>
@@ -223,7 +224,7 @@ describe("a machine's timer", () => {
       yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(replica.state(), ["fired t"])
       assert.deepStrictEqual(said, ["t"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("that is set anew fires at its new time only; that is cancelled not at all", () =>
@@ -237,7 +238,7 @@ describe("a machine's timer", () => {
       yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(replica.state(), ["fired again"])
       assert.strictEqual(proposed.length, 1, "what was cancelled is not even proposed")
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("whose firing crossed a new setting does not fire: the log has the last word", () =>
@@ -250,7 +251,7 @@ describe("a machine's timer", () => {
       assert.deepStrictEqual(replica.state(), [])
       feed(log, replica, { ...fired, armed: 3 }, { ...fired, armed: 3 })
       assert.deepStrictEqual(replica.state(), ["fired t"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("is taken over by the next leader for the time that is left, and fires at once where that is over", () =>
@@ -269,7 +270,7 @@ describe("a machine's timer", () => {
       assert.deepStrictEqual(next.replica.state(), ["fired soon", "fired later"])
       log.follow(old.replica)
       assert.deepStrictEqual(old.replica.state(), next.replica.state())
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("that another leader cancels is not even proposed by the old one, should that lead again", () =>
@@ -285,7 +286,7 @@ describe("a machine's timer", () => {
       first.lead()
       yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual([...first.proposed, ...second.proposed], [])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("does not fire early where another proposer's clock is ahead", () =>
@@ -296,7 +297,7 @@ describe("a machine's timer", () => {
       assert.deepStrictEqual(replica.state(), [])
       yield* TestClock.adjust(1)
       assert.deepStrictEqual(replica.state(), ["fired t"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("fires in its time, though the clock is set back meanwhile", () =>
@@ -310,7 +311,7 @@ describe("a machine's timer", () => {
       assert.deepStrictEqual(said, [])
       yield* TestClock.adjust("1 millis")
       assert.deepStrictEqual(said, ["lease"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("of more days than JavaScript's timers know fires on its day", () =>
@@ -321,7 +322,7 @@ describe("a machine's timer", () => {
       assert.deepStrictEqual(replica.state(), [])
       yield* TestClock.adjust("1 day")
       assert.deepStrictEqual(replica.state(), ["fired t"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("whose firing the group refuses is proposed again until it is applied", () =>
@@ -339,7 +340,7 @@ describe("a machine's timer", () => {
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(attempts, 4)
       assert.deepStrictEqual(replica.state(), ["fired t"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 })
 
@@ -356,7 +357,7 @@ describe("a machine's monitor", () => {
       yield* Process.exit(pid, { _tag: "Killed" })
       yield* settle
       assert.deepStrictEqual(replica.state(), ["down Killed"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("of nobody comes back at once, and so does one of a node that is not connected", () =>
@@ -364,7 +365,7 @@ describe("a machine's monitor", () => {
       const { replica, tell } = yield* makeAgent()
       yield* tell({ watch: watched }, { watch: { node: "elsewhere", name: "worker" } })
       assert.deepStrictEqual(replica.state(), ["down NoProc", "down NoConnection"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("that was taken back says nothing more", () =>
@@ -376,7 +377,7 @@ describe("a machine's monitor", () => {
       yield* Process.exit(pid, { _tag: "Killed" })
       yield* settle
       assert.deepStrictEqual(replica.state(), [])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("whose news crossed a new watch says nothing: the log has the last word", () =>
@@ -390,7 +391,7 @@ describe("a machine's monitor", () => {
       assert.deepStrictEqual(replica.state(), [])
       feed(log, replica, { ...down, armed: 4 }, { ...down, armed: 4 })
       assert.deepStrictEqual(replica.state(), ["down Killed"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("is set up anew by the next leader", () =>
@@ -405,7 +406,7 @@ describe("a machine's monitor", () => {
       yield* settle
       assert.deepStrictEqual(next.replica.state(), ["down Killed"])
       assert.strictEqual(next.proposed.length + old.proposed.length, 1)
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 })
 
@@ -426,6 +427,6 @@ describe("sessions in a quiet group", () => {
         { _tag: "Tick", timeMillis: 3_001 },
         { _tag: "Tick", timeMillis: 7_001 }
       ])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 })

@@ -18,6 +18,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import { type Granted, locks } from "./helpers/lockService.js"
+import { processes } from "./helpers/time.js"
 
 const names = ["a", "b", "c"]
 
@@ -94,7 +95,7 @@ const onNode = <A, E>(effect: Effect.Effect<A, E, Process.ProcessTable | Scope.S
     Scope.make(),
     scope => Scope.extend(effect, scope),
     (scope, exit) => whileTimePasses(Scope.close(scope, exit))
-  ).pipe(Effect.provide(Process.layer))
+  ).pipe(Effect.provide(processes))
 
 const pass = (millis: number) => whileTimePasses(Effect.sleep(millis))
 

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Process from "@reckon/otp/Process"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import * as Pace from "../src/internal/driver/pace.js"
 import { eventually, leaderOf, makeMember, propose, whileTimePasses } from "./helpers/group.js"
+import { processes } from "./helpers/time.js"
 
 describe("the pace of a member's ticks", () => {
   it.scoped("is that of its tick, but for as long as it is quiet", () =>
@@ -76,7 +76,7 @@ describe("a member that is alone", () => {
       assert.isAtMost(ticksIn(trace) - before, 62)
       assert.strictEqual(yield* whileTimePasses(propose(member, "2")), "2")
       assert.deepInclude(yield* member.status, { role: "leader", term: 1 })
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("is ticked again as soon as it has another to keep in step", () =>
@@ -98,6 +98,6 @@ describe("a member that is alone", () => {
       assert.strictEqual(yield* leaderOf([alone, other]), alone)
       assert.strictEqual((yield* alone.status).term, term)
       assert.deepStrictEqual(other.applied, ["1"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 })

@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { settable } from "./helpers/clock.js"
 import { kill, leaderOf, makeGroup, makeMachine, makeMember, propose, whileTimePasses } from "./helpers/group.js"
+import { processes } from "./helpers/time.js"
 
 const names = ["a", "b", "c"]
 
@@ -25,7 +26,7 @@ describe("Raft", () => {
         ["2", "3"]
       )
       assert.deepStrictEqual(only.applied, ["x", "y", "z"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("a read barrier at the only voter is passed in the step of the reader, until its process is dead", () =>
@@ -44,7 +45,7 @@ describe("Raft", () => {
       assert.isFalse(atOnce(), "the successor does not lead yet")
       yield* whileTimePasses(only.client.readBarrier)
       assert.isTrue(atOnce())
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("those who are answered together and ask again are written and applied together", () =>
@@ -69,7 +70,7 @@ describe("Raft", () => {
         )
       )
       assert.deepStrictEqual(applied, [8, 8, 8])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("every member takes proposals; all apply the same ones in the same order", () =>
@@ -91,7 +92,7 @@ describe("Raft", () => {
           [1, 2, 3].map(n => `${name}${n}`)
         )
       }
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("a read barrier at a follower waits for what the leader acknowledged", () =>
@@ -103,7 +104,7 @@ describe("Raft", () => {
       yield* whileTimePasses(propose(leader, "seen"))
       yield* whileTimePasses(follower.client.readBarrier)
       assert.deepStrictEqual(follower.applied, ["seen"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("when the leader is cut off, the others go on without it; after mending it has what they have", () =>
@@ -127,7 +128,7 @@ describe("Raft", () => {
       for (const [from = "", to = ""] of links) yield* group.network.mend(from, to)
       yield* whileTimePasses(old.client.readBarrier)
       assert.deepStrictEqual(old.applied, ["before", "after"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("a member whose process dies and starts again goes on where its log ends", () =>
@@ -145,7 +146,7 @@ describe("Raft", () => {
       yield* leader.start
       yield* whileTimePasses(leader.client.readBarrier)
       assert.deepStrictEqual(leader.applied, ["one", "two"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("a member goes by the configuration in its log, and its machine sees a no-op there", () =>
@@ -163,7 +164,7 @@ describe("Raft", () => {
       assert.strictEqual(yield* whileTimePasses(propose(survivor, "alone")), "1")
       assert.deepStrictEqual(survivor.applied, ["alone"])
       assert.strictEqual(survivor.log.lastIndex(), 4)
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("without a majority a proposal fails as surely not applied where no leader is known", () =>
@@ -174,7 +175,7 @@ describe("Raft", () => {
       const failure = yield* whileTimePasses(Effect.flip(propose(lonely, "x")))
       assert.instanceOf(failure, NotLeader)
       assert.strictEqual(lonely.log.lastIndex(), 0)
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("it does so in its time, though the clock is set back meanwhile", () =>
@@ -187,7 +188,7 @@ describe("Raft", () => {
       yield* TestClock.adjust("1 second")
       yield* set(-3_600_000)
       assert.instanceOf(yield* whileTimePasses(Fiber.join(proposing)), NotLeader)
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("a leader that loses its majority answers what it had taken as unknown, never as applied", () =>
@@ -200,7 +201,7 @@ describe("Raft", () => {
       const failure = yield* whileTimePasses(Effect.flip(propose(leader, "x")))
       assert.instanceOf(failure, ProposalUnknown)
       assert.deepStrictEqual(leader.applied, [])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("a member whose process dies tells those who wait at once; who asks then waits for the next process", () =>
@@ -226,6 +227,6 @@ describe("Raft", () => {
       yield* whileTimePasses(Fiber.join(next))
       assert.strictEqual(leader.applied[0], "before")
       assert.include(leader.applied, "after")
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 })

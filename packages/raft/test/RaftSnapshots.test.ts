@@ -18,6 +18,7 @@ import {
   proposeMany,
   whileTimePasses
 } from "./helpers/group.js"
+import { processes } from "./helpers/time.js"
 
 const compaction = { entriesMax: 20, tailEntries: 5 }
 const names = ["a", "b", "c"]
@@ -46,7 +47,7 @@ describe("the log of a member", () => {
       assert.isAtLeast(appliedIndex - firstIndex + 1, compaction.tailEntries)
       assert.isAtMost(appliedIndex - firstIndex + 1, compaction.entriesMax)
       assert.strictEqual(only.applied.length, 100)
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("is cut by its bytes also where no process of the member has applied many of them", () =>
@@ -66,7 +67,7 @@ describe("the log of a member", () => {
       }
       assert.isAbove(only.log.firstIndex(), 10)
       assert.strictEqual(only.applied.length, 4 * 8)
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("is bounded at a leader with a follower that is dead, and at followers", () =>
@@ -84,7 +85,7 @@ describe("the log of a member", () => {
         const { appliedIndex, firstIndex } = yield* member.status
         assert.isAtMost(appliedIndex - firstIndex + 1, compaction.entriesMax)
       }
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 })
 
@@ -114,7 +115,7 @@ describe("a member that needs what the log no longer has", () => {
           { lag: 0, phase: "replicate" }
         ]
       )
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("two at a time get the same one", () =>
@@ -134,7 +135,7 @@ describe("a member that needs what the log no longer has", () => {
         group.members.reduce((sum, { counts }) => sum + counts.snapshots, 0),
         1
       )
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("one that broke off goes on where it was", () =>
@@ -176,7 +177,7 @@ describe("a member that needs what the log no longer has", () => {
       // Each of the few breaks costs the piece it lost and the question where to go on.
       assert.isAtMost(offsets.length, pieces + 2 * Math.ceil(pieces / 5) + 2)
       assert.isAtLeast(new Set(offsets).size, pieces)
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 })
 
@@ -196,7 +197,7 @@ describe("the membership", () => {
       assert.deepStrictEqual(fourth.applied, leader.applied)
       assert.deepStrictEqual([...(yield* fourth.status).voters].sort(), ["a", "b", "c", "d"])
       assert.strictEqual(fourth.counts.installs, 1)
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("a member that was removed is told, also the leader, and the others go on", () =>
@@ -210,7 +211,7 @@ describe("the membership", () => {
       const next = yield* leaderOf(others)
       assert.strictEqual(yield* whileTimePasses(propose(next, "4")), "4")
       assert.deepStrictEqual([...(yield* next.status).voters].sort(), others.map(({ self }) => self).sort())
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("a new member takes the place of another, the leader's too, and is never missed", () =>
@@ -230,7 +231,7 @@ describe("the membership", () => {
       // Again: there is nothing left to do.
       yield* eventually(Effect.map(follower.status, ({ voters }) => !voters.includes(leader.self)))
       yield* whileTimePasses(follower.client.replaceMember({ add: "d", remove: leader.self }))
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("a replacement that was broken off goes on where it stood", () =>
@@ -249,7 +250,7 @@ describe("the membership", () => {
       yield* whileTimePasses(leader.client.replaceMember({ add: "d", remove: left.self }))
       const { learners, voters } = yield* leader.status
       assert.deepStrictEqual([[...voters].sort(), learners], [[...names.filter(name => name !== left.self), "d"], []])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("a replacement of nobody adds nobody", () =>
@@ -259,7 +260,7 @@ describe("the membership", () => {
       const refused = yield* whileTimePasses(Effect.flip(leader.client.replaceMember({ add: "d", remove: "x" })))
       assert.deepInclude(refused, { _tag: "ChangeRefused", reason: "not_a_member" })
       assert.deepStrictEqual([...(yield* leader.status).learners], [])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("a replacement of a member by itself is refused, and removes nobody", () =>
@@ -269,7 +270,7 @@ describe("the membership", () => {
       const refused = yield* whileTimePasses(Effect.flip(leader.client.replaceMember({ add: "a", remove: "a" })))
       assert.deepInclude(refused, { _tag: "ChangeRefused", reason: "already_member" })
       assert.deepStrictEqual((yield* leader.status).voters, names)
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("a name that nobody can have is refused by whichever member is asked, and the leader leads on", () =>
@@ -291,7 +292,7 @@ describe("the membership", () => {
       }
       const after = yield* leader.status
       assert.deepInclude(after, { role: "leader", term, voters: names })
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("what cannot be is refused, with its reason, by whichever member is asked", () =>
@@ -306,7 +307,7 @@ describe("the membership", () => {
         const transfer = yield* whileTimePasses(Effect.flip(client.transferLeadership("x")))
         assert.deepInclude(transfer, { _tag: "TransferRefused", reason: "not_a_member" })
       }
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("a change that loses its majority is reported as unknown, not as refused", () =>
@@ -316,7 +317,7 @@ describe("the membership", () => {
       yield* links(group.network.cut, leader.self)
       const failure = yield* whileTimePasses(Effect.flip(leader.client.changeMembership({ _tag: "Add", member: "d" })))
       assert.strictEqual(failure._tag, "ChangeUnknown")
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 })
 
@@ -339,7 +340,7 @@ describe("a transfer of the leadership", () => {
       assert.strictEqual((yield* target.status).role, "leader")
       yield* whileTimePasses(target.client.readBarrier)
       assert.deepStrictEqual(target.applied, ["x", "y", "z"])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("to one that cannot be reached fails, and the leader leads on", () =>
@@ -352,7 +353,7 @@ describe("a transfer of the leadership", () => {
       const failure = yield* whileTimePasses(Effect.flip(leader.client.transferLeadership(target.self)))
       assert.deepInclude(failure, { _tag: "TransferFailed", outcome: "gave_up" })
       assert.strictEqual(yield* whileTimePasses(propose(leader, "still")), "1")
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 })
 
@@ -387,7 +388,7 @@ describe("a member whose process ended between taking a snapshot into its log an
       yield* whileTimePasses(late.client.readBarrier)
       assert.deepStrictEqual(late.applied, leader.applied)
       assert.strictEqual(state.counts.installs, 1)
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("does not start where that snapshot has changed since, and says what to do", () =>
@@ -407,7 +408,7 @@ describe("a member whose process ended between taking a snapshot into its log an
       const failure = yield* Effect.flip(member.start)
       assert.include(String(failure), "is damaged")
       assert.include(String(failure), "can be started with an empty folder")
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("without the snapshot it does not start, and says what to do", () =>
@@ -423,6 +424,6 @@ describe("a member whose process ended between taking a snapshot into its log an
       const failure = yield* Effect.flip(member.start)
       assert.include(String(failure), "begins after entry 7")
       assert.include(String(failure), "can be started with an empty folder")
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 })

@@ -1,7 +1,6 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import * as Process from "@reckon/otp/Process"
 import * as LogEntry from "@reckon/raft/LogEntry"
 import * as Membership from "@reckon/raft/Membership"
 import * as RaftLog from "@reckon/raft/RaftLog"
@@ -29,6 +28,7 @@ import {
   whileTimePasses
 } from "./helpers/group.js"
 import { hardState, row, temporaryFile, use } from "./helpers/raftLog.js"
+import { processes } from "./helpers/time.js"
 
 const names = ["a", "b", "c"]
 
@@ -57,7 +57,7 @@ const running = <A, E, R>(
     )
     yield* Effect.forEach(group, member => member.start)
     return yield* f(group)
-  }).pipe(Effect.scoped, Effect.provide(Process.layer))
+  }).pipe(Effect.scoped, Effect.provide(processes))
 
 /** A group of three that has served so many commands and was stopped. */
 const stoppedGroup = (commands: number) =>

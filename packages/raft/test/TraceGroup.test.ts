@@ -2,7 +2,6 @@
  * Traces of real members, who talk through their queues and write to their logs, held against the specification.
  */
 import { assert, describe, it } from "@effect/vitest"
-import * as Process from "@reckon/otp/Process"
 import * as TraceCheck from "@reckon/raft/TraceCheck"
 import * as Effect from "effect/Effect"
 import {
@@ -16,6 +15,7 @@ import {
   proposeMany,
   whileTimePasses
 } from "./helpers/group.js"
+import { processes } from "./helpers/time.js"
 
 const names = ["a", "b", "c"]
 
@@ -45,7 +45,7 @@ const life = Effect.gen(function* () {
   yield* whileTimePasses(propose(successor, "7"))
   yield* caughtUp([...others, joining], 7)
   return { lines, leader: leader.self, successor: successor.self }
-}).pipe(Effect.provide(Process.layer), Effect.scoped)
+}).pipe(Effect.provide(processes), Effect.scoped)
 
 const firstRefusal = (lines: ReadonlyArray<string>) => {
   const check = TraceCheck.make()

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Process from "@reckon/otp/Process"
 import * as Raft from "@reckon/raft/Raft"
 import * as RaftClient from "@reckon/raft/RaftClient"
 import * as RaftLog from "@reckon/raft/RaftLog"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import * as Effect from "effect/Effect"
 import { encode, makeMachine, whileTimePasses } from "../helpers/group.js"
+import { processes } from "../helpers/time.js"
 
 /** A group of one, and how often its log was flushed with something to write. */
 const makeOnly = Effect.gen(function* () {
@@ -46,7 +46,7 @@ describe("flow: a process and its log", () => {
       assert.strictEqual(counts.entries - entries, 500)
       assert.isAtMost(counts.writes - writes, 2)
       assert.deepStrictEqual(applied, ["first", ...texts])
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("one after the other is one write for each", () =>
@@ -55,6 +55,6 @@ describe("flow: a process and its log", () => {
       const { writes } = counts
       for (let at = 0; at < 5; at++) yield* client.propose(encode(`${at}`))
       assert.strictEqual(counts.writes - writes, 5)
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 })

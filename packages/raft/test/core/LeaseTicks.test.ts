@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Process from "@reckon/otp/Process"
 import * as Raft from "@reckon/raft/Raft"
 import * as RaftClient from "@reckon/raft/RaftClient"
 import type { Options } from "@reckon/raft/RaftCore"
@@ -9,6 +8,7 @@ import type { Clock } from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Ticks from "../../src/internal/driver/ticks.js"
 import { leaderOf, makeMachine, whileTimePasses } from "../helpers/group.js"
+import { processes } from "../helpers/time.js"
 
 /** A clock whose two hands are set by hand. */
 const makeClock = () => {
@@ -120,7 +120,7 @@ describe("a leader with a lease", () => {
       const before = sent.messages
       yield* leader.client.readBarrier
       assert.strictEqual(sent.messages, before)
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 
   it.scoped("without one it asks the others", () =>
@@ -129,6 +129,6 @@ describe("a leader with a lease", () => {
       const before = sent.messages
       yield* leader.client.readBarrier
       assert.isAbove(sent.messages, before)
-    }).pipe(Effect.provide(Process.layer))
+    }).pipe(Effect.provide(processes))
   )
 })
