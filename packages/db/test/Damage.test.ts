@@ -14,6 +14,7 @@ import { plain, success } from "./helpers/answers.js"
 import { append, applyNext, event, eventsOf, readAll } from "./helpers/events.js"
 import { folder, provided, whileTimePasses } from "./helpers/processes.js"
 import { damaged, first, makeReaders } from "./helpers/readers.js"
+import { quickTime } from "./helpers/time.js"
 
 /** The ninth leaf of events, or one of another table or index: the number of its page, and how many rows lie before it. */
 const leafOf = (filename: string, name = "events", at = 8): readonly [page: number, before: number] => {
@@ -376,7 +377,7 @@ describe("a page that the disk refuses to read", () => {
         })
       )
       assert.deepStrictEqual(logged.slice(1), ["WARN supervisor report"])
-    })
+    }).pipe(Effect.provide(quickTime))
   )
 })
 
@@ -452,6 +453,6 @@ describe("a disk that is full", () => {
         assert.deepStrictEqual([ids.at(0), ids.at(-1)], [large(1).eventId, large(4).eventId])
         for (const line of errors) assert.match(line, /every few seconds, .* takes no part/)
       }).pipe(Effect.provide(EventStore.layer({ dataDir, timeout: "1 second" })), Effect.provide(log))
-    })
+    }).pipe(Effect.provide(quickTime))
   )
 })

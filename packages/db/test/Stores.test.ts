@@ -26,6 +26,7 @@ import * as StoreNames from "../src/StoreNames.js"
 import * as Stores from "../src/Stores.js"
 import { append, event } from "./helpers/events.js"
 import { folder, kill, processOf, settle, untilSo, whileTimePasses } from "./helpers/processes.js"
+import { quickTime } from "./helpers/time.js"
 
 const self = { name: "n1", address: { host: "127.0.0.1", port: 1 } }
 
@@ -305,7 +306,10 @@ describe("the stores of a node", () => {
       const refused = yield* Effect.flip(whileTimePasses(store.append("a", "any", [event(1)])))
       assert.strictEqual(refused._tag, "NoQuorum")
       assert.isAbove(yield* Clock.currentTimeMillis, 30_000)
-    }).pipe(Effect.provide(node([], { memory: true }, [{ name: "n2", address: { host: "127.0.0.1", port: 2 } }])))
+    }).pipe(
+      Effect.provide(node([], { memory: true }, [{ name: "n2", address: { host: "127.0.0.1", port: 2 } }])),
+      Effect.provide(quickTime)
+    )
   )
 
   it.effect("that are stopped while appends are under way answer each of them once, and truly", () =>
