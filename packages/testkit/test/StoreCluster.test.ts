@@ -10,20 +10,27 @@ import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Stream from "effect/Stream"
+import * as VirtualTime from "./helpers/virtualTime.js"
 
 const placed = (total: number) => Event.json({ type: "OrderPlaced", data: { total } })
 
 const totals = (events: ReadonlyArray<Event.RecordedEvent>) => Effect.forEach(events, Event.decodeData)
 
-/** A test of a cluster, while time passes. */
+/** A test of a cluster, in a time that passes as soon as nobody has anything to do, and not while a node starts. */
 const onCluster = <E>(
   name: string,
   test: (cluster: StoreCluster.Service) => Effect.Effect<void, E>,
   options?: StoreCluster.Options
 ) =>
-  it.scoped(name, () =>
-    StoreCluster.whileTimePasses(Effect.flatMap(StoreCluster.make(options), test)).pipe(
-      Logger.withMinimumLogLevel(LogLevel.None)
+  it(name, () =>
+    VirtualTime.run(
+      still =>
+        still(StoreCluster.make(options)).pipe(
+          Effect.flatMap(cluster => test({ ...cluster, restart: node => still(cluster.restart(node)) })),
+          Effect.scoped,
+          Logger.withMinimumLogLevel(LogLevel.None)
+        ),
+      { seed: 1, limit: "1 hour" }
     )
   )
 
