@@ -367,23 +367,28 @@ describe("repeating", () => {
       const dead = yield* deadEndpoint
       const quick = { timeout: "1500 millis" } as const
 
+      const gateway = yield* Gateway.make(store)
+      gateway.before = () => new StoreError.NoQuorum({ store: "default", detail: "alone" })
+      const lossy = yield* Gateway.make(store)
+      lossy.after = () => Effect.sync(() => lossy.cut())
+      lossy.before = () => (lossy.tags.length > 1 ? gateway.before("Append") : Effect.void)
       const nobody = yield* Client.make({ ...quick, endpoints: [dead] })
-      const unreachable = yield* Effect.flip(nobody.append("s", "any", [yield* event("A")]))
+      const minority = yield* Client.make({ ...quick, endpoints: [dead, gateway.endpoint] })
+      const unknown = yield* Client.make({ ...quick, endpoints: [lossy.endpoint] })
+
+      const [unreachable, refused, lost] = yield* Effect.all(
+        [
+          Effect.flip(nobody.append("s", "any", [yield* event("A")])),
+          // Of a write whose last attempt was not answered in time nobody knows more than that; `Attempts.test.ts` has those.
+          Effect.flip(minority.read("s")),
+          Effect.flip(unknown.append("s", "any", [yield* event("A")]))
+        ],
+        { concurrency: "unbounded" }
+      )
       assert.deepInclude(unreachable, { _tag: "Unreachable", endpoints: [dead] })
       assert.include(unreachable.message, "ECONNREFUSED")
       assert.strictEqual((yield* Effect.flip(nobody.status(dead)))._tag, "Unreachable")
-
-      const gateway = yield* Gateway.make(store)
-      gateway.before = () => new StoreError.NoQuorum({ store: "default", detail: "alone" })
-      const minority = yield* Client.make({ ...quick, endpoints: [dead, gateway.endpoint] })
-      // Of a write whose last attempt was not answered in time nobody knows more than that; `Attempts.test.ts` has those.
-      assert.strictEqual((yield* Effect.flip(minority.read("s")))._tag, "NoQuorum")
-
-      const lossy = yield* Gateway.make(store)
-      lossy.after = () => Effect.sync(() => lossy.cut())
-      const unknown = yield* Client.make({ ...quick, endpoints: [lossy.endpoint] })
-      lossy.before = () => (lossy.tags.length > 1 ? gateway.before("Append") : Effect.void)
-      const lost = yield* Effect.flip(unknown.append("s", "any", [yield* event("A")]))
+      assert.strictEqual(refused._tag, "NoQuorum")
       assert.strictEqual(lost._tag, "OutcomeUnknown")
       assert.strictEqual(store.all.length, 1)
     })
@@ -395,16 +400,20 @@ describe("repeating", () => {
       const silent = yield* rawServer(() => {})
       const foreign = yield* rawServer(socket => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"))
       const closing = yield* rawServer(socket => socket.destroy())
-      const failures: Array<string> = []
-      for (const endpoint of [silent, foreign, closing]) {
-        const client = yield* Client.make({ ...options, endpoints: [endpoint] })
-        const read = yield* Effect.flip(client.read("s"))
-        assert.strictEqual(read._tag, "Unreachable")
-        failures.push(read.message)
-        assert.include(["OutcomeUnknown", "Unreachable"], (yield* Effect.flip(client.append("s", "any", [])))._tag)
-        const feed = client.subscribe({ streamId: null, from: "origin" })
-        assert.strictEqual((yield* Effect.flip(Stream.runDrain(feed)))._tag, "Unreachable")
-      }
+      const failures = yield* Effect.forEach(
+        [silent, foreign, closing],
+        endpoint =>
+          Effect.gen(function* () {
+            const client = yield* Client.make({ ...options, endpoints: [endpoint] })
+            const read = yield* Effect.flip(client.read("s"))
+            assert.strictEqual(read._tag, "Unreachable")
+            assert.include(["OutcomeUnknown", "Unreachable"], (yield* Effect.flip(client.append("s", "any", [])))._tag)
+            const feed = client.subscribe({ streamId: null, from: "origin" })
+            assert.strictEqual((yield* Effect.flip(Stream.runDrain(feed)))._tag, "Unreachable")
+            return read.message
+          }),
+        { concurrency: "unbounded" }
+      )
       assert.include(failures[0], "gave no answer within")
       assert.include(failures[1], "does not speak Reckon's protocol")
       // It may be a node with a secret, which says no more to who has none.
