@@ -5,6 +5,7 @@ import { Database } from "@reckon/raft/Sqlite"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import { quickTime } from "../../otp/test/helpers/quickTime.js"
 import * as EventStore from "../src/EventStore.js"
 import { unusable } from "../src/internal/sqlite/damage.js"
 import * as SqliteStoreEngine from "../src/SqliteStoreEngine.js"
@@ -14,7 +15,6 @@ import { plain, success } from "./helpers/answers.js"
 import { append, applyNext, event, eventsOf, readAll } from "./helpers/events.js"
 import { folder, provided, whileTimePasses } from "./helpers/processes.js"
 import { damaged, first, makeReaders } from "./helpers/readers.js"
-import { quickTime } from "./helpers/time.js"
 
 /** The ninth leaf of events, or one of another table or index: the number of its page, and how many rows lie before it. */
 const leafOf = (filename: string, name = "events", at = 8): readonly [page: number, before: number] => {

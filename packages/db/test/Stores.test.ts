@@ -19,6 +19,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { quickTime } from "../../otp/test/helpers/quickTime.js"
 import * as EventStore from "../src/EventStore.js"
 import * as Store from "../src/Store.js"
 import * as StoreConfig from "../src/StoreConfig.js"
@@ -26,7 +27,6 @@ import * as StoreNames from "../src/StoreNames.js"
 import * as Stores from "../src/Stores.js"
 import { append, event } from "./helpers/events.js"
 import { folder, kill, processOf, settle, untilSo, whileTimePasses } from "./helpers/processes.js"
-import { quickTime } from "./helpers/time.js"
 
 const self = { name: "n1", address: { host: "127.0.0.1", port: 1 } }
 

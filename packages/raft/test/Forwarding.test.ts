@@ -18,7 +18,7 @@ import {
   propose,
   whileTimePasses
 } from "./helpers/group.js"
-import { processes } from "./helpers/time.js"
+import { processes } from "./helpers/processes.js"
 
 const names = ["a", "b", "c"]
 

@@ -23,8 +23,8 @@ import {
   proposeMany,
   whileTimePasses
 } from "./helpers/group.js"
+import { processes } from "./helpers/processes.js"
 import { hardState, row, use } from "./helpers/raftLog.js"
-import { processes } from "./helpers/time.js"
 
 const names = ["a", "b", "c"]
 

@@ -21,7 +21,7 @@ import {
   proposeMany,
   whileTimePasses
 } from "./helpers/group.js"
-import { processes } from "./helpers/time.js"
+import { processes } from "./helpers/processes.js"
 
 const damage = "page 7 is damaged"
 

@@ -13,7 +13,7 @@ import * as Envelope from "../src/internal/machine/envelope.js"
 import { keyOf } from "../src/internal/machine/obligations.js"
 import { settable } from "./helpers/clock.js"
 import { command, feed, leadership, makeLog, nextTurn, register, request } from "./helpers/machine.js"
-import { processes } from "./helpers/time.js"
+import { processes } from "./helpers/processes.js"
 
 const process = Schema.Struct({ node: Schema.String, name: Schema.String })
 

@@ -18,7 +18,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import { type Granted, locks } from "./helpers/lockService.js"
-import { processes } from "./helpers/time.js"
+import { processes } from "./helpers/processes.js"
 
 const names = ["a", "b", "c"]
 

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import * as Pace from "../src/internal/driver/pace.js"
 import { eventually, leaderOf, makeMember, propose, whileTimePasses } from "./helpers/group.js"
-import { processes } from "./helpers/time.js"
+import { processes } from "./helpers/processes.js"
 
 describe("the pace of a member's ticks", () => {
   it.scoped("is that of its tick, but for as long as it is quiet", () =>

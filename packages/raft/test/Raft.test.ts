@@ -10,7 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { settable } from "./helpers/clock.js"
 import { kill, leaderOf, makeGroup, makeMachine, makeMember, propose, whileTimePasses } from "./helpers/group.js"
-import { processes } from "./helpers/time.js"
+import { processes } from "./helpers/processes.js"
 
 const names = ["a", "b", "c"]
 

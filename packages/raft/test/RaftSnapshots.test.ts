@@ -18,7 +18,7 @@ import {
   proposeMany,
   whileTimePasses
 } from "./helpers/group.js"
-import { processes } from "./helpers/time.js"
+import { processes } from "./helpers/processes.js"
 
 const compaction = { entriesMax: 20, tailEntries: 5 }
 const names = ["a", "b", "c"]

@@ -15,7 +15,7 @@ import {
   proposeMany,
   whileTimePasses
 } from "./helpers/group.js"
-import { processes } from "./helpers/time.js"
+import { processes } from "./helpers/processes.js"
 
 const names = ["a", "b", "c"]
 

@@ -257,6 +257,13 @@ describe("direction", () => {
     assert.deepStrictEqual(lines(Rooms.direction(make("packages/raft/src/A.ts", text.join("\n")))), [1, 2, 3, 4])
   })
 
+  it("lets a test have the helpers of the tests below it, and nothing else by a path", () => {
+    const [helper, sibling] = ["../../otp/test/helpers/time.js", "../../client/test/helpers/time.js"]
+    assert.deepStrictEqual(check("packages/db/test/A.test.ts", helper, "../../otp/test/Process.test.js"), [2])
+    assert.deepStrictEqual(check("packages/db/src/A.ts", helper), [1])
+    assert.deepStrictEqual(check("packages/otp/test/A.test.ts", "../../db/test/helpers/time.js", sibling), [1, 2])
+  })
+
   it("objects to internals of others and to paths out of the room", () => {
     assert.deepStrictEqual(check("packages/db/src/A.ts", "@reckon/otp/internal/mailbox"), [1])
     assert.deepStrictEqual(check("packages/db/src/A.ts", "../../otp/src/Process.js"), [1])

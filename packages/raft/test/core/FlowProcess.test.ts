@@ -5,7 +5,7 @@ import * as RaftLog from "@reckon/raft/RaftLog"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import * as Effect from "effect/Effect"
 import { encode, makeMachine, whileTimePasses } from "../helpers/group.js"
-import { processes } from "../helpers/time.js"
+import { processes } from "../helpers/processes.js"
 
 /** A group of one, and how often its log was flushed with something to write. */
 const makeOnly = Effect.gen(function* () {

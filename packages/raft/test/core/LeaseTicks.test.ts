@@ -8,7 +8,7 @@ import type { Clock } from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Ticks from "../../src/internal/driver/ticks.js"
 import { leaderOf, makeMachine, whileTimePasses } from "../helpers/group.js"
-import { processes } from "../helpers/time.js"
+import { processes } from "../helpers/processes.js"
 
 /** A clock whose two hands are set by hand. */
 const makeClock = () => {

@@ -40,7 +40,18 @@ const sqlite = "packages/raft/src/Sqlite.ts"
 const mayKnow = (room: string, other: string): boolean =>
   (floors.get(room) ?? 0) > (floors.get(other) ?? Number.POSITIVE_INFINITY)
 
-/** Imports point to lower floors, never into another package's `internal`, and never by a path that leaves the room. */
+/** What helps a lower room's tests may help a test as well; no package exports it, so there is only its path. */
+const isSharedHelper = (source: Source, room: string, target: string): boolean => {
+  const other = roomOf(target)
+  return (
+    other !== undefined &&
+    mayKnow(room, other) &&
+    source.path.startsWith(`${room}/test/`) &&
+    target.startsWith(`${other}/test/helpers/`)
+  )
+}
+
+/** Imports point to lower floors, never into another package's `internal`, and never by a path that leaves the room, but for the helpers of tests. */
 export const direction = (source: Source): ReadonlyArray<Finding> => {
   const room = roomOf(source.path)
   if (room === undefined) return []
@@ -49,7 +60,9 @@ export const direction = (source: Source): ReadonlyArray<Finding> => {
     const object = (message: string) => findings.push(at(source, start, `"${name}" ${message}`))
     if (name.startsWith(".")) {
       const target = posix.join(posix.dirname(source.path), name)
-      if (roomOf(target) !== room) object(`leaves ${room}: import the package by its name`)
+      if (roomOf(target) !== room && !isSharedHelper(source, room, target)) {
+        object(`leaves ${room}: import the package by its name`)
+      }
       continue
     }
     if (name.startsWith("@reckon/")) {

@@ -1,6 +1,6 @@
 /**
- * `TestClock` at the price of a turn of the event loop for each step. Effect's own waits before each for three timers, of a millisecond at least, and the steps are many where a store
- * lives for a minute.
+ * `TestClock` at the price of a turn of the event loop for each step. Effect's own waits before each for three timers, of a millisecond at least, and the steps are many where processes
+ * tick for a minute.
  */
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
