@@ -38,11 +38,12 @@ describe("the search for the last row that something is true of", () => {
         fc.integer({ min: 0, max: 60 }),
         fc.integer({ min: -1, max: 60 }),
         fc.integer({ min: -1, max: 60 }),
-        (places, least, most, bound) => {
+        fc.constantFrom(undefined, "least" as const, "most" as const),
+        (places, least, most, bound, near) => {
           const { asked, rowFrom } = rowsAt(places)
           const expected = places.findLast(place => place >= least && place <= most && place <= bound)
           assert.strictEqual(
-            Bisect.lastThat(least, most, rowFrom, row => row.place <= bound),
+            Bisect.lastThat(least, most, rowFrom, row => row.place <= bound, near),
             expected ?? null
           )
           for (const place of asked) assert.isTrue(place >= least && place <= most)
@@ -52,22 +53,26 @@ describe("the search for the last row that something is true of", () => {
     )
   })
 
-  it("looks at few rows of many, and at fewer where it is near", () => {
-    const looks = (bound: number) => {
+  it("looks at few rows of many, and at fewer where it is near the end that it is said to be near", () => {
+    const looks = (bound: number, near?: "least" | "most") => {
       let count = 0
       const rowFrom = (place: number) => {
         count += 1
         return { place }
       }
       assert.strictEqual(
-        Bisect.lastThat(0, 10_000_000, rowFrom, row => row.place <= bound),
+        Bisect.lastThat(0, 10_000_000, rowFrom, row => row.place <= bound, near),
         bound
       )
       return count
     }
-    assert.isAtMost(looks(9_876_543), 50)
-    assert.isAtMost(looks(100), 16)
-    assert.isAtMost(looks(0), 3)
+    for (const bound of [0, 100, 9_876_543, 10_000_000]) assert.isAtMost(looks(bound), 24)
+    for (const near of ["least", "most"] as const) {
+      const at = (distance: number) => (near === "least" ? distance : 10_000_000 - distance)
+      assert.isAtMost(looks(at(9_876_543), near), 50)
+      assert.isAtMost(looks(at(100), near), 16)
+      assert.isAtMost(looks(at(0), near), 3)
+    }
   })
 })
 

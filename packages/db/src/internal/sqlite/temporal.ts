@@ -5,8 +5,12 @@ import type { Connection } from "./database.js"
 /** The look-ups, by name, so that a test can ask SQLite how it would go about each. */
 export const queries = {
   timeInStore: "SELECT position, epoch_us FROM events WHERE position >= +? ORDER BY position LIMIT 1",
-  timeInStream: `SELECT version, epoch_us FROM versions CROSS JOIN events USING (position, stream, version)
-    WHERE stream = +? AND version >= +? ORDER BY version LIMIT 1`
+  // SQLite looks into one part of the index after the other, and no further than where the version is.
+  timeOfVersion: `SELECT versions.version, epoch_us FROM versions CROSS JOIN events USING (position)
+    WHERE versions.stream = +? AND versions.version = +?`,
+  timeInStream: `SELECT number, epoch_us FROM (
+      SELECT version AS number, position AS place FROM versions WHERE stream = +? AND version >= +? ORDER BY version LIMIT 1
+    ) CROSS JOIN events ON position = place`
 } as const
 
 /**
@@ -24,16 +28,19 @@ export interface Temporal {
 
 export const make = (db: Connection): Temporal => {
   const timeInStore = db.prepare<[number], [number, number]>(queries.timeInStore).raw()
+  const timeOfVersion = db.prepare<[number, number], [number, number]>(queries.timeOfVersion).raw()
   const timeInStream = db.prepare<[number, number], [number, number]>(queries.timeInStream).raw()
 
   const timed = (row: [number, number] | undefined) => (row === undefined ? null : { place: row[0], epochUs: row[1] })
 
-  const versionAt = ({ firstVersion, id, version }: Stream, epochUs: number): number =>
+  const versionAt = ({ firstVersion, id, version }: Stream, epochUs: number, near?: "least"): number =>
     Bisect.lastThat(
       firstVersion,
       version,
-      place => timed(timeInStream.get(id, place)),
-      row => row.epochUs <= epochUs
+      // Mostly there is an event with the version itself.
+      place => timed(timeOfVersion.get(id, place) ?? timeInStream.get(id, place)),
+      row => row.epochUs <= epochUs,
+      near
     ) ?? -1
 
   return {
@@ -45,14 +52,15 @@ export const make = (db: Connection): Temporal => {
         row => row.epochUs <= epochUs
       ) ?? -1,
 
-    versionAt,
+    versionAt: (stream, epochUs) => versionAt(stream, epochUs),
 
     firstVisible: (stream, nowUs) => {
       const { maxAgeUs } = stream.metadata
       if (maxAgeUs === null) return stream.firstVersion
       // An event is as old as it may be when its time is this one.
       const oldestUs = nowUs - maxAgeUs
-      return Math.max(stream.firstVersion, versionAt(stream, oldestUs - 1) + 1)
+      // What is too old is removed with the next append, so that little of it is there.
+      return Math.max(stream.firstVersion, versionAt(stream, oldestUs - 1, "least") + 1)
     }
   }
 }
