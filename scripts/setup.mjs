@@ -7,6 +7,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { argv, execPath, versions } from "node:process"
 import { pathToFileURL } from "node:url"
+import { bundle, bundled } from "./bundle.mjs"
 import * as Stamp from "./stamp.mjs"
 import { cleanEnvironment, explain, StepFailed, Steps, say } from "./terminal.mjs"
 
@@ -72,7 +73,9 @@ const installed = () =>
 const nodeRooms = () => Stamp.roomsUnder("apps/node")
 
 const built = () =>
-  Stamp.isCurrent("build", Stamp.buildFingerprint(nodeRooms())) && Stamp.missingOutputs(nodeRooms()).length === 0
+  Stamp.isCurrent("build", Stamp.buildFingerprint(nodeRooms())) &&
+  Stamp.missingOutputs(nodeRooms()).length === 0 &&
+  existsSync(bundled)
 
 /** Whether `npm start` can go ahead at once. */
 export const isReady = () => installed() && built()
@@ -130,6 +133,7 @@ const compile = async (steps, title, rooms, projects) => {
   }
   const tsc = join(Stamp.root, "node_modules", "typescript", "bin", "tsc")
   await steps.run(title, execPath, [tsc, "-b", "--pretty", "false", ...projects], { cwd: Stamp.root })
+  await bundle()
   Stamp.set("build", fingerprint)
 }
 

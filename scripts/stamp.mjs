@@ -75,14 +75,15 @@ export const installFingerprint = () =>
     [process.versions.modules, process.versions.napi, process.platform, process.arch]
   )
 
-/** What the compiled JavaScript of some rooms depends on: sources, compiler settings, the packages compiled against. */
+/** What the compiled JavaScript of some rooms depends on: sources, compiler settings, the packages compiled against, and how the program is bundled. */
 export const buildFingerprint = rooms => {
   const files = rooms.flatMap(room => [
     ...filesUnder(join(root, room, "src")),
     join(root, room, "tsconfig.json"),
     join(root, room, "package.json")
   ])
-  return hashOf([...files, join(root, "tsconfig.base.json"), join(root, "pnpm-lock.yaml")], [])
+  const shared = ["tsconfig.base.json", "pnpm-lock.yaml", join("scripts", "bundle.mjs")]
+  return hashOf([...files, ...shared.map(file => join(root, file))], [])
 }
 
 /** Sources of some rooms of which the compiled file is not there. */

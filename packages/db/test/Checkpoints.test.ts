@@ -1,10 +1,11 @@
 /** How the WAL gets into the file: with small limits, on a table of our own. */
 import { once } from "node:events"
 import * as fs from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
 import * as os from "node:os"
 import * as path from "node:path"
 import { setImmediate } from "node:timers/promises"
-import { Worker } from "node:worker_threads"
+import workerThreads, { Worker } from "node:worker_threads"
 import { assert, describe, it, vi } from "@effect/vitest"
 import { Database as Sqlite } from "@reckon/raft/Sqlite"
 import * as Effect from "effect/Effect"
@@ -336,17 +337,14 @@ describe("a WAL", () => {
   it.scoped("for which no thread can be started, as in a bundle, is copied by the writer, and that is told", () =>
     Effect.gen(function* () {
       const warning = vi.spyOn(process, "emitWarning").mockReturnValue()
-      vi.stubGlobal(
-        "URL",
-        class {
-          constructor() {
-            throw new TypeError("Invalid URL")
-          }
-        }
-      )
+      const worker = vi.spyOn(workerThreads, "Worker").mockImplementation(() => {
+        throw new Error("Cannot find module")
+      })
+      syncBuiltinESMExports()
       yield* Effect.addFinalizer(() =>
         Effect.sync(() => {
-          vi.unstubAllGlobals()
+          worker.mockRestore()
+          syncBuiltinESMExports()
           warning.mockRestore()
         })
       )

@@ -35,6 +35,7 @@ const stopMillisMax = 10_000
 /** A log larger than this is set aside when its node starts. */
 const logBytesMax = 16 * 1024 * 1024
 
+/** Seen from this module, and from the file into which it is bundled (`scripts/bundle.mjs`), which lies as deep. */
 const reckon = path.resolve(import.meta.dirname, "../../bin/reckon.js")
 
 const openLog = (logFile: string): number => {

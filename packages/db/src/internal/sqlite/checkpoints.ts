@@ -10,6 +10,7 @@
  *
  * Two connections never copy at a time. SQLite had a fault with those until 3.51.3, its "WAL-reset bug".
  */
+import { createRequire } from "node:module"
 import { Worker } from "node:worker_threads"
 import * as Sqlite from "@reckon/raft/Sqlite"
 import type { Connection } from "./database.js"
@@ -67,11 +68,11 @@ class Thread {
 
   #start(): Worker | undefined {
     try {
-      return new Worker(new URL("../../../threads/checkpoint.js", import.meta.url), {
-        workerData: { sqlite: Sqlite.path }
-      })
+      // By its name, for this module may have been bundled, and lie elsewhere.
+      const file = createRequire(import.meta.url).resolve("@reckon/db/threads/checkpoint.js")
+      return new Worker(file, { workerData: { sqlite: Sqlite.path } })
     } catch (cause) {
-      // In a bundle of CommonJS this module has no place of its own.
+      // In a bundle of CommonJS this module has no place of its own, and the package may not be beside one.
       tell(cause)
       this.#end()
       return undefined
