@@ -6,6 +6,7 @@
 import type { ProcessTable } from "@reckon/otp/Process"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { coalesce } from "./internal/coalesce.js"
@@ -40,7 +41,7 @@ export interface RaftClient {
   readonly readBarrier: Effect.Effect<void, ReadError>
   /**
    * Adds a member, as a learner whom its leader makes a voter once it keeps up, or removes one for ever. Answers the index at which the change is
-   * committed. One change at a time.
+   * committed. One change at a time: while there is another, or the leader has committed nothing in its term, it waits for a few seconds before it is refused.
    */
   readonly changeMembership: (change: Membership.Change) => Effect.Effect<number, ChangeError>
   /**
@@ -67,6 +68,17 @@ const leaderPollMillis = 50
  * that is stopped or cut off would hold the proposer up, and with it what has to stay behind that, for as long as a request may take.
  */
 const farewellMillis = 500
+
+/**
+ * What is refused for a moment only is asked again for as long as a leader is waited for: one that was elected just now has committed nothing in its term, and a change or a transfer that is under way is
+ * over soon, where there is a majority. Nothing was done.
+ */
+const unlessItPasses = <A, E>(change: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.retry(change, {
+    while: error => (error instanceof ChangeRefused || error instanceof TransferRefused) && error.retryable,
+    schedule: Schedule.spaced(leaderPollMillis),
+    times: leaderMillis / leaderPollMillis
+  })
 
 /** Asked before anything is sent: no message can carry another name, nor an entry. */
 const isName = Schema.is(Membership.MemberId)
@@ -177,8 +189,10 @@ export const make = (options: {
 
     const changeMembership: RaftClient["changeMembership"] = change =>
       isName(change.member)
-        ? atLeader<number, ChangeError>(local.changeMembership(change), leader =>
-            transport.changeMembership(options.group, leader, change)
+        ? unlessItPasses(
+            atLeader<number, ChangeError>(local.changeMembership(change), leader =>
+              transport.changeMembership(options.group, leader, change)
+            )
           )
         : new ChangeRefused({ reason: change._tag === "Add" ? "invalid_name" : "not_a_member" })
 
@@ -189,8 +203,10 @@ export const make = (options: {
       replaceMember: replaceMember({ changeMembership, status: local.status }),
       transferLeadership: target =>
         isName(target)
-          ? atLeader<void, TransferError>(local.transferLeadership(target), leader =>
-              transport.transferLeadership(options.group, leader, target)
+          ? unlessItPasses(
+              atLeader<void, TransferError>(local.transferLeadership(target), leader =>
+                transport.transferLeadership(options.group, leader, target)
+              )
             )
           : new TransferRefused({ reason: "not_a_member" }),
       problem: () => local.intake()?.problem(),

@@ -7,6 +7,7 @@ import * as RaftTransport from "@reckon/raft/RaftTransport"
 import { bytesMax, SnapshotRefused } from "@reckon/raft/SnapshotChunk"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/TestClock"
 import {
   eventually,
   kill,
@@ -307,6 +308,29 @@ describe("the membership", () => {
         const transfer = yield* whileTimePasses(Effect.flip(client.transferLeadership("x")))
         assert.deepInclude(transfer, { _tag: "TransferRefused", reason: "not_a_member" })
       }
+    }).pipe(Effect.provide(processes))
+  )
+
+  it.scoped("a change waits for the one before it, and is made then", () =>
+    Effect.gen(function* () {
+      const group = yield* makeGroup(names)
+      const leader = yield* leaderOf(group.members)
+      const [other, third] = group.members.filter(member => member !== leader)
+      assert(other !== undefined && third !== undefined)
+      yield* links(group.network.cut, leader.self)
+      const changes = yield* Effect.forEach(
+        [
+          { _tag: "Add", member: "d" },
+          { _tag: "Remove", member: third.self }
+        ] as const,
+        change => Effect.fork(leader.client.changeMembership(change))
+      )
+      yield* TestClock.adjust("100 millis")
+      assert.isNotNull((yield* leader.status).pendingChange)
+      yield* links(group.network.mend, leader.self)
+      yield* whileTimePasses(Effect.forEach(changes, Fiber.join))
+      assert.deepInclude(yield* leader.status, { learners: ["d"] })
+      assert.deepStrictEqual([...(yield* leader.status).voters].sort(), [leader.self, other.self].sort())
     }).pipe(Effect.provide(processes))
   )
 
