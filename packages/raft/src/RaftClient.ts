@@ -73,7 +73,7 @@ const farewellMillis = 500
  * What is refused for a moment only is asked again for as long as a leader is waited for: one that was elected just now has committed nothing in its term, and a change or a transfer that is under way is
  * over soon, where there is a majority. Nothing was done.
  */
-const unlessItPasses = <A, E>(change: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+const onceItMay = <A, E>(change: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.retry(change, {
     while: error => (error instanceof ChangeRefused || error instanceof TransferRefused) && error.retryable,
     schedule: Schedule.spaced(leaderPollMillis),
@@ -189,7 +189,7 @@ export const make = (options: {
 
     const changeMembership: RaftClient["changeMembership"] = change =>
       isName(change.member)
-        ? unlessItPasses(
+        ? onceItMay(
             atLeader<number, ChangeError>(local.changeMembership(change), leader =>
               transport.changeMembership(options.group, leader, change)
             )
@@ -203,7 +203,7 @@ export const make = (options: {
       replaceMember: replaceMember({ changeMembership, status: local.status }),
       transferLeadership: target =>
         isName(target)
-          ? unlessItPasses(
+          ? onceItMay(
               atLeader<void, TransferError>(local.transferLeadership(target), leader =>
                 transport.transferLeadership(options.group, leader, target)
               )
