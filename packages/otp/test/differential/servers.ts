@@ -30,7 +30,7 @@ export type Move =
 
 /** Nobody ends by himself with a kill: it is a signal. */
 const own = fc.constantFrom<Reason>(...reasons.filter(each => each !== "killed"))
-const any = fc.constantFrom<Reason>(...reasons)
+const whichever = fc.constantFrom<Reason>(...reasons)
 
 const turn = (depth: number): fc.Arbitrary<Turn> =>
   fc.record({
@@ -60,7 +60,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
       turn: turn(3)
     })
   },
-  { weight: 2, arbitrary: fc.record({ _: fc.constant("Exit" as const), reason: any }) },
+  { weight: 2, arbitrary: fc.record({ _: fc.constant("Exit" as const), reason: whichever }) },
   { weight: 1, arbitrary: fc.record({ _: fc.constant("Stop" as const), reason: own }) },
   { weight: 3, arbitrary: fc.record({ _: fc.constantFrom("Hold" as const, "Release" as const, "Release" as const) }) }
 )

@@ -106,13 +106,16 @@ const settings = {
 
 /** `depth` counts the supervisors from this one down. In some the children are significant, more than chance would have it. */
 const flags = (depth: number): fc.Arbitrary<Flags> => {
-  const any = fc.record({
+  const whichever = fc.record({
     ...settings,
     autoShutdown: fc.constantFrom<AutoShutdown>("never", "never", "any_significant", "all_significant"),
     children: fc.uniqueArray(child(depth), { maxLength: 4, selector: ({ id }) => id })
   })
-  const sounds = any.map(flags => ({ ...flags, children: flags.children.map(each => sound(each, flags.autoShutdown)) }))
-  return fc.oneof({ weight: 2, arbitrary: sounds }, { weight: 1, arbitrary: any.map(significant) })
+  const sounds = whichever.map(flags => ({
+    ...flags,
+    children: flags.children.map(each => sound(each, flags.autoShutdown))
+  }))
+  return fc.oneof({ weight: 2, arbitrary: sounds }, { weight: 1, arbitrary: whichever.map(significant) })
 }
 
 const significant = (flags: Flags): Flags => ({
