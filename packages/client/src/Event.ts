@@ -10,7 +10,6 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import * as Payload from "./internal/payload.js"
-import { isRecordedEvent } from "./internal/shapes.js"
 import { wellFormed } from "./internal/wellFormed.js"
 import type { InvalidRequest } from "./StoreError.js"
 
@@ -129,18 +128,6 @@ export const RecordedEvent = Schema.Struct({
  * @category models
  */
 export interface RecordedEvent extends Schema.Schema.Type<typeof RecordedEvent> {}
-
-/**
- * Recorded events as they travel. It takes what an array of {@link RecordedEvent} takes, by a test of its own: a page has up to a thousand of them, and a schema
- * that is walked through node by node costs ten times as much, on both sides.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const RecordedEvents = Schema.declare(
-  (value: unknown): value is ReadonlyArray<RecordedEvent> => Array.isArray(value) && value.every(isRecordedEvent),
-  { identifier: "RecordedEvents" }
-)
 
 /**
  * A random event id (UUID version 4) from the `Random` service.

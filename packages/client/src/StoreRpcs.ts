@@ -7,8 +7,9 @@
 import * as Rpc from "@effect/rpc/Rpc"
 import * as RpcGroup from "@effect/rpc/RpcGroup"
 import * as Schema from "effect/Schema"
-import { NewEvent, Position, RecordedEvents, StreamId, Version } from "./Event.js"
+import { NewEvent, Position, StreamId, Version } from "./Event.js"
 import { ExpectedVersion } from "./ExpectedVersion.js"
+import { EventBatch } from "./internal/eventBatch.js"
 import { recognized, recognizedEither } from "./internal/recognized.js"
 import { isAppend, isAppended } from "./internal/shapes.js"
 import { Query } from "./Query.js"
@@ -150,7 +151,7 @@ export interface StreamsPage extends Schema.Schema.Type<typeof StreamsPage> {}
  * @category schemas
  */
 export const EventPage = Schema.Struct({
-  events: RecordedEvents,
+  events: EventBatch,
   isEnd: Schema.Boolean,
   next: Schema.Int
 })
@@ -455,7 +456,7 @@ export const ListStreamsRpc = Rpc.make("ListStreams", {
  */
 export const SubscribeRpc = Rpc.make("Subscribe", {
   payload: { store: StoreId, streamId: Schema.NullOr(StreamId), from: SubscribeFrom },
-  success: RecordedEvents,
+  success: EventBatch,
   error: SubscribeError,
   stream: true
 })

@@ -13,11 +13,6 @@ import {
   isVersionAt
 } from "../src/internal/shapes.js"
 
-const isEvent = Schema.is(Event.RecordedEvent)
-const areEvents = Schema.is(Event.RecordedEvents)
-
-const event = Arbitrary.make(Event.RecordedEvent)
-
 /** What a field may be turned into: mostly something that it may not be, and at its edges. */
 const odd = fc.oneof(
   fc.constantFrom<unknown>(
@@ -52,34 +47,6 @@ const odd = fc.oneof(
   ),
   fc.anything()
 )
-
-const fields = Object.keys(Event.RecordedEvent.fields)
-
-describe("recorded events on their way", () => {
-  it("are what the schema of each says", () =>
-    fc.assert(
-      fc.property(event, fc.constantFrom(...fields), odd, (valid, field, value) => {
-        assert.isTrue(areEvents([valid]))
-        const changed = { ...valid, [field]: value }
-        assert.strictEqual(areEvents([valid, changed]), isEvent(changed), field)
-      }),
-      { numRuns: 3_000 }
-    ))
-
-  it("lack no field", () =>
-    fc.assert(
-      fc.property(event, fc.constantFrom(...fields), (valid, field) => {
-        assert.isFalse(areEvents([Object.fromEntries(Object.entries(valid).filter(([name]) => name !== field))]))
-      })
-    ))
-
-  it("are in an array", () =>
-    fc.assert(
-      fc.property(fc.anything(), value =>
-        assert.strictEqual(areEvents(value), Schema.is(Schema.Array(Event.RecordedEvent))(value))
-      )
-    ))
-})
 
 describe("an append", () => {
   const shape = Schema.is(StoreRpcs.Append)

@@ -1,10 +1,10 @@
 import type { NewEvent } from "@reckon/client/Event"
 import { contentTypeJson } from "@reckon/client/Event"
+import * as EventIdBytes from "@reckon/client/EventIdBytes"
 import type { ExpectedVersion } from "@reckon/client/ExpectedVersion"
 import type { Item, MetadataField } from "@reckon/client/Query"
 import type { NewSnapshot } from "@reckon/client/Snapshot"
 import type { Append, AppendCondition } from "@reckon/client/StoreRpcs"
-import * as EventIdBytes from "../sqlite/eventId.js"
 import { assertInvariant } from "../sqlite/invariant.js"
 import {
   damage,

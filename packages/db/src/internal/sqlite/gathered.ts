@@ -1,6 +1,6 @@
+import * as EventIdBytes from "@reckon/client/EventIdBytes"
 import { tagsFromColumn } from "./content.js"
 import type { Connection } from "./database.js"
-import * as EventIdBytes from "./eventId.js"
 import { assertInvariant } from "./invariant.js"
 
 /** An event as it stands in its row. */
