@@ -10,7 +10,7 @@
  * ```
  *
  * **State** is the latest snapshot that can be read here and the events behind it, or all events that the stream shows. A stream that was deleted begins at the initial state
- * again, while its versions go on; of one that was truncated behind its last snapshot, the state is that of the events which are left.
+ * again, while its versions go on; of one that was truncated behind its last snapshot, or whose events behind it are too old to be shown, the state is that of the events which are left.
  *
  * **Conflicts.** Events are appended with the version that the decision saw. If somebody else was faster, the state is loaded and the decision made again, after a pause, a bounded number of
  * times (`retry`); those of one program that were overtaken on a stream take turns then. No other error of the store is met in that way: either the store has repeated the request already, or it would not help. An append whose outcome is unknown is repeated with the
@@ -180,10 +180,17 @@ export const make = <Id, State, Command, Event, E = never, R = never, I = never>
       const snapshot = snapshots === undefined ? Option.none() : yield* snapshots.load(store, streamId, consistency)
       if (Option.isNone(snapshot)) return yield* foldFrom(nothing)
       const { version } = snapshot.value
-      const folded = yield* foldFrom({ ...nothing, ...snapshot.value })
-      // The stream may have been deleted since, which takes its snapshots, and created anew with the very next version. Whatever else took this one, the events are there.
-      const isPartOfIt = folded.version === version || (yield* store.hasSnapshot(streamId, { ...consistency, version }))
-      return isPartOfIt ? folded : yield* foldFrom(nothing)
+      const start = { ...nothing, ...snapshot.value }
+      let folded = yield* foldFrom(start)
+      if (folded.version === version) {
+        if ((yield* store.getVersion(streamId, consistency)) <= version) return folded
+        // What is behind the snapshot came just now, or is hidden: the stream then shows nothing at all, and what the snapshot says is over.
+        folded = yield* foldFrom(start)
+        if (folded.version === version) return yield* foldFrom(nothing)
+      }
+      // The stream may have been deleted since, which takes its snapshots, and created anew with the very next version. Or a later snapshot took this one, and the events before it are gone.
+      const isPartOfIt = yield* store.hasSnapshot(streamId, { ...consistency, version })
+      return isPartOfIt ? folded : yield* loadState(store, streamId, consistency)
     }).pipe(
       Effect.catchTags({
         StreamNotFound: () => Effect.succeed(Fold.nothing(rules)),

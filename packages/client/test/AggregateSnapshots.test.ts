@@ -11,7 +11,7 @@ import { EventStore, type Service } from "../src/EventStore.js"
 import * as ExpectedVersion from "../src/ExpectedVersion.js"
 import * as Snapshot from "../src/Snapshot.js"
 import * as StoreError from "../src/StoreError.js"
-import { Account, accounts, Command, Deposited, decider } from "./helpers/accounts.js"
+import { Account, accounts, Command, Deposited, decider, InsufficientFunds } from "./helpers/accounts.js"
 import { type Memory, withStore } from "./helpers/memoryEventStore.js"
 
 const options = { schema: Account, shape: "account/1", every: 3 }
@@ -242,8 +242,6 @@ describe("loading", () => {
         yield* deposits(4)
         memory.truncateBefore("account-1", 3)
         assert.deepInclude(yield* deposit(1), { version: 4, state: { balance: 5, isClosed: false } })
-        memory.truncateBefore("account-1", 5)
-        assert.deepInclude(yield* account.load("1"), { state: { balance: 3, isClosed: false } })
       })
     )
   )
@@ -259,6 +257,61 @@ describe("loading", () => {
         const { state, version } = yield* Fiber.join(fiber)
         assert.deepStrictEqual({ version, state }, { version: 4, state: { balance: 1, isClosed: false } })
         assert.deepInclude(yield* account.load("1"), { version, state })
+      })
+    )
+  )
+
+  it.effect(
+    "so it is for a command that appends nothing, of which no conflict tells",
+    withStore(memory =>
+      Effect.gen(function* () {
+        yield* deposits(4)
+        memory.truncateBefore("account-1", 4)
+        const nothing = { balance: 0, isClosed: false }
+        assert.deepInclude(yield* account.load("1"), { version: -1, state: nothing })
+        assert.deepInclude(yield* account.execute("1", Command.Empty()), { events: [], state: nothing })
+        const refused = yield* Effect.flip(account.execute("1", Command.Withdraw({ amount: 3 })))
+        assert.deepStrictEqual(refused, new InsufficientFunds({ balance: 0 }))
+      })
+    )
+  )
+
+  it.effect(
+    "an event that comes behind the snapshot while the stream is read hides nothing",
+    withStore(memory =>
+      Effect.gen(function* () {
+        yield* deposits(3)
+        memory.truncateBefore("account-1", 3)
+        const store = yield* EventStore
+        const another = yield* accounts
+          .append("1", "any", [Deposited.make({ amount: 70 })])
+          .pipe(Effect.provideService(EventStore, store), Effect.orDie, Effect.once)
+        const overtaken: Service = {
+          ...store,
+          getVersion: (streamId, options) => Effect.zipRight(another, store.getVersion(streamId, options))
+        }
+        const loaded = yield* Effect.provideService(account.load("1"), EventStore, overtaken)
+        assert.deepInclude(loaded, { version: 3, state: { balance: 73, isClosed: false } })
+      })
+    )
+  )
+
+  it.effect(
+    "a snapshot that gives way to a later one while the stream is read does not leave the events behind it alone",
+    withStore(memory =>
+      Effect.gen(function* () {
+        const closing = Aggregate.make(accounts, decider, { snapshot: { ...options, every: 1, keep: 1 } })
+        const deposit = closing.execute("1", Command.Deposit({ amount: 1 }))
+        yield* Effect.replicateEffect(deposit, 3)
+        memory.truncateBefore("account-1", 3)
+        const store = yield* EventStore
+        const another = yield* Effect.once(Effect.orDie(Effect.provideService(deposit, EventStore, store)))
+        const overtaken: Service = {
+          ...store,
+          loadSnapshot: (streamId, options) => Effect.zipLeft(store.loadSnapshot(streamId, options), another)
+        }
+        const loaded = yield* Effect.provideService(closing.load("1"), EventStore, overtaken)
+        assert.deepInclude(loaded, { version: 3, state: { balance: 4, isClosed: false } })
       })
     )
   )
