@@ -9,6 +9,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { ask, encodeCommand, type Group, type Language, readReply, unexpected } from "./internal/machine/ask.js"
 import { sessionTimeoutMillisMax, sessionTimeoutMillisMin } from "./internal/machine/envelope.js"
@@ -42,7 +43,7 @@ export interface Session<in Command, out Reply> {
  * @category models
  */
 export interface Options {
-  /** How long nothing may be heard of the session before the group forgets it; between 100 ms and a day. */
+  /** How long nothing may be heard of the session before the group forgets it; between 100 ms and a day. One that is shorter than an election, one to two seconds, does not outlive its leader. */
   readonly timeout?: Duration.DurationInput
   /** How long a request is sent again before its failure is told; by default as long as the time-out. */
   readonly patience?: Duration.DurationInput
@@ -101,15 +102,22 @@ export const open = <Command, Reply>(
       )
     })
 
-    const keepAlive = ask(group, timeMillis => ({ _tag: "KeepAlive", timeMillis, session: id, lowest: lowest() })).pipe(
+    const signOfLife = ask(group, timeMillis => ({
+      _tag: "KeepAlive",
+      timeMillis,
+      session: id,
+      lowest: lowest()
+    })).pipe(
       Effect.timeout(timeoutMillis / 3),
       Effect.tap(answer => {
         isOver ||= answer._tag === "SessionExpired"
       }),
-      // The next one may get through; if none does in time, the group says so to the next request.
-      Effect.catchAll(error => Effect.logDebug(`session ${id} could not be kept alive`, error))
+      Effect.tapError(error => Effect.logDebug(`session ${id} could not be kept alive`, error)),
+      // Soon, since whoever is elected may be just in time. If none gets through, the group says so to the next request.
+      Effect.retry({ schedule: Schedule.spaced(timeoutMillis / 12), until: () => isOver }),
+      Effect.ignore
     )
-    yield* keepAlive.pipe(Effect.delay(timeoutMillis / 3), Effect.repeat({ until: () => isOver }), Effect.forkScoped)
+    yield* signOfLife.pipe(Effect.delay(timeoutMillis / 3), Effect.repeat({ until: () => isOver }), Effect.forkScoped)
 
     const request = (sequence: number, body: Uint8Array): Effect.Effect<Reply, SessionError> =>
       Effect.suspend(() => {

@@ -175,7 +175,7 @@ describe("a session, as the group keeps it", () => {
   )
 })
 
-type Fate = "ok" | "not applied" | "applied, unanswered" | "never arrived, unanswered" | "overloaded"
+type Fate = "ok" | "not applied" | "applied, unanswered" | "never arrived, unanswered" | "overloaded" | "nobody leads"
 
 /** A group of one member that treats the next proposals as it is told, and the rest well. */
 const makeGroup = Effect.map(MachineReplica.make(counter), replica => {
@@ -189,6 +189,7 @@ const makeGroup = Effect.map(MachineReplica.make(counter), replica => {
         const fate = fates.shift() ?? "ok"
         if (fate === "not applied") return Effect.fail(new NotLeader({ leader: null }))
         if (fate === "overloaded") return Effect.fail(new Overloaded())
+        if (fate === "nobody leads") return Effect.never
         if (fate === "never arrived, unanswered") return Effect.fail(new ProposalUnknown({ detail: "lost" }))
         log.append(payload)
         const [answer] = log.follow(replica)
@@ -339,6 +340,19 @@ describe("a session's client", () => {
       const error = yield* Effect.flip(session.propose(1))
       assert.instanceOf(error, SessionExpired)
     })
+  )
+
+  it.scoped(
+    "gives another sign of life soon after one that got nowhere, or a new leader would hear of it too late",
+    () =>
+      Effect.gen(function* () {
+        const { client, fates, feed } = yield* makeGroup
+        const session = yield* client.openSession({ timeout: "3 seconds" })
+        fates.push("nobody leads")
+        yield* TestClock.adjust("2500 millis")
+        feed(tick(3_001))
+        assert.strictEqual(yield* session.propose(1), 1)
+      })
   )
 
   it.scoped(
