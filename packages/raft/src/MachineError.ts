@@ -42,12 +42,14 @@ export type RefusalReason = typeof RefusalReason.Type
 export class CommandRefused extends Schema.TaggedError<CommandRefused>("@reckon/raft/CommandRefused")(
   "CommandRefused",
   {
-    reason: RefusalReason
+    reason: RefusalReason,
+    /** What is wrong with a command that does not pass the schema here. Of one that the members refuse they say the reason only. */
+    detail: Schema.optional(Schema.String)
   }
 ) {
   readonly retryable = false
   override get message() {
-    return `the command was refused: ${this.reason}`
+    return `the command was refused: ${this.reason}${this.detail === undefined ? "" : `: ${this.detail}`}`
   }
 }
 

@@ -33,7 +33,7 @@ export const encodeCommand = <Command, Reply>(
   command: Command
 ): Either.Either<Uint8Array, CommandRefused> =>
   machine.command.encode(command).pipe(
-    Either.mapLeft(() => new CommandRefused({ reason: "unreadable" })),
+    Either.mapLeft(({ message }) => new CommandRefused({ reason: "unreadable", detail: message })),
     Either.filterOrLeft(
       body => body.length <= Envelope.commandBytesMax,
       () => new CommandRefused({ reason: "command_too_large" })
