@@ -429,7 +429,7 @@ export class TreeExited extends Schema.TaggedError<TreeExited>("@reckon/otp/Tree
 }
 
 /**
- * Hosts a tree in an application: started when the layer is built, stopped in order when its scope closes.
+ * Hosts a tree in an application: started when the layer is built, stopped in order when its scope closes. An interruption before all children are up ends those that are, in no order that is promised.
  *
  * A layer has no way to fail after it was built. A tree that ends before its scope does is logged as fatal, and whoever must
  * go down with it runs under `whileAlive`. An application that is nothing but its tree should be run by `launch`, which fails when
@@ -477,12 +477,15 @@ const hosted = <R>(start: Effect.Effect<Supervisor, StartError, R>) =>
   Effect.gen(function* () {
     const kernel = yield* ProcessTable
     let closing = false
-    const started = yield* Effect.acquireRelease(start, supervisor =>
+    const stopped = (supervisor: Supervisor) =>
       Effect.suspend(() => {
         closing = true
         // Dead already means there is nothing left to stop.
         return Effect.ignore(stop(supervisor))
       })
+    // A child may take for ever to start, so this is no acquisition, which nobody could interrupt. A start that is interrupted kills its supervisor, and all that is linked to that ends.
+    const started = yield* Effect.uninterruptibleMask(restore =>
+      Effect.tap(restore(start), supervisor => Effect.addFinalizer(() => stopped(supervisor)))
     )
     const process = kernel.lookup(started.pid)
     const awaitExit = process === undefined ? Effect.succeed(ExitReason.noProc) : kernel.awaitDeath(process)

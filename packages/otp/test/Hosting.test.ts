@@ -102,6 +102,28 @@ describe("a tree in a host", () => {
     }).pipe(provided)
   )
 
+  it.effect(
+    "layer and launch: can be interrupted while a child takes for ever to start, and leave nothing behind",
+    () =>
+      Effect.gen(function* () {
+        const journal: Array<string> = []
+        const first = Supervisor.scoped(
+          "first",
+          Effect.addFinalizer(() => Effect.sync(() => journal.push("-first")))
+        )
+        const spec = { children: [first, Supervisor.scoped("stuck", Effect.never)] }
+        for (const host of [Effect.scoped(Layer.build(Supervisor.layer(spec))), Supervisor.launch(spec)]) {
+          const hosting = yield* Effect.fork(host)
+          yield* TestClock.adjust(0)
+          assert.strictEqual((yield* Process.list).length, 3)
+          yield* Fiber.interrupt(hosting)
+          yield* TestClock.adjust(0)
+          assert.deepStrictEqual(yield* Process.list, [])
+        }
+        assert.deepStrictEqual(journal, ["-first", "-first"])
+      }).pipe(provided)
+  )
+
   it.effect("whileAlive: the host's work is interrupted when the tree gives up, and the failure says why", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
