@@ -61,7 +61,7 @@ export interface Options<Notification, R> {
 export const make = <State, Command, Reply, Notification, R = never>(
   machine: Machine<State, Command, Reply, Notification>,
   options: Options<Notification, R> = {}
-): Effect.Effect<MachineReplica<State>, SnapshotError, R | Scope.Scope> =>
+): Effect.Effect<MachineReplica<State>, SnapshotError, NoInfer<R> | Scope.Scope> =>
   Effect.gen(function* () {
     const leader = yield* Leader.make<State, Notification, R>({
       notify: options.notify ?? (() => Effect.void),

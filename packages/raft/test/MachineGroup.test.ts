@@ -1,7 +1,7 @@
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import * as Process from "@reckon/otp/Process"
 import * as Machine from "@reckon/raft/Machine"
 import * as MachineClient from "@reckon/raft/MachineClient"
@@ -113,6 +113,19 @@ const leaderOf = <M extends { readonly raft: Members[number]["raft"] }>(members:
 const acquire = { _tag: "Acquire", lock: "l" } as const
 const release = { _tag: "Release", lock: "l" } as const
 const lines = (notified: ReadonlyArray<readonly [string, Granted]>) => notified.map(([, { session }]) => session)
+
+it("a replica that asks nothing of its host needs nothing, also where it is made in place", () => {
+  const start = Raft.startLink({
+    group: "g",
+    self: "a",
+    voters: ["a"],
+    processName: "raft-a",
+    open: Effect.all({ log: RaftLog.make({ filename: "log" }), machine: MachineReplica.make(locks) })
+  })
+  expectTypeOf<Effect.Effect.Context<typeof start>>().toEqualTypeOf<
+    Process.ProcessTable | RaftTransport.RaftTransport
+  >()
+})
 
 describe("a lock service on a Raft group", () => {
   it.effect(
