@@ -301,7 +301,11 @@ export const make = <
     /** How many messages may wait, 65,536 by default. */
     readonly mailboxCapacity?: number
   }
-): GenServer<Rpcs, Info, Exclude<HandlersContext<H> | RInit | RInfo | RContinue | RTerminate, Scope.Scope>> => ({
+): GenServer<
+  Rpcs,
+  Info,
+  Exclude<HandlersContext<H> | RInit | NoInfer<RInfo> | NoInfer<RContinue> | NoInfer<RTerminate>, Scope.Scope>
+> => ({
   protocol,
   trapExit: options.trapExit ?? false,
   mailboxCapacity: options.mailboxCapacity,

@@ -372,7 +372,7 @@ export const layered = <A, E, R, E2 = never, R2 = never>(
   layer: Layer.Layer<A, E, R>,
   options: ChildSpec.Options = {},
   onReady: (context: Context.Context<A>) => Effect.Effect<unknown, E2, R2> = () => Effect.void
-): ChildSpec.ChildSpec<GenServer.StartError, ProcessTable | R | Exclude<R2, Scope.Scope>> =>
+): ChildSpec.ChildSpec<GenServer.StartError, ProcessTable | R | Exclude<NoInfer<R2>, Scope.Scope>> =>
   scoped(id, Effect.flatMap(Layer.build(layer), onReady), options)
 
 /**

@@ -1,5 +1,5 @@
 import { RpcGroup } from "@effect/rpc"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer } from "effect"
 import * as ExitReason from "../src/ExitReason.js"
 import * as GenServer from "../src/GenServer.js"
@@ -16,6 +16,20 @@ const noted = (journal: Array<string>, id: string) =>
       () => Effect.sync(() => journal.push(`-${id}`))
     )
   )
+
+it("children that are written in place need what they need by name", () => {
+  class Settings extends Context.Tag("Settings")<Settings, number>() {}
+  const tree = Supervisor.start({
+    children: [
+      Supervisor.layered("layer", Layer.succeed(Settings, 1)),
+      Supervisor.worker(
+        "server",
+        GenServer.startLink(GenServer.make(RpcGroup.make(), { init: () => Settings, handlers: {} }))
+      )
+    ]
+  })
+  expectTypeOf<Effect.Effect.Context<typeof tree>>().toEqualTypeOf<Process.ProcessTable | Settings>()
+})
 
 // What a supervisor does line by line is in `conformance/`; here is how its own helpers and its host behave.
 describe("Supervisor", () => {
