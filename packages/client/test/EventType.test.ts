@@ -134,6 +134,22 @@ describe("decoding", () => {
     )
   })
 
+  it("reports data that are nested more deeply than can be looked at, and what its schema throws at", () => {
+    const deep = `{"placedAt":${"[".repeat(100_000)}${"]".repeat(100_000)},"lines":[]}`
+    const Tried = EventType.make(
+      "Tried",
+      Schema.transform(Schema.String, Schema.String, {
+        decode: text => decodeURIComponent(text),
+        encode: text => text
+      })
+    )
+    const faultOf = (type: EventType.Member<unknown>, data: string) =>
+      Either.getOrThrow(Either.flip(type.decode(recorded(type.name, utf8(data)))))
+    assert.deepInclude(faultOf(OrderPlaced, deep), { _tag: "EventNotDecodable", eventType: "OrderPlaced", path: "" })
+    assert.match(faultOf(OrderPlaced, deep).detail, /its schema gave up: RangeError/)
+    assert.match(faultOf(Tried, '"%"').detail, /its schema gave up: URIError/)
+  })
+
   it("passes over fields that a newer program added", () => {
     assert.strictEqual(events.decode(recorded("OrderShipped", utf8('{"by":"sea"}')))._tag, "Decoded")
   })

@@ -88,12 +88,20 @@ const stringify = (value: unknown): Either.Either<Uint8Array, Fault> => {
 export const codec = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => {
   const encode = Schema.encodeUnknownEither(schema)
   const decode = Schema.decodeUnknownEither(schema)
+  /** Whoever wrote the bytes may have nested them so deeply that the stack has no room for them, or for the words about them; and a schema may throw. */
+  const read = (value: unknown): Either.Either<A, Fault> => {
+    try {
+      return Either.mapLeft(decode(value), fault)
+    } catch (cause) {
+      return Either.left({ path: "", detail: `its schema gave up: ${String(cause)}` })
+    }
+  }
   return {
     encode: value => Either.mapLeft(encode(value), fault).pipe(Either.flatMap(stringify)),
     decode: bytes =>
       Either.try({
         try: (): unknown => JSON.parse(decoder.decode(bytes)),
         catch: (cause): Fault => ({ path: "", detail: `it is not valid JSON: ${String(cause)}` })
-      }).pipe(Either.flatMap(value => Either.mapLeft(decode(value), fault)))
+      }).pipe(Either.flatMap(read))
   }
 }
