@@ -43,7 +43,7 @@ export class CommandRefused extends Schema.TaggedError<CommandRefused>("@reckon/
   "CommandRefused",
   {
     reason: RefusalReason,
-    /** What is wrong with a command that does not pass the schema here. Of one that the members refuse they say the reason only. */
+    /** What is wrong with a command that does not pass the schema here, or is nothing that JSON can hold. Of one that the members refuse they say the reason only. */
     detail: Schema.optional(Schema.String)
   }
 ) {

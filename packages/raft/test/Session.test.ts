@@ -442,6 +442,19 @@ describe("a machine's client without a session", () => {
       const refused = yield* Effect.flip(client.propose(0.5))
       assert.deepInclude(refused, { _tag: "CommandRefused", reason: "unreadable" })
       assert.match(refused.message, /unreadable: .*an integer, actual 0\.5/s)
+      const unkept = Machine.make({
+        command: Schema.Union(Schema.DateFromSelf, Schema.BigIntFromSelf),
+        reply: Schema.Void,
+        state: Schema.Void,
+        initial: undefined,
+        apply: () => Machine.reply(undefined, undefined)
+      })
+      for (const command of [new Date(0), 1n]) {
+        const error = yield* Effect.flip(
+          MachineClient.make(unkept, { propose: () => Effect.dieMessage("it was sent") }).propose(command)
+        )
+        assert.match(error.message, /unreadable: as JSON it cannot be read back/)
+      }
       const texts = Machine.make({
         command: Schema.String,
         reply: Schema.Void,

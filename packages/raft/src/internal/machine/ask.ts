@@ -32,7 +32,7 @@ export const encodeCommand = <Command, Reply>(
   machine: Language<Command, Reply>,
   command: Command
 ): Either.Either<Uint8Array, CommandRefused> =>
-  machine.command.encode(command).pipe(
+  machine.command.keep(command).pipe(
     Either.mapLeft(({ message }) => new CommandRefused({ reason: "unreadable", detail: message })),
     Either.filterOrLeft(
       body => body.length <= Envelope.commandBytesMax,

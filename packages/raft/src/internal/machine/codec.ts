@@ -57,14 +57,15 @@ export const make = <A, I>(schema: Schema.Schema<A, I>): Codec<A> => {
     encode: value => Either.map(encode(value), write),
     keep: value =>
       Either.flatMap(encode(value), (encoded): Either.Either<Uint8Array, Unreadable> => {
-        const bytes = write(encoded)
         // To read it costs more than to write it did, so it is read only where there is doubt.
-        return isJson(encoded)
-          ? Either.right(bytes)
-          : Either.mapBoth(read(bytes), {
-              onLeft: ({ message }) => ({ message: `as JSON it cannot be read back: ${message}` }),
-              onRight: () => bytes
-            })
+        if (isJson(encoded)) return Either.right(write(encoded))
+        return Either.try({
+          try: () => write(encoded),
+          catch: (cause): Unreadable => ({ message: String(cause) })
+        }).pipe(
+          Either.flatMap(bytes => Either.map(read(bytes), () => bytes)),
+          Either.mapLeft(({ message }) => ({ message: `as JSON it cannot be read back: ${message}` }))
+        )
       }),
     decode: read
   }
