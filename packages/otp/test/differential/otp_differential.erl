@@ -103,8 +103,20 @@ seen() ->
 strangers() -> processes() -- get(before).
 
 %% Until nobody has anything to do: whoever plays has a high priority, so that this, which has not, goes on only when they all wait.
-%% The library makes a few processes that have not either; these take turns with this one.
-quiet() -> [erlang:yield() || _ <- lists:seq(1, 50)].
+%% The library makes a few processes that have not either; these take turns with this one. Whoever waits for the runtime itself, as
+%% the first that crashes does while the logger's cache is written, lets this go on before, and is seen by what is told of it.
+quiet() ->
+    [erlang:yield() || _ <- lists:seq(1, 50)],
+    case lists:any(fun is_busy/1, strangers()) of
+        true -> quiet();
+        false -> ok
+    end.
+
+is_busy(Pid) ->
+    case process_info(Pid, status) of
+        undefined -> false;
+        {status, Status} -> Status =/= waiting
+    end.
 
 player(Fun) -> spawn_opt(Fun, [{priority, high}]).
 

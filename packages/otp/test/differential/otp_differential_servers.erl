@@ -68,7 +68,10 @@ turn(Kind, Turn = #{'_' := Act}, From, State = {Dies, Waiting}) ->
             {noreply, {Dies, []}};
         stop -> {stop, reason(maps:get(reason, Turn)), State};
         stopReply when From =/= none -> {stop, reason(maps:get(reason, Turn)), last, State};
-        crash -> error(boom);
+        crash ->
+            % Outside the one scheduler, where others would go on: who plays has to wait for such a one too.
+            erts_debug:dirty_io(wait, 1),
+            error(boom);
         junk -> junk;
         continue when From =/= none -> {reply, now, State, {continue, maps:get(next, Turn)}};
         continue -> {noreply, State, {continue, maps:get(next, Turn)}};
