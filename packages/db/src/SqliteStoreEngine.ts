@@ -17,6 +17,7 @@ import * as Database from "./internal/sqlite/database.js"
 import { assertInvariant } from "./internal/sqlite/invariant.js"
 import * as Queries from "./internal/sqlite/query.js"
 import * as Reader from "./internal/sqlite/reader.js"
+import { isWorthWhile, ReadThread } from "./internal/sqlite/readThread.js"
 import * as SnapshotRows from "./internal/sqlite/snapshotRows.js"
 import * as Writer from "./internal/sqlite/writer.js"
 import { type Service, StoreEngine, StoreFileDamaged, StoreFileRefused } from "./StoreEngine.js"
@@ -38,6 +39,8 @@ export interface Options {
   readonly filename: string
   /** What is known of the file from one engine to the next. */
   readonly condition?: Condition | undefined
+  /** Whether a thread may read ahead where several reads are under way; where that is not said, if there is more than one processor. Of a store in memory there is none. */
+  readonly readThread?: boolean | undefined
 }
 
 /**
@@ -50,13 +53,14 @@ export interface Condition {
 }
 
 /** What runs on one connection, and ends with it. */
-const fromConnection = (db: Database.Connection) => {
+const fromConnection = (hasThread: boolean) => (db: Database.Connection) => {
+  const thread = hasThread && !db.memory ? new ReadThread(db, Reader.readAhead) : undefined
   const catalog = Catalog.make(db)
   const queries = Queries.make(db, catalog)
-  const checkpoints = Checkpoints.make(db)
+  const checkpoints = Checkpoints.make(db, Checkpoints.defaults, thread?.alone)
   const snapshots = SnapshotRows.make(db, catalog)
   const writer = Writer.make(db, catalog, snapshots, queries, checkpoints)
-  const reader = Reader.make(db, catalog, queries.search)
+  const reader = Reader.make(db, catalog, queries.search, thread)
   let durableIndex = 0
 
   const checkpoint = () => {
@@ -65,10 +69,17 @@ const fromConnection = (db: Database.Connection) => {
     return durableIndex
   }
 
-  return { catalog, snapshots, writer, reader, checkpoint, close: checkpoints.close }
+  const close = () => {
+    // The last connection that is closed copies what is left of the WAL and takes it away, and one that reads cannot.
+    thread?.close()
+    checkpoints.close()
+  }
+
+  return { catalog, snapshots, writer, reader, checkpoint, close }
 }
 
-type Opened = Database.Opened<ReturnType<typeof fromConnection>>
+type Build = ReturnType<typeof fromConnection>
+type Opened = Database.Opened<ReturnType<Build>>
 
 const refused = (filename: string) => (cause: unknown) =>
   cause instanceof Database.Refused
@@ -93,14 +104,14 @@ const advised = ({ detail, filename, reason }: StoreFileRefused): StoreFileRefus
 
 /** Where the store in a file stands. Refuses a file that is none. */
 const appliedIndexIn = (filename: string): number => {
-  const { db, value } = Database.open(filename, fromConnection)
+  const { db, value } = Database.open(filename, fromConnection(false))
   value.close()
   db.close()
   return value.writer.head().appliedIndex
 }
 
-const serve = (filename: string, first: Opened, condition: Condition) => {
-  let opened = first
+const serve = (filename: string, build: Build, condition: Condition) => {
+  let opened: Opened = Database.open(filename, build)
   /** Of the files that stood here before. */
   let setbacksBefore = 0
   if (condition.isDamaged) opened.value.writer.damaged()
@@ -114,7 +125,7 @@ const serve = (filename: string, first: Opened, condition: Condition) => {
         setbacksBefore += opened.value.writer.setbacks()
         opened.value.close()
         // Should this fail there is no store to go on with: a defect, after which the owner opens what is there.
-        opened = Database.replace(opened.db, filename, file, fromConnection)
+        opened = Database.replace(opened.db, filename, file, build)
         condition.isDamaged = false
       }
     )
@@ -156,8 +167,9 @@ const serve = (filename: string, first: Opened, condition: Condition) => {
         release => Effect.sync(release)
       ).pipe(Effect.catchAll(refused(file)), Effect.zipRight(attempt(file, () => ({ index: appliedIndexIn(file) })))),
     install,
-    readStream: options => looking(({ reader }) => reader.readStream(options)),
-    readAll: options => looking(({ reader }) => reader.readAll(options, lastPosition())),
+    readAhead: options => looking(({ reader, writer }) => reader.readAhead(options, lastPosition(), writer.committed)),
+    readStream: (options, ahead) => looking(({ reader }) => reader.readStream(options, ahead)),
+    readAll: (options, ahead) => looking(({ reader }) => reader.readAll(options, lastPosition(), ahead)),
     readQuery: options => looking(({ reader }) => reader.readQuery(options, lastPosition())),
     getVersion: streamId => looking(({ reader }) => reader.getVersion(streamId)),
     versionAt: (streamId, epochUs) => looking(({ reader }) => reader.versionAt(streamId, epochUs)),
@@ -194,7 +206,8 @@ const serve = (filename: string, first: Opened, condition: Condition) => {
  */
 export const make = ({
   condition = { isDamaged: false },
-  filename
+  filename,
+  readThread = isWorthWhile
 }: Options): Effect.Effect<Service, StoreFileRefused, Scope.Scope> =>
   Effect.gen(function* () {
     yield* Effect.acquireRelease(
@@ -202,7 +215,7 @@ export const make = ({
       unlock => Effect.sync(unlock)
     )
     const { service } = yield* Effect.acquireRelease(
-      attempt(filename, () => serve(filename, Database.open(filename, fromConnection), condition)),
+      attempt(filename, () => serve(filename, fromConnection(readThread), condition)),
       ({ close }) => Effect.sync(close)
     )
     return service

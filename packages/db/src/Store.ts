@@ -81,11 +81,11 @@ export const make = (
     const node = members.self.name
     const told = config.mode === "single" ? [node] : members.names
     const voters = options.joins === true && config.mode === "cluster" ? [] : told
-    const { dataDir, traceBytesMax } = config
+    const { dataDir, readThread, traceBytesMax } = config
     const storage =
       options.memory === true
         ? yield* inMemory
-        : inFolder({ place: dataDir, member: node, voters: told, traceBytesMax })
+        : inFolder({ place: dataDir, member: node, voters: told, readThread, traceBytesMax })
     const engine = yield* ServiceHandle.make<Engine>(`engine of store ${id}`)
     const signal = CommitSignal.make()
     const leadership = LeaderTracker.watch({ store: id, node, telemetry, table, onLost: signal.wakeAll })

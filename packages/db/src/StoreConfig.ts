@@ -74,6 +74,8 @@ const Plain = Schema.Struct({
   gatewayPoolSize: PoolSize,
   /** Processes that feed one subscription, 1 to 65,536, where it does not say itself. */
   emitterPoolSize: PoolSize,
+  /** Whether a thread may read ahead for the readers, where several reads are under way and there is more than one processor. */
+  readThread: Values.flag,
   /** How long a writer stays without work before it is stopped until it is needed again. */
   writerIdleTimeout: Setting.wait(1),
   /** How long a reader stays without work before it is stopped until it is needed again. */
@@ -206,6 +208,7 @@ export const defaults: Omit<ReckonConfig, "stores"> = {
     timeout: Duration.seconds(5),
     writerPoolSize: 1,
     readerPoolSize: 4,
+    readThread: true,
     gatewayPoolSize: 1,
     emitterPoolSize: 1,
     writerIdleTimeout: Duration.minutes(1),

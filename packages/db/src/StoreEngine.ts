@@ -19,6 +19,15 @@ import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Command, Reply } from "./Command.js"
 import { checkDisk, remedy } from "./internal/helpers/remedy.js"
+import type { Ahead } from "./internal/sqlite/ahead.js"
+
+/**
+ * What was read ahead of a page, see `Service.readAhead`. The engine alone looks into it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type { Ahead } from "./internal/sqlite/ahead.js"
 
 /**
  * A committed log entry. `command` is `null` in entries that carry nothing for the store: a new leader's no-op, a change of members.
@@ -77,6 +86,18 @@ export interface ReadQuery extends ReadAll {
  */
 export interface ReadStream extends Omit<ReadAll, "asOf"> {
   readonly streamId: string
+}
+
+/**
+ * A page that is about to be asked for, of one stream, or of all with `null`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReadAhead extends Omit<ReadAll, "bytesMax" | "nowUs"> {
+  readonly streamId: string | null
+  /** How many reads are under way, this one among them. */
+  readonly reads: number
 }
 
 /**
@@ -217,11 +238,17 @@ export interface Service {
    */
   readonly install: (file: string) => Effect.Effect<void, StoreFileRefused>
 
-  /** A page of one stream. */
-  readonly readStream: (options: ReadStream) => EventPage | Absent
+  /**
+   * Has the events of a page read by a thread beside this one, as far as they are committed; nobody has to ask for that. `undefined`, now or in the end, where this thread does as well: where few reads are under
+   * way, say, or the store is in memory.
+   */
+  readonly readAhead: (options: ReadAhead) => Effect.Effect<Ahead | undefined> | undefined
 
-  /** A page of the events of all streams, in the order of their positions. */
-  readonly readAll: (options: ReadAll) => EventPage
+  /** A page of one stream. With what was read ahead it is the same, and takes less. */
+  readonly readStream: (options: ReadStream, ahead?: Ahead) => EventPage | Absent
+
+  /** A page of the events of all streams, in the order of their positions. With what was read ahead it is the same, and takes less. */
+  readonly readAll: (options: ReadAll, ahead?: Ahead) => EventPage
 
   /** A page of the events that match a query, in the order of their positions, from the indexes. */
   readonly readQuery: (options: ReadQuery) => EventPage

@@ -4,6 +4,8 @@
  * A linearizable read first learns from the leader how far this replica must be and waits until it is; a local one takes it as it is. Then one of the
  * store's readers, whose turn it is, asks the engine. No reader is held up while a majority is asked.
  *
+ * Where several pages are asked for at once, another thread may read their rows ahead, see `StoreEngine.Service.readAhead`; the reader makes the page of them.
+ *
  * **No read holds up an append for longer than a page.** The engine answers with one page, which is bounded in events, bytes and rows looked at, and a reader asks for one
  * page a request. One that has kept the thread for a millisecond or more lets everything else that can run do so, timers and sockets included, before it answers; so of a read of many
  * pages, and of many reads that wait, one page at a time comes between an append and its answer, for each reader that is busy.
@@ -13,6 +15,7 @@
  *
  * @since 0.1.0
  */
+import * as Rpc from "@effect/rpc/Rpc"
 import * as RpcGroup from "@effect/rpc/RpcGroup"
 import type { Snapshot } from "@reckon/client/Snapshot"
 import {
@@ -59,9 +62,13 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { CommitSignal, Follower } from "./CommitSignal.js"
 import * as WallClock from "./internal/processes/wallClock.js"
+import { Ahead } from "./internal/sqlite/ahead.js"
 import { assertInvariant } from "./internal/sqlite/invariant.js"
-import { type Absent, type Service as Engine, StoreFileDamaged } from "./StoreEngine.js"
+import { type Absent, type Service as Engine, type ReadAhead, StoreFileDamaged } from "./StoreEngine.js"
 import * as StoreNames from "./StoreNames.js"
+
+/** What was read ahead of the page, which never leaves the process. */
+const ahead = Schema.optional(Schema.declare((value: unknown): value is Ahead => value instanceof Ahead))
 
 /**
  * What one reader answers: the reading half of the contract, about the replica as it is now. How fresh that has to be was seen to before.
@@ -70,8 +77,16 @@ import * as StoreNames from "./StoreNames.js"
  * @category protocol
  */
 export class ReaderProtocol extends RpcGroup.make(
-  ReadRpc,
-  ReadAllRpc,
+  Rpc.make("Read", {
+    payload: { ...ReadRpc.payloadSchema.fields, ahead },
+    success: ReadRpc.successSchema,
+    error: ReadRpc.errorSchema
+  }),
+  Rpc.make("ReadAll", {
+    payload: { ...ReadAllRpc.payloadSchema.fields, ahead },
+    success: ReadAllRpc.successSchema,
+    error: ReadAllRpc.errorSchema
+  }),
   QueryRpc,
   VersionAtRpc,
   PositionAtRpc,
@@ -162,15 +177,15 @@ const reader = ({ engine, store }: Options) => {
     init: (_: GenServer.Self<never>) =>
       Effect.map(Effect.clock, (clock): State => ({ clock, busyNanos: 0n, told: undefined })),
     handlers: {
-      Read: ({ count, direction, from: start, streamId }, state, from) =>
+      Read: ({ ahead, count, direction, from: start, streamId }, state, from) =>
         ask(from, state, (current, nowUs) => {
           const page = { streamId, from: start, count, direction, bytesMax: pageBytesMax, nowUs }
-          return ofStream(current.readStream(page), streamId, state)
+          return ofStream(current.readStream(page, ahead), streamId, state)
         }),
-      ReadAll: ({ asOf, count, direction, from: start }, state, from) =>
+      ReadAll: ({ ahead, asOf, count, direction, from: start }, state, from) =>
         ask(from, state, (current, nowUs) => {
           const page = { from: start, count, direction, asOf, bytesMax: pageBytesMax, nowUs }
-          return GenServer.reply(current.readAll(page), state)
+          return GenServer.reply(current.readAll(page, ahead), state)
         }),
       Query: ({ asOf, count, direction, from: start, query }, state, from) =>
         ask(from, state, (current, nowUs) => {
@@ -282,6 +297,12 @@ const inTime = { timeout: Duration.seconds(10) } as const
 /** How long a subscription waits on a node that knows no leader: longer than an election takes, after which others have one that are not cut off as this node is. */
 const unledMax = Duration.seconds(3)
 
+/** What a page is asked for with. */
+type Payload<Tag extends "Read" | "ReadAll"> = Omit<
+  Rpc.Payload<Extract<RpcGroup.Rpcs<typeof ReaderProtocol>, { readonly _tag: Tag }>>,
+  "ahead"
+>
+
 /** How a reader can fail to answer at all. */
 type Unserved = CallError.CallError | ChildStartFailed
 const isUnserved = Schema.is(Schema.Union(CallError.CallError, ChildStartFailed))
@@ -366,6 +387,43 @@ export const make = (options: {
       isUnserved(error) && error._tag === "ServerExited" ? Effect.catchAll(call, refused) : refused(error)
     )
 
+  // ── pages ──
+
+  /** How many pages are asked for and not answered. */
+  let reads = 0
+
+  /** By another thread, if that is worth while. Whatever stands in the way, the reader meets it as well, and tells it. */
+  const readAhead = (options: Omit<ReadAhead, "reads">): Effect.Effect<Ahead | undefined> | undefined => {
+    try {
+      return engine.current()?.readAhead({ ...options, reads })
+    } catch {
+      return undefined
+    }
+  }
+
+  const paged = <E>(
+    options: Omit<ReadAhead, "reads">,
+    page: (ahead: Ahead | undefined) => Effect.Effect<EventPage, E | Unserved>
+  ): Effect.Effect<EventPage, E | NoQuorum | Overloaded> =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        reads++
+        return readAhead(options)
+      }),
+      reading =>
+        reading === undefined ? served(page(undefined)) : Effect.flatMap(reading, ahead => served(page(ahead))),
+      () =>
+        Effect.sync(() => {
+          reads--
+        })
+    )
+
+  const readStream = (request: Payload<"Read">) =>
+    paged({ ...request, asOf: null }, ahead => readers.call("Read", { ...request, ahead }, inTime))
+
+  const readAll = (request: Payload<"ReadAll">) =>
+    paged({ ...request, streamId: null }, ahead => readers.call("ReadAll", { ...request, ahead }, inTime))
+
   // ── following ──
 
   const lastPosition = Effect.suspend(() => {
@@ -376,8 +434,8 @@ export const make = (options: {
   const pageAt = (streamId: string | null, from: number): Effect.Effect<EventPage, RequestError | StreamTombstoned> => {
     const page = { store, from, count: pageEventsMax, direction: "forward", consistency: "local" } as const
     return streamId === null
-      ? served(readers.call("ReadAll", { ...page, asOf: null }, inTime))
-      : Effect.catchTags(served(readers.call("Read", { ...page, streamId }, inTime)), {
+      ? readAll({ ...page, asOf: null })
+      : Effect.catchTags(readStream({ ...page, streamId }), {
           StreamNotFound: () => Effect.succeed(nothingYet(from)),
           StreamDeleted: () => Effect.succeed(nothingYet(from))
         })
@@ -422,8 +480,8 @@ export const make = (options: {
     )
 
   return {
-    read: request => asFresh(request.consistency, served(readers.call("Read", { store, ...request }, inTime))),
-    readAll: request => asFresh(request.consistency, served(readers.call("ReadAll", { store, ...request }, inTime))),
+    read: request => asFresh(request.consistency, readStream({ store, ...request })),
+    readAll: request => asFresh(request.consistency, readAll({ store, ...request })),
     query: request => asFresh(request.consistency, served(readers.call("Query", { store, ...request }, inTime))),
     versionAt: request =>
       asFresh(request.consistency, served(readers.call("VersionAt", { store, ...request }, inTime))),

@@ -14,7 +14,7 @@ import { logFrom } from "./helpers/crash.js"
 import { readAll } from "./helpers/events.js"
 import { folder } from "./helpers/processes.js"
 
-const storage = (place: string) => inFolder({ place, member: "n1", voters: ["n1"], traceBytesMax: 0 })
+const storage = (place: string) => inFolder({ place, member: "n1", voters: ["n1"], readThread: true, traceBytesMax: 0 })
 
 type Opened = Effect.Effect.Success<ReturnType<typeof storage>["open"]>
 

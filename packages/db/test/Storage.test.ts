@@ -17,7 +17,7 @@ import { folder } from "./helpers/processes.js"
 /** Opens the folder as the member, and gives its log a configuration with these voters. */
 const found = (place: string, member: string, voters: ReadonlyArray<string>) =>
   Effect.scoped(
-    Effect.map(inFolder({ place, member, voters, traceBytesMax: 0 }).open, ({ log }) => {
+    Effect.map(inFolder({ place, member, voters, readThread: true, traceBytesMax: 0 }).open, ({ log }) => {
       log.stage({
         hardState: { term: 1, votedFor: undefined },
         entries: [LogEntry.configuration(1, 1, Membership.founding(voters))]
@@ -29,7 +29,7 @@ const found = (place: string, member: string, voters: ReadonlyArray<string>) =>
 const three = ["n1", "n2", "n3"]
 
 const open = (place: string, member: string, voters: ReadonlyArray<string> = three) =>
-  Effect.scoped(Effect.asVoid(inFolder({ place, member, voters, traceBytesMax: 0 }).open))
+  Effect.scoped(Effect.asVoid(inFolder({ place, member, voters, readThread: true, traceBytesMax: 0 }).open))
 
 const refusal = (place: string, member: string, voters: ReadonlyArray<string>) =>
   Effect.map(Effect.flip(open(place, member, voters)), error =>
@@ -140,7 +140,7 @@ describe("the folder of a store", () => {
   it.scoped("is opened again as soon as it is closed: a process that was killed closes it a little late", () =>
     Effect.gen(function* () {
       const place = yield* folder
-      const storage = inFolder({ place, member: "n1", voters: ["n1"], traceBytesMax: 0 })
+      const storage = inFolder({ place, member: "n1", voters: ["n1"], readThread: true, traceBytesMax: 0 })
       const killed = yield* Scope.make()
       yield* Scope.extend(storage.open, killed)
       const successor = yield* Effect.fork(Effect.scoped(storage.open))
@@ -154,7 +154,13 @@ describe("the folder of a store", () => {
 describe("a store whose files cannot be opened", () => {
   it.scoped("waits for them where they were open before, and where that may pass", () =>
     Effect.gen(function* () {
-      const storage = inFolder({ place: yield* folder, member: "n1", voters: ["n1"], traceBytesMax: 0 })
+      const storage = inFolder({
+        place: yield* folder,
+        member: "n1",
+        voters: ["n1"],
+        readThread: true,
+        traceBytesMax: 0
+      })
       const refused = (reason: StoreFileRefused["reason"]) =>
         new StoreFileRefused({ filename: "f", reason, detail: "" })
       const log = (mayPass: boolean) => new RaftLogError({ filename: "f", detail: "", mayPass })

@@ -174,6 +174,7 @@ describe("values", () => {
     const settings = (group: string, key: string, value: unknown) => wrong({ [group]: { [key]: value } })
     for (const [group, key, right, bad] of [
       ["defaults", "leaseReads", [true, false, "true"], ["yes", "1", 1, null]],
+      ["defaults", "readThread", [true, false, "false"], ["off", 0, null]],
       ["defaults", "traceBytesMax", [0, "64MiB"], [-1, true]],
       ["defaults", "writerPoolSize", [1, 65_536, "65536"], [0, 65_537, 1.5, "1.0", "0x10", null, true]],
       ["defaults", "mode", ["single", "cluster"], ["Single", "", 1]],

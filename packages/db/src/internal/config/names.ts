@@ -8,6 +8,7 @@ const ofStore: Readonly<Record<string, Path>> = {
   MODE: ["mode"],
   WRITER_POOL_SIZE: ["writerPoolSize"],
   READER_POOL_SIZE: ["readerPoolSize"],
+  READ_THREAD: ["readThread"],
   GATEWAY_POOL_SIZE: ["gatewayPoolSize"],
   EMITTER_POOL_SIZE: ["emitterPoolSize"],
   WRITER_IDLE_TIMEOUT: ["writerIdleTimeout"],

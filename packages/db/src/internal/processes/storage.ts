@@ -75,9 +75,10 @@ export const inFolder = (options: {
   readonly place: string
   readonly member: string
   readonly voters: ReadonlyArray<string>
+  readonly readThread: boolean
   readonly traceBytesMax: number
 }): Storage => {
-  const { member, traceBytesMax, voters } = options
+  const { member, readThread, traceBytesMax, voters } = options
   const folder = path.resolve(options.place)
   const filename = StoreFolder.eventsFile(folder)
   const inaccessible = (cause: unknown) =>
@@ -111,7 +112,11 @@ export const inFolder = (options: {
       )
       const files = Effect.gen(function* () {
         if (isInDoubt) yield* Effect.logInfo(`${folder} was not closed where it lies now: all of it is looked through`)
-        const engine = yield* SqliteStoreEngine.make({ filename, condition })
+        const engine = yield* SqliteStoreEngine.make({
+          filename,
+          condition,
+          readThread: readThread ? undefined : false
+        })
         const log = yield* RaftLog.make({ filename: StoreFolder.logFile(folder), isInDoubt })
         if (isInDoubt) yield* WholeCheck.events(filename)
         return { engine, log }

@@ -27,7 +27,7 @@ export interface Limits {
 }
 
 /** 16, 192 and 4 MiB. Three times the 16 took no more appends a second, and is written all at once. */
-const defaults: Limits = { framesLong: 4_000, framesMost: 48_000, framesLeft: 1_000 }
+export const defaults: Limits = { framesLong: 4_000, framesMost: 48_000, framesLeft: 1_000 }
 
 /** How long a copy may be waited for: no disk takes that long, but a thread that has died would for ever. */
 const waitMillis = 60_000
@@ -115,7 +115,14 @@ export interface Checkpoints {
   readonly close: () => void
 }
 
-export const make = (db: Connection, { framesLeft, framesLong, framesMost } = defaults): Checkpoints => {
+const atOnce = <A>(body: () => A): A => body()
+
+/** `alone`: while nobody else of this process reads the file, who would keep the rest of the WAL from being copied, and it from being cut. */
+export const make = (
+  db: Connection,
+  { framesLeft, framesLong, framesMost } = defaults,
+  alone: <A>(body: () => A) => A = atOnce
+): Checkpoints => {
   type Progress = [busy: number, framesInWal: number, framesCopied: number]
   // It only tells how things stand. In memory there is no WAL, and both numbers are -1.
   const look = db.prepare<[], Progress>("PRAGMA wal_checkpoint(NOOP)").raw()
@@ -149,10 +156,12 @@ export const make = (db: Connection, { framesLeft, framesLong, framesMost } = de
 
   const complete = () => {
     wait()
-    const [busy, framesInWal, framesCopied] = copy.get() ?? [1, 0, 0]
-    const isComplete = busy === 0 && framesInWal === framesCopied
-    if (isComplete && framesInWal > 0) cut()
-    return isComplete
+    return alone(() => {
+      const [busy, framesInWal, framesCopied] = copy.get() ?? [1, 0, 0]
+      const isComplete = busy === 0 && framesInWal === framesCopied
+      if (isComplete && framesInWal > 0) cut()
+      return isComplete
+    })
   }
 
   const ask = () => {

@@ -10,6 +10,10 @@ export const tagsFromColumn = (column: string | null): ReadonlyArray<string> =>
   // Written by `tagsToColumn` alone: what stands there is an array of texts.
   column === null ? none : (JSON.parse(column) as ReadonlyArray<string>)
 
+/** Several of them, between commas and brackets. */
+export const tagsListFromColumns = (columns: string): ReadonlyArray<ReadonlyArray<string>> =>
+  JSON.parse(columns) as ReadonlyArray<ReadonlyArray<string>>
+
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && Buffer.compare(a, b) === 0
 
 const sameMetadata = (a: Uint8Array | null, b: Uint8Array | null): boolean =>

@@ -160,7 +160,7 @@ export const lock = (filename: string): (() => void) => {
  * Opens `filename`, or makes a new store there, brings it to the current format, and builds with `build` what runs on it. Whatever of that fails
  * throws a `Refused`, with the file closed.
  *
- * There is no second connection for reads: it would run on the same thread, where it can overlap with nothing, and have a cache of its own to fill.
+ * There is no second connection on this thread, where it could overlap with nothing and had a cache of its own to fill. The one that reads ahead runs on another, see `readThread.ts`.
  */
 export const open = <A>(filename: string, build: (db: Connection) => A): Opened<A> => onConnection(filename, build)
 

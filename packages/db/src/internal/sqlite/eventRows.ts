@@ -32,6 +32,10 @@ export interface EventRows {
   readonly twin: (event: NewEvent, idBytes: Uint8Array, stream: number) => Twin | null
   /** The bytes (`Event.byteLength`) of the stream's events from one version on and before another. */
   readonly bytes: (stream: number, from: number, before: number) => number
+  /** From which version on the events of a stream are not committed; infinity where all of them are. */
+  readonly uncommittedFrom: (stream: number) => number
+  /** To be called when all events are committed. */
+  readonly committed: () => void
   /** See `LsmIndex`. */
   readonly merge: (events: number) => void
   readonly forget: () => void
@@ -76,6 +80,7 @@ export const make = (db: Connection, catalog: Catalog): EventRows => {
   const recentStreams = new Lru<number, true>(recentMax)
   const recentTags = new Lru<number, true>(recentMax)
   const recentTerms = new Lru<number, true>(recentMax)
+  const uncommitted = new Map<number, number>()
   const indexes = [versions, eventIds, tagged, fields]
   const selectTwin = db
     .prepare<[number, Uint8Array], [number, number, number, string | null, Buffer | null, Buffer]>(queries.twin)
@@ -88,6 +93,7 @@ export const make = (db: Connection, catalog: Catalog): EventRows => {
       const kind = catalog.kindId(event)
       const columns = tagsToColumn(tags)
       insertEvent.run(position, stream, version, kind, epochUs, idBytes, columns, metadata, data)
+      if (!uncommitted.has(stream)) uncommitted.set(stream, version)
       const isRecent = see(recentStreams, stream)
       versions.insert(isRecent, stream, version, position)
       eventIds.insert(isRecent && version < nearIdsMost, stream, idBytes, position)
@@ -117,6 +123,9 @@ export const make = (db: Connection, catalog: Catalog): EventRows => {
       }
       return bytes
     },
+
+    uncommittedFrom: stream => uncommitted.get(stream) ?? Number.POSITIVE_INFINITY,
+    committed: () => uncommitted.clear(),
 
     merge: events => {
       for (const index of indexes) index.merge(events)

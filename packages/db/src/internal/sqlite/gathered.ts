@@ -21,7 +21,7 @@ export const columns = `position, stream, version, kind, epoch_us, event_id, tag
   length(data) + ifnull(length(metadata), 0) + ifnull(octet_length(tags), 0) AS bytes`
 
 /** Payloads and tags of up to so many bytes together travel with their rows. Larger ones spill to pages of their own, which are read when it is their turn: a read may stop before. */
-const smallMax = 4096
+export const smallMax = 4096
 
 /**
  * The rows of a query as one row. To bring a row from SQLite into JavaScript costs several times what it costs to find it, and a BLOB, which gets memory of its own, most of all; a page of a hundred small

@@ -1,18 +1,22 @@
 import { byteLength } from "@reckon/client/Event"
 import type { EventPage } from "@reckon/client/StoreRpcs"
 import type { StreamDetails } from "@reckon/client/StreamMetadata"
-import type { Absent, ReadAll, ReadQuery, Service } from "../../StoreEngine.js"
+import * as Effect from "effect/Effect"
+import type { Absent, ReadAhead, ReadAll, ReadQuery, Service } from "../../StoreEngine.js"
+import { Ahead, type Question } from "./ahead.js"
 import type { Catalog, Stream } from "./catalog.js"
 import type { Connection } from "./database.js"
 import * as Gathered from "./gathered.js"
 import { assertInvariant } from "./invariant.js"
 import { type Budget, type Order, orderOf } from "./postings.js"
 import { type Found, moreRows, type Queries } from "./query.js"
+import type { ReadThread } from "./readThread.js"
 import { costOf, eventOf } from "./recordedEvent.js"
 import * as StreamNames from "./streamNames.js"
 import { exists } from "./streamState.js"
 import * as Temporal from "./temporal.js"
 import { isVisible } from "./visible.js"
+import type { Writer } from "./writer.js"
 
 /** The positions first, which the parts of the index are merged for, and then their rows, in this order: of rows that are merged each is copied. */
 const ofStream = (direction: "ASC" | "DESC"): string => `SELECT ${Gathered.columns} FROM (
@@ -30,6 +34,14 @@ export const queries = {
     AND version >= first_version LIMIT 1`
 } as const
 
+/** Those that a thread can be asked for. */
+export const readAhead = [queries.streamForward, queries.streamBackward, queries.allForward, queries.allBackward]
+const ofStreams = { forward: 0, backward: 1 } as const
+const ofAll = { forward: 2, backward: 3 } as const
+
+/** To ask for fewer rows takes this thread as long as to read them. */
+const aheadLeast = 16
+
 /** What one page may look at without returning it: some milliseconds of work, for which the appends behind it wait. */
 export const passedOverMax = 4096
 
@@ -37,7 +49,12 @@ export interface Reader
   extends Pick<Service, "getVersion" | "listStreams" | "readStream" | "streamDetails" | "versionAt"> {
   /** Whether one of the streams that hide their events by age shows one at this time. */
   readonly hasYoungEvents: (nowUs: number) => boolean
-  readonly readAll: (options: ReadAll, lastPosition: number) => EventPage
+  readonly readAhead: (
+    options: ReadAhead,
+    lastPosition: number,
+    committed: Writer["committed"]
+  ) => Effect.Effect<Ahead | undefined> | undefined
+  readonly readAll: (options: ReadAll, lastPosition: number, ahead?: Ahead) => EventPage
   readonly readQuery: (options: ReadQuery, lastPosition: number) => EventPage
   readonly positionAt: (epochUs: number, lastPosition: number) => number
 }
@@ -54,17 +71,26 @@ const versionOf = (row: Gathered.EventRow): number => row[2]
 const positionOf = (row: Gathered.EventRow): number => row[0]
 
 /**
- * Row after row from a place on, fetched in pieces. The first is as large as the page, because mostly all rows are shown; `fetch` answers at most so many from a place
- * on.
+ * Row after row from a place on, first those that were read ahead, the others fetched in pieces. The first piece is as large as what the page lacks then, because mostly all rows are shown; `fetch` answers at
+ * most so many from a place on.
  */
 function* inPieces(
-  { count, from }: { readonly count: number; readonly from: number },
+  { count, from, to }: { readonly count: number } & Pick<Range, "from" | "to">,
   placeOf: (row: Gathered.EventRow) => number,
-  { isBefore, step }: Order,
+  order: Order,
+  ahead: Ahead | undefined,
   fetch: (from: number, limit: number) => Iterable<Gathered.EventRow>
 ): Generator<Gathered.EventRow> {
+  const { isBefore, step } = order
   let next = from
-  for (let limit = count + 1; ; limit = moreRows(limit)) {
+  if (ahead !== undefined) {
+    for (const row of ahead.rowsFrom(from, placeOf, order)) {
+      next += step
+      yield row
+    }
+  }
+  const lacking = count + 1 - Math.abs(next - from)
+  for (let limit = lacking > 0 ? lacking : moreRows(count + 1); !isBefore(to, next); limit = moreRows(limit)) {
     let fetched = 0
     for (const row of fetch(next, limit)) {
       const place = placeOf(row)
@@ -77,7 +103,7 @@ function* inPieces(
   }
 }
 
-export const make = (db: Connection, catalog: Catalog, search: Queries["search"]): Reader => {
+export const make = (db: Connection, catalog: Catalog, search: Queries["search"], thread?: ReadThread): Reader => {
   const gather = Gathered.make(db)
   const selectStream = {
     forward: gather<[stream: number, first: number, last: number, limit: number]>(queries.streamForward),
@@ -133,7 +159,7 @@ export const make = (db: Connection, catalog: Catalog, search: Queries["search"]
     }
   }
 
-  const lastOf = ({ asOf }: ReadAll, lastPosition: number): number =>
+  const lastOf = ({ asOf }: Pick<ReadAll, "asOf">, lastPosition: number): number =>
     asOf === null ? lastPosition : Math.min(asOf, lastPosition)
 
   // ---------------------------------------------------------------------------
@@ -159,13 +185,59 @@ export const make = (db: Connection, catalog: Catalog, search: Queries["search"]
     metadata: stream.metadata
   })
 
+  // ---------------------------------------------------------------------------
+  // ahead
+  // ---------------------------------------------------------------------------
+
+  /** The places of rows that are committed, `from` first, in the order of a read. None where too little would be found there. */
+  const aheadIn = (
+    { count, direction, from }: ReadAhead,
+    [first, last]: readonly [first: number, last: number],
+    committedLast: number
+  ): readonly [least: number, most: number] | undefined => {
+    const range: readonly [number, number] =
+      direction === "forward" ? [Math.max(from, first), Math.min(last, committedLast)] : [first, Math.min(from, last)]
+    const [least, most] = range
+    // What is newer is not left out: a page goes on from row to row.
+    return most > committedLast || Math.min(count, most - least + 1) < aheadLeast ? undefined : range
+  }
+
+  const ask = (
+    reads: number,
+    question: Question,
+    parameters: ReadonlyArray<number>
+  ): Effect.Effect<Ahead | undefined> | undefined =>
+    thread?.isFree(reads) === true
+      ? Effect.map(thread.read(question.statement, parameters), page =>
+          page === undefined ? undefined : new Ahead(thread, question, page)
+        )
+      : undefined
+
+  const answering = (ahead: Ahead | undefined, question: Question): Ahead | undefined =>
+    ahead?.answers(thread, question) === true ? ahead : undefined
+
   return {
-    readStream: options => {
+    readAhead: (options, lastPosition, committed) => {
+      const { count, direction, reads, streamId } = options
+      if (thread === undefined || reads < 2) return undefined
+      if (streamId === null) {
+        const places = aheadIn(options, [0, lastOf(options, lastPosition)], committed.upTo())
+        return places && ask(reads, { statement: ofAll[direction], stream: null }, [...places, count + 1])
+      }
+      const found = present(streamId)
+      if (typeof found === "string") return undefined
+      const places = aheadIn(options, [found.firstVersion, found.version], committed.before(found.id) - 1)
+      const question = { statement: ofStreams[direction], stream: found.id }
+      return places && ask(reads, question, [found.id, ...places, count + 1])
+    },
+
+    readStream: (options, ahead) => {
       const found = present(options.streamId)
       if (typeof found === "string") return found
       const range = rangeOf(options, temporal.firstVisible(found, options.nowUs), found.version)
-      const page = { from: range.from, count: options.count }
-      const rows = inPieces(page, versionOf, orderOf(options.direction), (from, limit) =>
+      const page = { ...range, count: options.count }
+      const known = answering(ahead, { statement: ofStreams[options.direction], stream: found.id })
+      const rows = inPieces(page, versionOf, orderOf(options.direction), known, (from, limit) =>
         options.direction === "forward"
           ? selectStream.forward(found.id, from, range.to, limit)
           : selectStream.backward(found.id, range.to, from, limit)
@@ -173,10 +245,11 @@ export const make = (db: Connection, catalog: Catalog, search: Queries["search"]
       return pageOf(inStream(found.name, rows), options, range)
     },
 
-    readAll: (options, lastPosition) => {
+    readAll: (options, lastPosition, ahead) => {
       const range = rangeOf(options, 0, lastOf(options, lastPosition))
-      const page = { from: range.from, count: options.count }
-      const rows = inPieces(page, positionOf, orderOf(options.direction), (from, limit) =>
+      const page = { ...range, count: options.count }
+      const known = answering(ahead, { statement: ofAll[options.direction], stream: null })
+      const rows = inPieces(page, positionOf, orderOf(options.direction), known, (from, limit) =>
         options.direction === "forward"
           ? selectAll.forward(from, range.to, limit)
           : selectAll.backward(range.to, from, limit)

@@ -14,6 +14,8 @@ import * as Temporal from "./temporal.js"
 
 export interface Writer {
   readonly head: () => Head.Head
+  /** What is committed, and so will always be as it is: the events before a version of a stream, and those up to a position. Others read no more than that. */
+  readonly committed: { readonly before: (stream: number) => number; readonly upTo: () => number }
   /** How often the head has fallen back. */
   readonly setbacks: () => number
   readonly apply: (entries: ReadonlyArray<Entry>) => ReadonlyArray<Reply | null>
@@ -61,6 +63,7 @@ export const make = (
   const appending = Appending.make(catalog, eventRows, retention, streams, conditions)
 
   let head = headRows.read()
+  let committedPosition = head.lastPosition
   let setbacks = 0
 
   const applyOperation = (operation: Operation, moving: Head.MovingHead, at: number): Reply[number] => {
@@ -121,6 +124,12 @@ export const make = (
     }
   }
 
+  /** No transaction is open, and all that the head knows of is committed. */
+  const settled = (): void => {
+    eventRows.committed()
+    committedPosition = head.lastPosition
+  }
+
   /** When the disk fails SQLite may give up the whole transaction, and with it what was applied before. */
   const takeBack = (): void => {
     catalog.forget()
@@ -135,6 +144,7 @@ export const make = (
     isLost = false
     isShared = false
     bytes = 0
+    settled()
   }
 
   const commit = (): void => {
@@ -148,10 +158,12 @@ export const make = (
       throw cause
     }
     isShared = false
+    settled()
   }
 
   return {
     head: () => head,
+    committed: { before: eventRows.uncommittedFrom, upTo: () => committedPosition },
     setbacks: () => setbacks,
     commit,
     commitEach: () => {
