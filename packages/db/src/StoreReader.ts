@@ -52,18 +52,15 @@ import * as GenServer from "@reckon/otp/GenServer"
 import * as Pool from "@reckon/otp/Pool"
 import type * as ServiceHandle from "@reckon/otp/ServiceHandle"
 import type { RaftClient } from "@reckon/raft/RaftClient"
-import * as Chunk from "effect/Chunk"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
-import type { CommitSignal, Follower } from "./CommitSignal.js"
+import type { CommitSignal } from "./CommitSignal.js"
+import * as Following from "./internal/processes/following.js"
 import * as WallClock from "./internal/processes/wallClock.js"
 import { Ahead } from "./internal/sqlite/ahead.js"
-import { assertInvariant } from "./internal/sqlite/invariant.js"
 import { type Absent, type Service as Engine, type ReadAhead, StoreFileDamaged } from "./StoreEngine.js"
 import * as StoreNames from "./StoreNames.js"
 
@@ -294,9 +291,6 @@ const triesMax = 5
 
 const inTime = { timeout: Duration.seconds(10) } as const
 
-/** How long a subscription waits on a node that knows no leader: longer than an election takes, after which others have one that are not cut off as this node is. */
-const unledMax = Duration.seconds(3)
-
 /** What a page is asked for with. */
 type Payload<Tag extends "Read" | "ReadAll"> = Omit<
   Rpc.Payload<Extract<RpcGroup.Rpcs<typeof ReaderProtocol>, { readonly _tag: Tag }>>,
@@ -441,32 +435,6 @@ export const make = (options: {
         })
   }
 
-  const unled = new NoQuorum({ store, detail: "this node knows no leader, and what commits does not get here" })
-
-  /** Returns when there may be more to read than there was. */
-  const more = ({ news }: Follower): Effect.Effect<void, NoQuorum> =>
-    Effect.suspend(() =>
-      isLed()
-        ? news
-        : Effect.flatMap(Effect.timeoutOption(news, unledMax), woken =>
-            Option.isSome(woken) || isLed() ? Effect.void : unled
-          )
-    )
-
-  /** The next page from there on that has an event, as soon as there is one. */
-  const pageFrom = (follower: Follower, streamId: string | null, from: number) =>
-    Effect.gen(function* () {
-      let next = from
-      while (true) {
-        follower.begin()
-        const page = yield* pageAt(streamId, next)
-        if (page.events.length > 0) return page
-        if (page.isEnd) yield* more(follower)
-        else assertInvariant(page.next > next, "a page that is not the last leads on", { from: next, next: page.next })
-        next = page.next
-      }
-    })
-
   /** Behind the last event there is now. */
   const end = (streamId: string | null): Effect.Effect<number, RequestError> =>
     asFresh(
@@ -499,17 +467,6 @@ export const make = (options: {
       asFresh(request.consistency, served(readers.call("LoadSnapshot", { store, ...request }, inTime))),
     listSnapshots: request =>
       asFresh(request.consistency, served(readers.call("ListSnapshots", { store, ...request }, inTime))),
-    subscribe: ({ from, streamId }) =>
-      Stream.unwrapScoped(
-        Effect.gen(function* () {
-          const follower = yield* signal.follow(streamId)
-          const first = from === "origin" ? 0 : from === "current" ? yield* end(streamId) : from
-          return Stream.unfoldChunkEffect(first, at =>
-            Effect.map(pageFrom(follower, streamId, at), ({ events, next }) =>
-              Option.some([Chunk.of(events), next] as const)
-            )
-          )
-        })
-      )
+    subscribe: Following.make({ store, signal, isLed, pageAt, end })
   }
 }
