@@ -56,6 +56,7 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Schema from "effect/Schema"
 import type { CommitSignal } from "./CommitSignal.js"
 import * as Following from "./internal/processes/following.js"
@@ -289,6 +290,9 @@ export interface StoreReader
 /** How often a read is tried that a setback has overtaken. */
 const triesMax = 5
 
+/** How long another thread is waited for, whose disk may have stopped. */
+const aheadMax = Duration.seconds(2)
+
 const inTime = { timeout: Duration.seconds(10) } as const
 
 /** What a page is asked for with. */
@@ -389,7 +393,10 @@ export const make = (options: {
   /** By another thread, if that is worth while. Whatever stands in the way, the reader meets it as well, and tells it. */
   const readAhead = (options: Omit<ReadAhead, "reads">): Effect.Effect<Ahead | undefined> | undefined => {
     try {
-      return engine.current()?.readAhead({ ...options, reads })
+      const reading = engine.current()?.readAhead({ ...options, reads })
+      return (
+        reading && Effect.timeoutTo(reading, { duration: aheadMax, onSuccess: identity, onTimeout: () => undefined })
+      )
     } catch {
       return undefined
     }

@@ -4,6 +4,8 @@ import * as Pool from "@reckon/otp/Pool"
 import * as Process from "@reckon/otp/Process"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import {
   applyAt,
@@ -117,6 +119,33 @@ describe("StoreReader", () => {
         assert.deepStrictEqual((yield* reader.readAll(first)).events, [])
         assert.deepStrictEqual((yield* reader.query({ ...first, query: Query.all })).events, [])
         assert.isFalse(yield* reader.hasEvents({ consistency: "local" }))
+      }).pipe(provided, Effect.scoped)
+    )
+
+    it.effect("do without what another thread reads ahead where it does not come, or cannot", () =>
+      Effect.gen(function* () {
+        const asked: Array<number> = []
+        const { engine, handle, reader, write } = yield* makeReaders({
+          readAhead: ({ reads, streamId }) => {
+            asked.push(reads)
+            if (streamId === null) throw new Error("what it would have to know cannot be read")
+            return Effect.never
+          }
+        })
+        yield* handle.provide(engine)
+        yield* write("a", 1, 2)
+        assert.deepStrictEqual(ids((yield* reader.readAll(first)).events), idsOf(1, 2))
+        const read = reader.read({ ...first, streamId: "a" })
+        const pages = yield* Effect.fork(Effect.all([read, read], { concurrency: 2 }))
+        const lost = yield* Effect.fork(read)
+        yield* settle
+        assert.isNull(yield* Fiber.poll(pages).pipe(Effect.map(Option.getOrNull)))
+        yield* Fiber.interrupt(lost)
+        yield* TestClock.adjust("2 seconds")
+        for (const { events } of yield* Fiber.join(pages)) assert.deepStrictEqual(ids(events), idsOf(1, 2))
+        // Those that are answered, or are not waited for any more, do not count.
+        yield* Effect.either(reader.readAll(first))
+        assert.deepStrictEqual(asked, [1, 1, 2, 3, 1])
       }).pipe(provided, Effect.scoped)
     )
 

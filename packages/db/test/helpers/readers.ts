@@ -31,10 +31,12 @@ export const makeReaders = (
     readonly size?: number
     readonly readBarrier?: ReaderOptions["readBarrier"]
     readonly isLed?: () => boolean
+    readonly readAhead?: Service["readAhead"]
   } = {}
 ) =>
   Effect.gen(function* () {
-    const engine = breaking(yield* StoreEngine)
+    const whole = breaking(yield* StoreEngine)
+    const engine: Service = { ...whole, readAhead: options.readAhead ?? whole.readAhead }
     const handle = yield* ServiceHandle.make<Service>("the engine")
     const signal = CommitSignal.make()
     const { raft } = makeRaft(engine, { fate: never, readBarrier: options.readBarrier ?? Effect.void })

@@ -70,7 +70,8 @@ class Thread {
     try {
       // By its name, for this module may have been bundled, and lie elsewhere.
       const file = createRequire(import.meta.url).resolve("@reckon/db/threads/checkpoint.js")
-      return new Worker(file, { workerData: { sqlite: Sqlite.path } })
+      // What the program loads beside itself, a loader or an agent, is not for this.
+      return new Worker(file, { workerData: { sqlite: Sqlite.path }, execArgv: [] })
     } catch (cause) {
       // In a bundle of CommonJS this module has no place of its own, and the package may not be beside one.
       tell(cause)

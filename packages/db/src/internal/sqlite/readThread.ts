@@ -52,9 +52,7 @@ export class ReadThread {
   #worker: Worker | undefined
   #wishes = 0
   #asked = 0
-  #answered = 0
   #isReady = false
-  #isWatched = false
   #hasEnded = false
 
   constructor(
@@ -82,7 +80,6 @@ export class ReadThread {
       if (this.#pending.length === 0) worker.ref()
       this.#asked++
       this.#pending.push(page => resume(Effect.succeed(page)))
-      this.#watch()
       worker.postMessage({ statement, parameters, bytesMost: this.limits.bytesMost })
     })
   }
@@ -115,7 +112,8 @@ export class ReadThread {
   #take(): void {
     while (Atomics.compareExchange(this.#cells, cellOf.isTaken, no, yes) !== no) {
       if (Atomics.wait(this.#cells, cellOf.isTaken, yes, waitMillis) !== "timed-out") continue
-      this.#giveUp()
+      tell(`it did not finish a page within ${waitMillis} ms`)
+      this.#end()
       return
     }
   }
@@ -137,6 +135,8 @@ export class ReadThread {
           cells: this.#cells,
           cellOf
         },
+        // What the program loads beside itself, a loader or an agent, is not for this.
+        execArgv: [],
         // Hardly anything that it makes lives for long.
         resourceLimits: { maxYoungGenerationSizeMb: 2 }
       })
@@ -159,30 +159,8 @@ export class ReadThread {
       this.#isReady = true
       return
     }
-    this.#answered++
     this.#pending.shift()?.(message instanceof ArrayBuffer ? message : undefined)
     if (this.#pending.length === 0) this.#worker?.unref()
-  }
-
-  /** That something is answered as long as something is asked. By a real clock, for it is a real thread. */
-  #watch(): void {
-    if (this.#isWatched) return
-    this.#isWatched = true
-    const answered = this.#answered
-    const look = () => {
-      this.#isWatched = false
-      if (this.#pending.length === 0) return
-      if (this.#answered === answered) this.#giveUp()
-      else this.#watch()
-    }
-    // A process that was stopped finds its timers due first and what it was sent next.
-    setTimeout(() => setImmediate(look), waitMillis).unref()
-  }
-
-  #giveUp(): void {
-    if (this.#hasEnded) return
-    tell(`it has read nothing for ${waitMillis} ms`)
-    this.#end()
   }
 
   #end(): void {
