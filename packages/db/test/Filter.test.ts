@@ -72,9 +72,14 @@ describe("Filter.regex", () => {
   it("agrees with RegExp, flag u, on generated patterns and texts", () => {
     fc.assert(
       fc.property(patternArbitrary, fc.array(textArbitrary, { minLength: 1, maxLength: 5 }), (pattern, texts) => {
-        const ours = regex(pattern)
+        const ours = Filter.regex(pattern)
+        if (Either.isLeft(ours)) {
+          // Repetitions within repetitions: some are larger than is allowed.
+          assert.match(ours.left.problem, /^more than 2000 parts|characters, the limit is 1000$/)
+          return
+        }
         const theirs = oracle(pattern)
-        for (const text of texts) assert.strictEqual(ours.matches(text), theirs(text), text)
+        for (const text of texts) assert.strictEqual(ours.right.matches(text), theirs(text), text)
       }),
       { numRuns: 3_000 }
     )
