@@ -1,7 +1,6 @@
 /** Rows that a thread has read ahead of whoever makes a page of them. */
 import type { EventRow } from "./gathered.js"
 import * as PackedRows from "./packedRows.js"
-import type { Order } from "./postings.js"
 import type { ReadThread } from "./readThread.js"
 
 /** What was asked of the thread, by its place among the statements, and of which stream, `null` for all. */
@@ -22,16 +21,12 @@ export class Ahead {
     return this.by === thread && this.question.statement === statement && this.question.stream === stream
   }
 
-  /** Those from a place on, as long as none is left out. */
-  *rowsFrom(
-    from: number,
-    placeOf: (row: EventRow) => number,
-    { isBefore, step }: Order
-  ): Generator<EventRow, undefined> {
+  /** Those from a place on, as long as none is left out. `step`: from one place to the next. */
+  *rowsFrom(from: number, placeOf: (row: EventRow) => number, step: 1 | -1): Generator<EventRow, undefined> {
     let next = from
     for (const row of PackedRows.rowsOf(this.page)) {
       const place = placeOf(row)
-      if (isBefore(place, next)) continue
+      if ((place - next) * step < 0) continue
       if (place !== next) return
       next += step
       yield row

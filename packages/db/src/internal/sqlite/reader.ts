@@ -77,14 +77,13 @@ const positionOf = (row: Gathered.EventRow): number => row[0]
 function* inPieces(
   { count, from, to }: { readonly count: number } & Pick<Range, "from" | "to">,
   placeOf: (row: Gathered.EventRow) => number,
-  order: Order,
+  { isBefore, step }: Order,
   ahead: Ahead | undefined,
   fetch: (from: number, limit: number) => Iterable<Gathered.EventRow>
 ): Generator<Gathered.EventRow> {
-  const { isBefore, step } = order
   let next = from
   if (ahead !== undefined) {
-    for (const row of ahead.rowsFrom(from, placeOf, order)) {
+    for (const row of ahead.rowsFrom(from, placeOf, step)) {
       next += step
       yield row
     }
