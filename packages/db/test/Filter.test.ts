@@ -70,19 +70,25 @@ const oracle = (pattern: string) => {
 
 describe("Filter.regex", () => {
   it("agrees with RegExp, flag u, on generated patterns and texts", () => {
+    const runs = 3_000
+    let refused = 0
     fc.assert(
       fc.property(patternArbitrary, fc.array(textArbitrary, { minLength: 1, maxLength: 5 }), (pattern, texts) => {
         const ours = Filter.regex(pattern)
+        // Repetitions within repetitions: some have more parts than are allowed. These are matched all the same, by what they would be without that limit.
         if (Either.isLeft(ours)) {
-          // Repetitions within repetitions: some are larger than is allowed.
-          assert.match(ours.left.problem, /^more than 2000 parts|characters, the limit is 1000$/)
-          return
+          refused++
+          assert.match(ours.left.problem, /^more than 2000 parts /)
         }
+        const matches = Either.isRight(ours)
+          ? ours.right.matches
+          : (text: string) => RegexProgram.run(program(pattern), text).matched
         const theirs = oracle(pattern)
-        for (const text of texts) assert.strictEqual(ours.right.matches(text), theirs(text), text)
+        for (const text of texts) assert.strictEqual(matches(text), theirs(text), text)
       }),
-      { numRuns: 3_000 }
+      { numRuns: runs }
     )
+    assert.isBelow(refused, runs / 100)
   })
 
   it("takes and refuses what RegExp, flag u, takes and refuses", () => {
