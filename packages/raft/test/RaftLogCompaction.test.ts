@@ -247,6 +247,32 @@ describe("compaction of a Raft log", () => {
       yield* use(filename, log => assert.strictEqual(log.lastIndex(), 300))
     })
   )
+
+  it.scoped("a log in steady use keeps what it needs until it is cut again, and gives back what a burst took", () =>
+    use(":memory:", log => {
+      log.stage({ hardState: hardState(1), entries: [] })
+      /** Appends so many entries of 100 KB and cuts the log behind them. What the file takes before and after. */
+      const cycle = (entries: number) => {
+        for (let nth = 0; nth < entries; nth++) {
+          log.stage({ entries: [entry(log.lastIndex() + 1, 1, "x".repeat(100_000))] })
+          log.flush()
+        }
+        const before = log.stats().bytesOnDisk
+        log.compact(log.lastIndex() - 1)
+        for (let step = 0; step < 200; step++) log.flush()
+        return { before, after: log.stats().bytesOnDisk }
+      }
+      cycle(100)
+      const { before: steady, after } = cycle(100)
+      assert.isAbove(steady, 10_000_000)
+      assert.strictEqual(after, steady)
+      for (let again = 0; again < 3; again++) assert.deepStrictEqual(cycle(100), { before: steady, after: steady })
+
+      const burst = cycle(500)
+      assert.isAbove(burst.before, 50_000_000)
+      assert.isAtMost(burst.after, 1.1 * steady)
+    })
+  )
 })
 
 describe("the entries of a Raft log in memory", () => {

@@ -2,9 +2,9 @@
  * What compaction leaves behind, cleared in bounded steps along with the writes that follow: rows whose entries are all before the base, then
  * the pages of the file that their deletion has set free. A row that the base divides stays until the base has passed all of it.
  *
- * The first of those pages are kept and used again. Only where they are more than half of the file do some go back to the
- * disk with each write (auto_vacuum=INCREMENTAL, which costs appends less than can be measured), so that a file grown by a burst shrinks
- * again, and one in steady use is not shortened and lengthened by turns.
+ * Those pages are kept and used again, as many as were in use when the log was cut the time before: that is what it grows by until it is cut the next time. Only of more than
+ * that, and where they are more than half of the file, do some go back to the disk with each write (auto_vacuum=INCREMENTAL), so that a file grown by a burst shrinks
+ * again, and one in steady use is not shortened and lengthened by turns, which has each page at its end moved, for some seconds, by the thread that commits.
  */
 import type { Database } from "../../Sqlite.js"
 import type { MemberRow } from "./rows.js"
@@ -41,9 +41,14 @@ export const makeLeftovers = (database: Database.Database, initial: LogEnds): Le
   // A file taken over from an older format cannot give pages back, but uses them again like any other.
   const returnsPages = database.pragma("auto_vacuum", { simple: true }) === 2
 
+  /** Pages that were in use when the log was cut last, in this life, and the time before. */
+  let usedBefore = 0
+  let usedTwoBefore = 0
+
   const hasManyFreePages = () => {
     const free = freePages.get() ?? 0
-    return returnsPages && free > freePagesKept && free * 2 > (pageCount.get() ?? 0)
+    const kept = Math.max(freePagesKept, usedTwoBefore)
+    return returnsPages && free > kept && free * 2 > (pageCount.get() ?? 0)
   }
 
   /** The row with the log's first entry, or the place for it; all before are leftovers. */
@@ -72,6 +77,8 @@ export const makeLeftovers = (database: Database.Database, initial: LogEnds): Le
   return {
     expect: () => {
       rowsRemain = true
+      usedTwoBefore = usedBefore
+      usedBefore = (pageCount.get() ?? 0) - (freePages.get() ?? 0)
     },
     remain: () => rowsRemain || pagesRemain,
     clear: (ends, appendedRows, appendedBytes) => {
