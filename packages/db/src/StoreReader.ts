@@ -56,7 +56,6 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { identity } from "effect/Function"
 import * as Schema from "effect/Schema"
 import type { CommitSignal } from "./CommitSignal.js"
 import * as Following from "./internal/processes/following.js"
@@ -390,15 +389,29 @@ export const make = (options: {
   /** How many pages are asked for and not answered. */
   let reads = 0
 
-  /** By another thread, if that is worth while. Whatever stands in the way, the reader meets it as well, and tells it. */
+  let hasTold = false
+
+  /** Costs time and nothing else, for the reader makes the page all the same. So it is told once. */
+  const notAhead = (why: unknown): Effect.Effect<undefined> => {
+    if (hasTold) return Effect.succeed(undefined)
+    hasTold = true
+    return Effect.as(
+      Effect.logWarning(`a page of the store "${store}" was not read ahead, nor may others be`, why),
+      undefined
+    )
+  }
+
+  /** By another thread, if that is worth while. */
   const readAhead = (options: Omit<ReadAhead, "reads">): Effect.Effect<Ahead | undefined> | undefined => {
     try {
       const reading = engine.current()?.readAhead({ ...options, reads })
-      return (
-        reading && Effect.timeoutTo(reading, { duration: aheadMax, onSuccess: identity, onTimeout: () => undefined })
+      if (reading === undefined) return undefined
+      const onTimeout = () => notAhead(`it took longer than ${Duration.format(aheadMax)}`)
+      return Effect.flatten(
+        Effect.timeoutTo(reading, { duration: aheadMax, onSuccess: ahead => Effect.succeed(ahead), onTimeout })
       )
-    } catch {
-      return undefined
+    } catch (cause) {
+      return notAhead(cause)
     }
   }
 

@@ -5,6 +5,9 @@ import * as Process from "@reckon/otp/Process"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import {
@@ -19,6 +22,16 @@ import {
 } from "./helpers/events.js"
 import { failed, isRunning, processOf, provided, settle } from "./helpers/processes.js"
 import { damaged, first, ids, idsOf, makeReaders, workerName } from "./helpers/readers.js"
+
+/** A logger, and what it was given. */
+const listening = () => {
+  const told: Array<string> = []
+  const logger = Logger.make<unknown, void>(({ message }) => {
+    told.push(String(message))
+  })
+  const log = Layer.merge(Logger.replace(Logger.defaultLogger, logger), Logger.minimumLogLevel(LogLevel.Warning))
+  return { told, log }
+}
 
 describe("StoreReader", () => {
   describe("reads", () => {
@@ -122,32 +135,52 @@ describe("StoreReader", () => {
       }).pipe(provided, Effect.scoped)
     )
 
-    it.effect("do without what another thread reads ahead where it does not come, or cannot", () =>
-      Effect.gen(function* () {
-        const asked: Array<number> = []
-        const { engine, handle, reader, write } = yield* makeReaders({
-          readAhead: ({ reads, streamId }) => {
-            asked.push(reads)
-            if (streamId === null) throw new Error("what it would have to know cannot be read")
-            return Effect.never
-          }
-        })
-        yield* handle.provide(engine)
-        yield* write("a", 1, 2)
-        assert.deepStrictEqual(ids((yield* reader.readAll(first)).events), idsOf(1, 2))
-        const read = reader.read({ ...first, streamId: "a" })
-        const pages = yield* Effect.fork(Effect.all([read, read], { concurrency: 2 }))
-        const lost = yield* Effect.fork(read)
-        yield* settle
-        assert.isNull(yield* Fiber.poll(pages).pipe(Effect.map(Option.getOrNull)))
-        yield* Fiber.interrupt(lost)
-        yield* TestClock.adjust("2 seconds")
-        for (const { events } of yield* Fiber.join(pages)) assert.deepStrictEqual(ids(events), idsOf(1, 2))
-        // Those that are answered, or are not waited for any more, do not count.
-        yield* Effect.either(reader.readAll(first))
-        assert.deepStrictEqual(asked, [1, 1, 2, 3, 1])
-      }).pipe(provided, Effect.scoped)
+    it.effect(
+      "do without what another thread reads ahead where it does not come, or cannot, which is told once",
+      () => {
+        const { log, told } = listening()
+        return Effect.gen(function* () {
+          const asked: Array<number> = []
+          const { engine, handle, reader, write } = yield* makeReaders({
+            readAhead: ({ reads, streamId }) => {
+              asked.push(reads)
+              if (streamId === null) throw new Error("what it would have to know cannot be read")
+              return Effect.never
+            }
+          })
+          yield* handle.provide(engine)
+          yield* write("a", 1, 2)
+          assert.deepStrictEqual(ids((yield* reader.readAll(first)).events), idsOf(1, 2))
+          const read = reader.read({ ...first, streamId: "a" })
+          const pages = yield* Effect.fork(Effect.all([read, read], { concurrency: 2 }))
+          const lost = yield* Effect.fork(read)
+          yield* settle
+          assert.isNull(yield* Fiber.poll(pages).pipe(Effect.map(Option.getOrNull)))
+          yield* Fiber.interrupt(lost)
+          yield* TestClock.adjust("2 seconds")
+          for (const { events } of yield* Fiber.join(pages)) assert.deepStrictEqual(ids(events), idsOf(1, 2))
+          // Those that are answered, or are not waited for any more, do not count.
+          yield* Effect.either(reader.readAll(first))
+          assert.deepStrictEqual(asked, [1, 1, 2, 3, 1])
+          assert.lengthOf(told, 1)
+          assert.match(told.join(), /not read ahead.*what it would have to know cannot be read/)
+        }).pipe(Effect.provide(log), provided, Effect.scoped)
+      }
     )
+
+    it.effect("tell once of another thread that is late", () => {
+      const { log, told } = listening()
+      return Effect.gen(function* () {
+        const { engine, handle, reader, write } = yield* makeReaders({ readAhead: () => Effect.never })
+        yield* handle.provide(engine)
+        yield* write("a", 1)
+        const pages = yield* Effect.fork(Effect.all([reader.readAll(first), reader.readAll(first)], { concurrency: 2 }))
+        yield* TestClock.adjust("2 seconds")
+        for (const { events } of yield* Fiber.join(pages)) assert.deepStrictEqual(ids(events), idsOf(1))
+        assert.lengthOf(told, 1)
+        assert.match(told.join(), /not read ahead.*it took longer than 2s/)
+      }).pipe(Effect.provide(log), provided, Effect.scoped)
+    })
 
     it.effect("take the readers in turn", () =>
       Effect.gen(function* () {

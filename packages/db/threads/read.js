@@ -118,9 +118,9 @@ if (database !== undefined) {
     try {
       const page = pack(read(question))
       parentPort.postMessage(page, [page])
-    } catch {
-      // Whoever asked reads himself, and meets there what stood in the way here.
-      parentPort.postMessage(undefined)
+    } catch (cause) {
+      // Whoever asked reads himself, and may meet there what stood in the way here.
+      parentPort.postMessage(cause instanceof Error ? cause.message : String(cause))
     } finally {
       Atomics.add(cells, cellOf.done, 1)
     }

@@ -42,6 +42,11 @@ const tell = (cause: unknown): void =>
     `The thread that reads ahead for a store has ended, it is read without one now: ${cause instanceof Error ? cause.message : cause}`
   )
 
+const tellOnce = (why: unknown): void =>
+  process.emitWarning(
+    `The thread that reads ahead for a store could not read a page, which is read without it, as is each that it cannot read from now on: ${why}`
+  )
+
 /** With rows, see `packedRows.ts`, or `undefined` where whoever asked has to read himself. */
 type Answer = (page: ArrayBuffer | undefined) => void
 
@@ -53,6 +58,7 @@ export class ReadThread {
   #wishes = 0
   #asked = 0
   #isReady = false
+  #hasTold = false
   #hasEnded = false
 
   constructor(
@@ -159,7 +165,12 @@ export class ReadThread {
       this.#isReady = true
       return
     }
-    this.#pending.shift()?.(message instanceof ArrayBuffer ? message : undefined)
+    const page = message instanceof ArrayBuffer ? message : undefined
+    if (page === undefined && !this.#hasTold) {
+      this.#hasTold = true
+      tellOnce(message)
+    }
+    this.#pending.shift()?.(page)
     if (this.#pending.length === 0) this.#worker?.unref()
   }
 
