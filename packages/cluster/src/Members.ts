@@ -72,6 +72,10 @@ export class Members extends Context.Tag("@reckon/cluster/Members")<
     readonly learn: (member: Member) => void
     /** Leaves out one that it has learned of. */
     readonly forget: (name: string) => void
+    /** Notes where a peer looks for this node. Whether that is news, and not where it is. */
+    readonly soughtAt: (by: string, address: Endpoint.Endpoint) => boolean
+    /** Why peers may not reach this node, in words for whoever runs them: they look for it elsewhere. `undefined` where none has said so. */
+    readonly misplaced: () => string | undefined
     /** Has the listener told of each that is learned of, or forgotten, from now on. */
     readonly onChange: (listener: (name: string) => void) => void
     /** What protects the connections between them, and those of clients. */
@@ -98,6 +102,8 @@ export const unsafeMake = (
 ): Context.Tag.Service<Members> => {
   const told = new Set([self, ...peers].map(({ name }) => name))
   const known = new Map(peers.map(peer => [peer.name, peer]))
+  /** By the peer that looks there, where this node is not. */
+  const sought = new Map<string, string>()
   const listeners: Array<(name: string) => void> = []
   const changed = (name: string) => {
     for (const listener of listeners) listener(name)
@@ -119,7 +125,24 @@ export const unsafeMake = (
       changed(name)
     },
     forget: name => {
-      if (!told.has(name) && known.delete(name)) changed(name)
+      if (told.has(name) || !known.delete(name)) return
+      sought.delete(name)
+      changed(name)
+    },
+    soughtAt: (by, address) => {
+      const there = Endpoint.format(address)
+      if (there === Endpoint.format(self.address) || !known.has(by)) {
+        sought.delete(by)
+        return false
+      }
+      const isNews = sought.get(by) !== there
+      sought.set(by, there)
+      return isNews
+    },
+    misplaced: () => {
+      if (sought.size === 0) return undefined
+      const places = [...sought].sort().map(([by, there]) => `${by} looks for it at ${there}`)
+      return `${self.name} is at ${Endpoint.format(self.address)}, but ${places.join(", ")}. If another node has this name, stop one of the two; else start those with the address at which it is`
     },
     onChange: listener => {
       listeners.push(listener)

@@ -116,7 +116,7 @@ export const make: Effect.Effect<
         yield* Effect.forkScoped(
           Effect.zipRight(
             opened,
-            introducing(members, self => client.PeerIntroduce(self))
+            introducing(members, peer.name, self => client.PeerIntroduce(self))
           )
         )
       }).pipe(Scope.extend(scope))

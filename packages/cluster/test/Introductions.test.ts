@@ -132,7 +132,7 @@ describe("a node that hears of others", () => {
           told.push(self)
           return { isKnown: true, members: hears }
         })
-      yield* Effect.fork(introducing(members, tell))
+      yield* Effect.fork(introducing(members, "n2", tell))
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(told, [n1])
       assert.deepStrictEqual([...members.known().values()], [n2, n3])
@@ -143,12 +143,38 @@ describe("a node that hears of others", () => {
     })
   )
 
+  it.effect("knows who looks for it where it is not, as long as they do", () =>
+    Effect.gen(function* () {
+      const members = Members.unsafeMake(n1, [n2, n3])
+      const places: Record<string, ReadonlyArray<Members.Member>> = { n2: [n2, n1, n3], n3: [n2, n3] }
+      for (const peer of ["n2", "n3"]) {
+        const tell = () => Effect.sync(() => ({ isKnown: true, members: places[peer] ?? [] }))
+        yield* Effect.fork(introducing(members, peer, tell))
+      }
+      yield* TestClock.adjust("1 second")
+      assert.isUndefined(members.misplaced())
+      places.n2 = [n2, member("n1", 8), n3]
+      places.n3 = [n2, member("n1", 9), n3]
+      yield* TestClock.adjust("5 seconds")
+      assert.match(
+        members.misplaced() ?? "",
+        /^n1 is at 127\.0\.0\.1:1, but n2 looks for it at 127\.0\.0\.1:8, n3 looks for it at 127\.0\.0\.1:9\. /
+      )
+      places.n2 = [n2, n1, n3]
+      yield* TestClock.adjust("5 seconds")
+      assert.match(members.misplaced() ?? "", /, but n3 looks for it at 127\.0\.0\.1:9\. /)
+      places.n3 = [n2, n1, n3]
+      yield* TestClock.adjust("5 seconds")
+      assert.isUndefined(members.misplaced())
+    })
+  )
+
   it.effect("asks again, and sooner, where it is not known there or is not answered", () =>
     Effect.gen(function* () {
       let asked = 0
       const answers = [Effect.fail("down"), Effect.die("unknown"), Effect.succeed({ isKnown: false, members: [] })]
       const tell = () => Effect.flatten(Effect.sync(() => answers[asked++ % answers.length] ?? Effect.never))
-      yield* Effect.fork(introducing(Members.unsafeMake(n1, []), tell))
+      yield* Effect.fork(introducing(Members.unsafeMake(n1, []), "n2", tell))
       yield* TestClock.adjust("5 seconds")
       assert.strictEqual(asked, 6)
     })

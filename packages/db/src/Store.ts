@@ -12,6 +12,7 @@ import * as Pool from "@reckon/otp/Pool"
 import { ProcessTable } from "@reckon/otp/Process"
 import * as ServiceHandle from "@reckon/otp/ServiceHandle"
 import * as RaftClient from "@reckon/raft/RaftClient"
+import type { Status } from "@reckon/raft/RaftProtocol"
 import * as Effect from "effect/Effect"
 import * as CommitSignal from "./CommitSignal.js"
 import * as ConditionCheck from "./internal/processes/conditionCheck.js"
@@ -119,6 +120,13 @@ export const make = (
     const writing = yield* Pool.named(writers, StoreNames.streamsWriter(id)).bind
     const reading = yield* Pool.named(readers, StoreNames.streamsReader(id)).bind
 
+    const problemOf = (member: Status | null): string | null => {
+      if (member === null) return null
+      if (member.problem !== null) return member.problem
+      if (member.voters.length === 0) return `${node} waits to be added: reckon member add ${node}`
+      return member.leader === null ? (members.misplaced() ?? null) : null
+    }
+
     const status: Effect.Effect<NodeStatus> = Effect.map(raft.status, member => ({
       node,
       store: id,
@@ -130,8 +138,7 @@ export const make = (
       lastPosition: engine.current()?.lastPosition() ?? -1,
       pid: process.pid,
       healthy: member !== null && member.leader !== null,
-      problem:
-        member?.problem ?? (member?.voters.length === 0 ? `${node} waits to be added: reckon member add ${node}` : null)
+      problem: problemOf(member)
     }))
 
     const reader = StoreReader.make({ store: id, readers: reading, raft, engine, signal, isLed })

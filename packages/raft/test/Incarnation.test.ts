@@ -391,6 +391,71 @@ describe("a member that comes back without its data", () => {
     })
   )
 
+  it.scoped("says so as long as nobody leads, and the others say what is needed", () =>
+    Effect.gen(function* () {
+      const nodes = yield* freshNodes
+      yield* serve(nodes, 3)
+      nodes.wipe("b")
+      const problems = (members: ReadonlyArray<Member>) =>
+        Effect.forEach(members, ({ status }) => Effect.map(status, ({ problem }) => problem ?? ""))
+      const [few = "", missing = ""] = yield* running(on(nodes, "b", "c"), members =>
+        Effect.zipRight(whileTimePasses(Effect.sleep("10 seconds")), problems(members))
+      )
+      assert.match(
+        few,
+        /^b has nothing in its log, .*, as c has: it is sent everything when they have elected a leader\. If what c has is not to be kept/
+      )
+      assert.match(missing, /^b has nothing in its log, .*The others have to elect a leader, which .*: a, c$/)
+
+      yield* running(on(nodes, ...names), members =>
+        Effect.gen(function* () {
+          yield* eventually(Effect.sync(() => members.every(({ applied }) => applied.length === 3)))
+          assert.deepStrictEqual(yield* problems(members), ["", "", ""])
+        })
+      )
+    })
+  )
+
+  it.scoped("founds no group with others like it where one has what they have lost, and all say so", () =>
+    Effect.gen(function* () {
+      const nodes = yield* freshNodes
+      const incarnation = yield* serve(nodes, 3)
+      const kept = fs.readFileSync(nodes.file("b"))
+      for (let again = 0; again < 5; again++) {
+        for (const self of ["a", "b"]) nodes.wipe(self)
+        yield* running(on(nodes, "c"), ([c], network) =>
+          Effect.gen(function* () {
+            assert(c !== undefined)
+            yield* whileTimePasses(Effect.sleep(5_000 + 300 * again))
+            const lost = yield* Effect.forEach(["a", "b"], self =>
+              makeMember(network, self, names, nodes.options(self))
+            )
+            for (const { start } of lost) yield* start
+            yield* whileTimePasses(Effect.sleep("20 seconds"))
+            for (const { self, status } of lost) {
+              const { incarnation, problem, role } = yield* status
+              assert.deepStrictEqual([incarnation, role === "leader"], [null, false])
+              assert.match(problem ?? "", new RegExp(`^${self} has nothing in its log, .*, as c has: it is sent`))
+            }
+            const { problem } = yield* c.status
+            assert.match(
+              problem ?? "",
+              /^a has nothing in its log, .*; b has nothing .* too few to elect a leader: c\. Put back/
+            )
+          })
+        )
+      }
+      nodes.wipe("b")
+      fs.writeFileSync(nodes.file("b"), kept)
+      yield* running(on(nodes, ...names), members =>
+        Effect.gen(function* () {
+          yield* eventually(Effect.sync(() => members.every(({ applied }) => applied.length === 3)))
+          assert.strictEqual(yield* common(members), incarnation)
+        })
+      )
+    })
+  )
+
   it.scoped("is brought up to date by the leader who knew what it had, and counts again", () =>
     Effect.gen(function* () {
       const nodes = yield* freshNodes

@@ -62,6 +62,43 @@ describe("a node whose folder is lost", () => {
     }).pipe(Effect.scoped, Effect.runPromise)
   )
 
+  it(
+    "founds no store with another that has lost its own, while the third has all of it, and all say so",
+    { timeout: 120_000 },
+    () =>
+      Effect.gen(function* () {
+        const { endpoints, folder, startNode } = yield* makeNodes()
+        const nodes = yield* Effect.all([startNode(0), startNode(1), startNode(2)])
+        const client = yield* Client.make({ endpoints, timeout: "60 seconds" })
+        yield* append(client, 20)
+        for (const node of nodes) node.kill("SIGKILL")
+        const kept = path.join(folder, "kept")
+        fs.cpSync(path.join(folder, "n1"), kept, { recursive: true })
+        for (const name of ["n0", "n1"]) fs.rmSync(path.join(folder, name), { recursive: true, force: true })
+        yield* startNode(2)
+        yield* isUp(client, endpoints[2])
+        const [, second] = yield* Effect.all([startNode(0), startNode(1)])
+        assert(second !== undefined)
+        const problems = yield* Effect.forEach(endpoints, endpoint =>
+          client.status(endpoint).pipe(
+            Effect.map(({ problem }) => problem ?? ""),
+            Effect.filterOrFail(problem => problem !== ""),
+            Effect.retry(Schedule.spaced("100 millis"))
+          )
+        )
+        assert.match(problems[0] ?? "", /^n0 has nothing in its log, .*, as n2 has/)
+        assert.match(problems[1] ?? "", /^n1 has nothing in its log, .*, as n2 has/)
+        assert.match(problems[2] ?? "", /^n\d has nothing in its log/)
+
+        second.kill("SIGKILL")
+        fs.rmSync(path.join(folder, "n1"), { recursive: true, force: true })
+        fs.renameSync(kept, path.join(folder, "n1"))
+        yield* startNode(1)
+        const lost = yield* Client.make({ endpoints: endpoints.slice(0, 1), timeout: "60 seconds" })
+        assert.lengthOf(Chunk.toReadonlyArray(yield* Stream.runCollect(lost.readAllStream())), 20)
+      }).pipe(Effect.scoped, Effect.runPromise)
+  )
+
   it("does not get an older copy of its own: the node says so, and the others go on", { timeout: 120_000 }, () =>
     Effect.gen(function* () {
       const { endpoints, folder, health, startNode } = yield* makeNodes()

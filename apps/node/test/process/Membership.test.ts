@@ -98,6 +98,25 @@ describe("a cluster", () => {
     }).pipe(Effect.scoped, Effect.runPromise)
   )
 
+  it("tells a second node of one name where the others look for it", { timeout: 120_000 }, () =>
+    Effect.gen(function* () {
+      const { addressOf, endpoints, startNode } = yield* makeNodes()
+      yield* Effect.all([startNode(0), startNode(1), startNode(2)])
+      const client = yield* Client.make({ endpoints, timeout: "60 seconds", attemptTimeout: "2 seconds" })
+      yield* client.append("a", "no_stream", [yield* Event.json({ type: "Written", data: {} })])
+      yield* startNode(3, [0, 2], [], "n1")
+      const { healthy, node, problem } = yield* client.status(addressOf(3)).pipe(
+        Effect.filterOrFail(found => /n0 looks for it.*n2 looks for it/.test(found.problem ?? "")),
+        Effect.retry(Schedule.spaced("100 millis").pipe(Schedule.intersect(Schedule.recurs(300))))
+      )
+      assert.deepStrictEqual({ node, healthy }, { node: "n1", healthy: false })
+      assert.include(problem, `n1 is at ${addressOf(3)}, but n0 looks for it at ${addressOf(1)}`)
+      // The others do without it, and so does the first of the name.
+      assert.isNull((yield* client.status(addressOf(1))).problem)
+      yield* client.append("a", 0, [yield* Event.json({ type: "Written", data: {} })])
+    }).pipe(Effect.scoped, Effect.runPromise)
+  )
+
   it("of one node becomes one of three, and does without the first", { timeout: 120_000 }, () =>
     Effect.gen(function* () {
       const { endpoints, startNode } = yield* makeNodes()

@@ -12,13 +12,18 @@ export const makeNodes = (environment: Readonly<Record<string, string>> = {}) =>
     const addressOf = (at: number) => `127.0.0.1:${basePort + at}`
     const endpoints = [0, 1, 2].map(addressOf)
     /** With those peers; by default with all others of the three. */
-    const startNode = (at: number, peers = [0, 1, 2].filter(peer => peer !== at), flags: ReadonlyArray<string> = []) =>
+    const startNode = (
+      at: number,
+      peers = [0, 1, 2].filter(peer => peer !== at),
+      flags: ReadonlyArray<string> = [],
+      name = `n${at}`
+    ) =>
       Effect.acquireRelease(
         Effect.sync(() =>
           ProcessCluster.start(
             program,
             [
-              ...["node", "start", "--name", `n${at}`, "--data-dir", path.join(folder, `n${at}`)],
+              ...["node", "start", "--name", name, "--data-dir", path.join(folder, `n${at}`)],
               ...["--rpc", addressOf(at), "--http", `127.0.0.1:${basePort + 10 + at}`],
               ...peers.flatMap(peer => ["--peer", `n${peer}=${addressOf(peer)}`]),
               ...flags

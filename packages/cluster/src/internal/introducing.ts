@@ -12,11 +12,17 @@ const answerMillis = 5_000
 /** Tells the peer of this node, and takes in whom the peer knows, for as long as it is run. */
 export const introducing = (
   members: Members["Type"],
+  peer: string,
   tell: (self: Member) => Effect.Effect<typeof IntroduceRpc.successSchema.Type, unknown>
 ): Effect.Effect<void> => {
   if (!isTellable(members.self.address)) return Effect.void
   return tell(members.self).pipe(
     Effect.timeout(answerMillis),
+    Effect.tap(answer => {
+      const own = answer.members.find(({ name }) => name === members.self.name)
+      const isElsewhere = own !== undefined && members.soughtAt(peer, own.address)
+      return isElsewhere ? Effect.logInfo(members.misplaced()) : Effect.void
+    }),
     Effect.map(answer => {
       // Where somebody is that is known already, it says itself.
       for (const member of answer.members) if (!members.known().has(member.name)) members.learn(member)

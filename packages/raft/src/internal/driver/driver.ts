@@ -451,7 +451,7 @@ export const make = (options: DriverOptions): Driver => {
         log,
         machine,
         openProposals: proposals.open(),
-        problem: problem ?? (core.removed ? removal : core.leader === undefined ? admission.reported() : undefined)
+        problem: problem ?? (core.removed ? removal : core.leader === undefined ? admission.hindrance() : undefined)
       }),
     close,
     setAside,
@@ -460,6 +460,7 @@ export const make = (options: DriverOptions): Driver => {
       switch (input._tag) {
         case "Tick":
           scheduled.Tick = false
+          for (const message of admission.inquiries(core)) transport.send(group, message)
           return feed({ _tag: "Tick", elapsed: ticks.tick() })
         case "Received":
           receivedWaiting -= input.messages.length
