@@ -2,7 +2,7 @@
  * The durable half of a Raft member: its log and its term and vote, in one SQLite database per group.
  *
  * Invariants:
- * - `flush` returns only after the operating system was told to flush (journal_mode=WAL with synchronous=FULL: one fdatasync a
+ * - `flush` returns only after the operating system was told to flush (journal_mode=WAL with synchronous=FULL: one fsync a
  *   commit). better-sqlite3 would leave WAL at synchronous=NORMAL, where a commit is not synced.
  * - term, vote, base with its configuration, and the log's end are one record with one checksum, written in the same transaction
  *   as the entries that go with them.
@@ -12,7 +12,7 @@
  * - a write that failed leaves the log unusable: nothing is acknowledged after it. It is opened anew, once the disk takes something again where it was full.
  *
  * Disk: rows before the base are deleted in bounded steps with the flushes that follow; their space is used again, and goes back to
- * the disk where it is more than half of the file. The -wal is held near 16 MiB.
+ * the disk where it is more than half of the file and more than the log took when it was cut the time before. The -wal is held near 16 MiB.
  *
  * Damage: SQLite commits all or nothing, so a crash can only tear the tail of its -wal, and that is cut. All else is refused with
  * a {@link RaftLogError}, and never mended: a -wal damaged before its tail, an empty or shortened file, a row that is missing

@@ -94,15 +94,15 @@ export const make = ({ group, self }: { readonly group: string; readonly self: M
   }
 
   const lacking = (): string | undefined => {
-    const nothing =
+    const lack =
       "nothing in its log, as with an empty folder, and takes no part in elections of those that have something"
     if (own.incarnation === undefined && elder !== undefined)
-      return `${self} has ${nothing}, as ${elder} has: it is sent everything when they have elected a leader. If what ${elder} has is not to be kept, stop that one and move its folder away`
+      return `${self} has ${lack}, as ${elder} has: it is sent everything when they have elected a leader. If what ${elder} has is not to be kept, stop that one and move its folder away`
     if (empty.size === 0) return undefined
     const others = inForce.voters.filter(voter => !empty.has(voter))
     const whose = [...empty]
       .sort()
-      .map(voter => `${voter} has ${nothing}`)
+      .map(voter => `${voter} has ${lack}`)
       .join("; ")
     return others.length > inForce.voters.length / 2
       ? `${whose}. The others have to elect a leader, which sends it everything: ${others.join(", ")}`
