@@ -12,11 +12,9 @@ import * as RaftLog from "@reckon/raft/RaftLog"
 import * as RaftTransport from "@reckon/raft/RaftTransport"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import * as TestClock from "effect/TestClock"
+import { whileTimePasses } from "./helpers/group.js"
 import { type Granted, locks } from "./helpers/lockService.js"
 import { processes } from "./helpers/processes.js"
 
@@ -77,17 +75,6 @@ const makeGroup = <State, Command, Reply, Notification>(
   })
 
 type Members = Effect.Effect.Success<ReturnType<typeof makeGroup>>["members"]
-
-/** Lets time pass, a tick at a time, until the effect is done. */
-const whileTimePasses = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    const fiber = yield* Effect.fork(effect)
-    for (let tick = 0; tick < 400; tick++) {
-      if (Option.isSome(yield* Fiber.poll(fiber))) break
-      yield* TestClock.adjust("50 millis")
-    }
-    return yield* Fiber.join(fiber)
-  })
 
 /** Time goes on while what was opened is closed. */
 const onNode = <A, E>(effect: Effect.Effect<A, E, Process.ProcessTable | Scope.Scope>) =>

@@ -107,6 +107,12 @@ export const makeGroup = (names: ReadonlyArray<string>, options: MemberOptions =
     return { network, members, refs }
   })
 
+const turn = Effect.promise(() => new Promise<void>(resolve => setImmediate(resolve)))
+
+/** Whether something that was asked of the file system is not done. */
+const isAtFiles = (): boolean =>
+  process.getActiveResourcesInfo().some(name => /^(CloseReq|FileHandle|FSReq)/.test(name))
+
 /** Lets time pass, a tick at a time, until the effect is done. */
 export const whileTimePasses = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
@@ -115,8 +121,8 @@ export const whileTimePasses = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       const done = yield* Fiber.poll(fiber)
       if (Option.isSome(done)) break
       yield* TestClock.adjust("50 millis")
-      // Files are read in pieces, by the event loop.
-      yield* Effect.promise(() => new Promise(resolve => setImmediate(resolve)))
+      // Files are read and written in pieces, by the event loop, and each takes its own time: the clock waits for it, or time-outs would pass meanwhile.
+      yield* Effect.repeat(turn, { while: () => isAtFiles() })
     }
     return yield* Fiber.join(fiber)
   })
